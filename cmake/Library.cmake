@@ -1,0 +1,17 @@
+# libebmcl, static and shared, from the folders' objects; headers, pkg-config file and the program are installed.
+set(EBMCL_OBJECTS $<TARGET_OBJECTS:ebmcl_runtime> $<TARGET_OBJECTS:ebmcl_model> $<TARGET_OBJECTS:ebmcl_train>)
+add_library(ebmcl_static STATIC ${EBMCL_OBJECTS})
+add_library(ebmcl_shared SHARED ${EBMCL_OBJECTS})
+foreach(library ebmcl_static ebmcl_shared)
+  set_target_properties(${library} PROPERTIES OUTPUT_NAME ebmcl LINKER_LANGUAGE C)
+  target_include_directories(${library} INTERFACE ${PROJECT_SOURCE_DIR}/runtime ${PROJECT_SOURCE_DIR}/model
+                             ${PROJECT_SOURCE_DIR}/train)
+  target_link_libraries(${library} PUBLIC ${EBMCL_LINK_LIBRARIES})
+  if(EBMCL_SANITIZE)
+    target_link_options(${library} PUBLIC -fsanitize=address,undefined)
+  endif()
+endforeach()
+set_target_properties(ebmcl_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+configure_file(cmake/ebmcl.pc.in ebmcl.pc @ONLY)
+install(TARGETS ebmcl_static ebmcl_shared DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ebmcl.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,24 @@
+# ebmcl_warnings(target): the warnings every target of this project is built with, each probed first.
+include(CheckCCompilerFlag)
+
+set(EBMCL_WARNING_FLAGS "")
+foreach(flag -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
+             -Wundef -Wvla -Wformat=2 -Wcast-qual -Wdouble-promotion -Wno-unused-parameter)
+  string(MAKE_C_IDENTIFIER "EBMCL_HAS${flag}" probe)
+  check_c_compiler_flag(${flag} ${probe})
+  if(${probe})
+    list(APPEND EBMCL_WARNING_FLAGS ${flag})
+  endif()
+endforeach()
+if(EBMCL_WERROR)
+  list(APPEND EBMCL_WARNING_FLAGS -Werror)
+endif()
+
+function(ebmcl_warnings target)
+  target_compile_options(${target} PRIVATE ${EBMCL_WARNING_FLAGS})
+  if(EBMCL_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-omit-frame-pointer
+                           -fno-sanitize-recover=undefined)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  endif()
+endfunction()

@@ -1,0 +1,1 @@
+typedef int ebm_nothing_here_yet;
