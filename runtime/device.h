@@ -1,0 +1,61 @@
+// OpenCL devices: list them, choose one, open it.
+//
+//     ebm_device *device = NULL;
+//     EBM_TRY(ebm_device_open(NULL, &device));       // $EBMCL_DEVICE, else the first GPU, else the first device
+//     ...
+//     ebm_device_free(device);
+//
+// An open device owns its context, one in-order queue, the programs built on it and the profile of its launches. It is
+// used by one thread at a time.
+#ifndef EBM_DEVICE_H
+#define EBM_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ebm_device ebm_device;
+
+typedef struct {
+    int index;           // flat, over all platforms in the loader's order
+    int platform, local; // "platform:device" as a selector
+    char name[128], platform_name[128], driver[128], version[128];
+    bool is_cpu;
+    unsigned compute_units;
+    unsigned native_lanes; // floats in a native vector register, 1 where the device does not vectorise itself
+    size_t max_group_items;
+    size_t base_alignment_bytes;
+    uint64_t memory_bytes, max_allocation_bytes, local_bytes;
+} ebm_device_info;
+
+// All devices of all platforms. *list is for the caller to free(); NULL and 0 when there is none (not an error).
+ebm_status ebm_device_list(ebm_device_info **list, size_t *count);
+
+// Opens the device a selector names: a flat index ("1"), "platform:device" ("0:1") or a part of the name, case ignored
+// ("radeon"). NULL or "": $EBMCL_DEVICE, else the first GPU, else the first device.
+// Kernel form: EBMCL_KERNELS=cpu|gpu, else by the kind of the device.
+// Fails with EBM_ERROR_INPUT when nothing or more than one device matches (the sentence lists what there is).
+ebm_status ebm_device_open(const char *selector, ebm_device **device);
+void ebm_device_free(ebm_device *device); // NULL is accepted
+
+const ebm_device_info *ebm_device_info_view(const ebm_device *device); // borrowed from the device
+
+// Row and element kernels have one source with two macros (cl/lanes.h): LANES, floats a load, and GROUP, work-items a
+// row. GEMM and attention have a form for CPUs and one for GPUs.
+bool ebm_device_uses_cpu_kernels(const ebm_device *device);
+int ebm_device_lanes(const ebm_device *device); // 16 or 8 with CPU kernels, 4 with GPU kernels
+int ebm_device_group(const ebm_device *device); // 1 with CPU kernels, 64 with GPU kernels
+
+// Waits until everything queued is done; reports what failed in between.
+ebm_status ebm_device_finish(ebm_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,44 @@
+// Matrix products behind one interface: our CPU kernels on CPU devices, CLBlast on GPUs (EBMCL_GEMM=cpu|clblast|plain
+// overrides). Row-major. C (m x n) = op(A) op(B) + beta * C [+ bias]:
+//     nn: A (m x k), B (k x n)       nt: A (m x k), B (n x k), rows times weights       tn: A (k x m), B (k x n)
+#ifndef EBM_GEMM_H
+#define EBM_GEMM_H
+
+#include "arena.h"
+#include "device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum { EBM_GEMM_NN, EBM_GEMM_NT, EBM_GEMM_TN } ebm_gemm_form;
+
+// A matrix inside a slice: `first` elements from its start, `stride` elements from row to row.
+typedef struct {
+    ebm_slice slice;
+    size_t first, stride;
+} ebm_matrix;
+
+static inline ebm_matrix ebm_matrix_of(ebm_slice slice, size_t columns)
+{
+    const ebm_matrix matrix = {slice, 0, columns};
+    return matrix;
+}
+
+// beta is 0 (C is overwritten, NaN in it does not matter) or 1 (added to). `bias`: n floats added to every row, or a
+// slice of 0 elements; only with beta = 0. m, n or k = 0 is allowed. Bounds of all slices are checked.
+// Same arguments, device and backend: same bits.
+ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
+                    float beta, ebm_matrix c, ebm_slice bias);
+
+// Plans scratch for transposed operands: the largest op(A) of a TN product, in elements. To be called before the first
+// step for every size that will occur; a product that needs more fails (nothing is allocated in a step).
+ebm_status ebm_gemm_reserve(ebm_device *device, size_t elements);
+
+// The backend in use, for messages: "cpu", "clblast" or "plain".
+const char *ebm_gemm_backend(const ebm_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
