@@ -1,5 +1,5 @@
 # libebmcl, static and shared, from the folders' objects; headers, pkg-config file and the program are installed.
-set(EBMCL_OBJECTS $<TARGET_OBJECTS:ebmcl_runtime> $<TARGET_OBJECTS:ebmcl_model> $<TARGET_OBJECTS:ebmcl_train>)
+set(EBMCL_OBJECTS $<TARGET_OBJECTS:ebmcl_kernels> $<TARGET_OBJECTS:ebmcl_runtime> $<TARGET_OBJECTS:ebmcl_model> $<TARGET_OBJECTS:ebmcl_train>)
 add_library(ebmcl_static STATIC ${EBMCL_OBJECTS})
 add_library(ebmcl_shared SHARED ${EBMCL_OBJECTS})
 foreach(library ebmcl_static ebmcl_shared)

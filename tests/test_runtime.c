@@ -1,0 +1,208 @@
+// Devices, arenas, programs, launches on whatever device $EBMCL_DEVICE or the default names.
+#include "check.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "device.h"
+#include "launch.h"
+
+static ebm_device *device;
+
+static int open_device(void **state)
+{
+    const ebm_status status = ebm_device_open(NULL, &device);
+    if (status.code != EBM_OK) fprintf(stderr, "%s\n", status.message);
+    return status.code;
+}
+
+static int close_device(void **state)
+{
+    ebm_device_free(device);
+    return 0;
+}
+
+static void every_listed_device_can_be_chosen(void **state)
+{
+    ebm_device_info *list = NULL;
+    size_t count = 0;
+    assert_ok(ebm_device_list(&list, &count));
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        char place[32];
+        ebm_device *one = NULL;
+        snprintf(place, sizeof place, "%zu", i);
+        assert_ok(ebm_device_open(place, &one));
+        assert_int_equal(ebm_device_info_view(one)->index, (int)i);
+        ebm_device_free(one);
+        snprintf(place, sizeof place, "%d:%d", list[i].platform, list[i].local);
+        assert_ok(ebm_device_open(place, &one));
+        assert_int_equal(ebm_device_info_view(one)->index, (int)i);
+        ebm_device_free(one);
+        assert_true(list[i].driver[0] != 0);
+    }
+    free(list);
+}
+
+static void a_wrong_choice_names_what_there_is(void **state)
+{
+    ebm_device *none = NULL;
+    assert_fails(ebm_device_open("no such thing", &none), EBM_ERROR_INPUT,
+                 "'no such thing' matches no device; there is: 0 = ");
+    assert_fails(ebm_device_open("4711", &none), EBM_ERROR_INPUT, "matches no device");
+    assert_null(none);
+    ebm_device_free(NULL);
+}
+
+static void run_vector_check(ebm_device *on)
+{
+    enum { ROWS = 5, WIDTH = 48 };
+    ebm_slice before, x, y, after;
+    ebm_arena *arena = ebm_arena_create(on, "test");
+    ebm_arena_reserve(arena, &before, 3);
+    ebm_arena_reserve(arena, &x, ROWS * WIDTH);
+    ebm_arena_reserve(arena, &y, ROWS * WIDTH);
+    ebm_arena_reserve(arena, &after, 64);
+    assert_ok(ebm_arena_plan(on, &arena, 1, "-"));
+    assert_ok(ebm_arena_allocate(arena));
+    float in[ROWS * WIDTH], out[ROWS * WIDTH], zeros[64];
+    for (int i = 0; i < ROWS * WIDTH; i++) in[i] = 0.25f * (float)i;
+    assert_ok(ebm_slice_write(on, x, 0, ROWS * WIDTH, in));
+    ebm_launch l = ebm_launch_begin(on, "vector_check.cl", "vector_check", "-DWIDTH=%d", WIDTH);
+    ebm_arg_slice(&l, y);
+    ebm_arg_slice(&l, x);
+    ebm_arg_f32(&l, 2.0f);
+    ebm_arg_i32(&l, -3);
+    assert_ok(ebm_launch_rows(&l, ROWS));
+    assert_ok(ebm_slice_read(on, y, 0, ROWS * WIDTH, out));
+    for (int i = 0; i < ROWS * WIDTH; i++) assert_true(out[i] == 2.0f * in[i] - 3.0f);
+    assert_ok(ebm_slice_read(on, after, 0, 64, zeros));
+    for (int i = 0; i < 64; i++) assert_true(zeros[i] == 0.0f);
+    ebm_arena_free(arena);
+}
+
+static void a_kernel_gives_its_known_answer(void **state) { run_vector_check(device); }
+
+static void transfers_are_checked_and_exact(void **state)
+{
+    ebm_slice slice, other;
+    ebm_arena *arena = ebm_arena_create(device, "test");
+    ebm_arena_reserve(arena, &slice, 10);
+    ebm_arena_reserve(arena, &other, 10);
+    assert_ok(ebm_arena_allocate(arena));
+    float out[10];
+    const float in[4] = {1, 2, 3, 4};
+    assert_ok(ebm_slice_write(device, slice, 3, 4, in));
+    assert_ok(ebm_slice_copy(device, other, 1, slice, 3, 4));
+    assert_ok(ebm_slice_zero(device, slice, 4, 2));
+    assert_ok(ebm_slice_read(device, slice, 0, 10, out));
+    const float expected[10] = {0, 0, 0, 1, 0, 0, 4, 0, 0, 0};
+    assert_memory_equal(out, expected, sizeof out);
+    assert_ok(ebm_slice_read(device, other, 1, 4, out));
+    assert_memory_equal(out, in, sizeof in);
+    assert_fails(ebm_slice_read(device, slice, 8, 3, out), EBM_ERROR_DEVICE, "elements 8 to 11 of a slice of 10");
+    assert_fails(ebm_slice_write(device, slice, 11, 0, in), EBM_ERROR_DEVICE, "of a slice of 10");
+    ebm_arena_free(arena);
+}
+
+static void a_plan_that_does_not_fit_is_refused_with_numbers(void **state)
+{
+    const ebm_device_info *info = ebm_device_info_view(device);
+    ebm_slice huge, parts[4];
+    ebm_arena *arena = ebm_arena_create(device, "activations");
+    ebm_arena_reserve(arena, &huge, (size_t)(info->max_allocation_bytes / 4 + 1024));
+    assert_fails(ebm_arena_plan(device, &arena, 1, "lower --token_budget"), EBM_ERROR_MEMORY, "lower --token_budget");
+    ebm_arena_free(arena);
+
+    arena = ebm_arena_create(device, "activations"); // each part fits one allocation, all together do not
+    const size_t quarter = (size_t)(info->max_allocation_bytes / 8);
+    size_t count = (size_t)(info->memory_bytes / info->max_allocation_bytes) * 2 + 3;
+    for (size_t i = 0; i < count; i++) ebm_arena_reserve(arena, &parts[0], quarter);
+    assert_fails(ebm_arena_plan(device, &arena, 1, "x"), EBM_ERROR_MEMORY, "MiB are needed");
+    ebm_arena_free(arena);
+}
+
+static void launch_mistakes_are_named(void **state)
+{
+    ebm_launch l = ebm_launch_begin(device, "vector_check.cl", "vector_check", "-DWIDTH=16");
+    ebm_arg_f32(&l, 1);
+    assert_fails(ebm_launch_rows(&l, 1), EBM_ERROR_DEVICE, "vector_check");
+    l = ebm_launch_begin(device, "vector_check.cl", "vector_check", "-DWIDTH=16");
+    const ebm_slice none = {0};
+    ebm_arg_slice(&l, none);
+    ebm_arg_slice(&l, none);
+    assert_fails(ebm_launch_rows(&l, 1), EBM_ERROR_DEVICE, "takes 4 arguments, 2 were given");
+    ebm_launch missing = ebm_launch_begin(device, "missing.cl", "x", "%s", "");
+    assert_fails(ebm_launch_rows(&missing, 1), EBM_ERROR_DEVICE, "missing.cl is not part of the library");
+    ebm_launch broken = ebm_launch_begin(device, "vector_check.cl", "vector_check", "-DWIDTH=)");
+    assert_fails(ebm_launch_rows(&broken, 1), EBM_ERROR_DEVICE, "building vector_check.cl");
+    ebm_launch wide = ebm_launch_begin(device, "vector_check.cl", "vector_check", "-DWIDTH=16");
+    ebm_arg_i32(&wide, 1ll << 40);
+    assert_fails(ebm_launch_rows(&wide, 1), EBM_ERROR_DEVICE, "does not fit 32 bits");
+}
+
+static void profile_counts_launches(void **state)
+{
+    ebm_profile_enable(device, true);
+    run_vector_check(device);
+    run_vector_check(device);
+    ebm_profile_row *rows = NULL;
+    size_t count = 0;
+    assert_ok(ebm_profile_rows(device, &rows, &count));
+    ebm_profile_enable(device, false);
+    assert_int_equal(count, 1);
+    assert_string_equal(rows[0].name, "vector_check");
+    assert_int_equal(rows[0].launches, 2);
+    assert_true(rows[0].seconds > 0);
+    free(rows);
+}
+
+static size_t damage_cache(const char *folder, long cut)
+{
+    char command[512];
+    snprintf(command, sizeof command,
+             cut < 0 ? "for f in %s/*.bin; do printf x | dd of=$f bs=1 seek=40 conv=notrunc 2>/dev/null; done"
+                     : "for f in %s/*.bin; do truncate -s %ld $f; done",
+             folder, cut);
+    return system(command) == 0;
+}
+
+static void a_damaged_program_cache_is_rebuilt(void **state)
+{
+    char folder[] = "/tmp/ebmcl-cache-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    setenv("EBMCL_CACHE", "on", 1);
+    setenv("EBMCL_CACHE_DIR", folder, 1);
+    const long cuts[] = {1 << 30, 0, 20, 100, -1};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        ebm_device *fresh = NULL;
+        assert_ok(ebm_device_open(NULL, &fresh));
+        run_vector_check(fresh);
+        ebm_device_free(fresh);
+        char command[512];
+        snprintf(command, sizeof command, "test \"$(ls %s | wc -l)\" = 1", folder); // one entry, no temporary left
+        assert_int_equal(system(command), 0);
+        assert_true(damage_cache(folder, cuts[i] == 1 << 30 ? 1000000000 : cuts[i]));
+    }
+    char command[512];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    unsetenv("EBMCL_CACHE");
+    unsetenv("EBMCL_CACHE_DIR");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_listed_device_can_be_chosen),
+        cmocka_unit_test(a_wrong_choice_names_what_there_is),
+        cmocka_unit_test(a_kernel_gives_its_known_answer),
+        cmocka_unit_test(transfers_are_checked_and_exact),
+        cmocka_unit_test(a_plan_that_does_not_fit_is_refused_with_numbers),
+        cmocka_unit_test(launch_mistakes_are_named),
+        cmocka_unit_test(profile_counts_launches),
+        cmocka_unit_test(a_damaged_program_cache_is_rebuilt),
+    };
+    return cmocka_run_group_tests_name("runtime", tests, open_device, close_device);
+}
