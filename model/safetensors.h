@@ -65,6 +65,7 @@ ebm_status ebm_safetensors_floats(const ebm_safetensors *file, size_t index, flo
 ebm_status ebm_safetensors_finite_floats(const ebm_safetensors *file, size_t index, float *out);
 ebm_status ebm_safetensors_floats_part(const ebm_safetensors *file, size_t index, size_t first, size_t count,
                                        bool finite, float *out);
+ebm_status ebm_safetensors_check_finite(const ebm_safetensors *file, size_t index); // the same error, nothing copied
 // The elements where they lie in the mapping: NULL unless F32 and aligned. Borrowed.
 const float *ebm_safetensors_floats_view(const ebm_safetensors *file, size_t index);
 ebm_status ebm_safetensors_integers(const ebm_safetensors *file, size_t index, int64_t *out); // I64 only
