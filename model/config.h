@@ -59,7 +59,7 @@ ebm_status ebm_config_default_roberta(size_t layers, size_t hidden, size_t vocab
                                       ebm_config **config);
 ebm_status ebm_config_copy(const ebm_config *config, ebm_config **copy);
 
-// Copies the names. At least one label, none twice, UTF-8.
+// Copies the names. At least one label, none twice, UTF-8 without control characters.
 ebm_status ebm_config_set_labels(ebm_config *config, const char *const *labels, size_t count);
 // The id of a label's name, or -1.
 int32_t ebm_config_label_id(const ebm_config *config, const char *label);

@@ -1,0 +1,286 @@
+#include <limits.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_internal.h"
+#include "file.h"
+
+enum { MAX_BYTES = 16 << 20 };
+
+// What reading a key needs: the object, and the path for messages.
+typedef struct {
+    const char *path;
+    json_t *object;
+} reader;
+
+// What was found is shown as JSON, escaped, so that the sentence stays one line of ASCII whatever the file holds.
+static ebm_status mismatch(const reader *r, ebm_code code, const char *key, const char *what)
+{
+    const json_t *value = json_object_get(r->object, key);
+    if (!value) return ebm_fail(code, "%s: %s: expected %s, found no such key", r->path, key, what);
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+    const ebm_status status = ebm_fail(code, "%s: %s: expected %s, found %.60s", r->path, key, what, text ? text : "?");
+    free(text);
+    return status;
+}
+
+static ebm_status expected(const reader *r, const char *key, const char *what)
+{
+    return mismatch(r, EBM_ERROR_INPUT, key, what);
+}
+
+static bool absent(const reader *r, const char *key)
+{
+    const json_t *value = json_object_get(r->object, key);
+    return !value || json_is_null(value);
+}
+
+// Ranges are ebm_config_check's business; here only what fits the field.
+static ebm_status read_size(const reader *r, const char *key, size_t *out)
+{
+    const json_t *value = json_object_get(r->object, key);
+    if (!json_is_integer(value) || json_integer_value(value) < 0) return expected(r, key, "a number from 1 on");
+    *out = (size_t)json_integer_value(value);
+    return ebm_ok();
+}
+
+static ebm_status read_size_or(const reader *r, const char *key, size_t otherwise, size_t *out)
+{
+    *out = otherwise;
+    return absent(r, key) ? ebm_ok() : read_size(r, key, out);
+}
+
+static ebm_status read_float(const reader *r, const char *key, float otherwise, float *out)
+{
+    *out = otherwise;
+    if (absent(r, key)) return ebm_ok();
+    const json_t *value = json_object_get(r->object, key);
+    if (!json_is_number(value)) return expected(r, key, "a number");
+    *out = (float)json_number_value(value);
+    return ebm_ok();
+}
+
+// eos_token_id may be a list: the first ends texts as well as the others do.
+static ebm_status read_id(const reader *r, const char *key, int32_t otherwise, int32_t *out)
+{
+    *out = otherwise;
+    const json_t *value = json_object_get(r->object, key);
+    if (!value) return ebm_ok();
+    *out = -1;
+    if (json_is_null(value)) return ebm_ok();
+    if (json_is_array(value)) value = json_array_get(value, 0);
+    if (!json_is_integer(value) || json_integer_value(value) < -1 || json_integer_value(value) > INT32_MAX)
+        return expected(r, key, "a token id");
+    *out = (int32_t)json_integer_value(value);
+    return ebm_ok();
+}
+
+// Settings that change the arithmetic, which only has the usual one.
+static ebm_status refuse_variants(const reader *r, ebm_family family)
+{
+    static const struct {
+        const char *key;
+        bool usual, gpt2_only;
+    } SWITCHES[] = {
+        {"is_decoder", false, false},
+        {"add_cross_attention", false, false},
+        {"tie_word_embeddings", true, true},
+        {"scale_attn_weights", true, true},
+        {"scale_attn_by_inverse_layer_idx", false, true},
+    };
+    for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; i++) {
+        if (absent(r, SWITCHES[i].key) || (SWITCHES[i].gpt2_only && family != EBM_FAMILY_GPT2)) continue;
+        const json_t *value = json_object_get(r->object, SWITCHES[i].key);
+        if (!json_is_boolean(value)) return expected(r, SWITCHES[i].key, "true or false");
+        if (json_is_true(value) != SWITCHES[i].usual)
+            return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: %s: only %s is supported", r->path, SWITCHES[i].key,
+                            SWITCHES[i].usual ? "true" : "false");
+    }
+    if (!absent(r, "quantization_config"))
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: quantization_config: quantized weights are not supported", r->path);
+    return ebm_ok();
+}
+
+static ebm_status require_text(const reader *r, const char *key, const char *const *allowed, const char *listed)
+{
+    if (absent(r, key)) return ebm_ok();
+    const char *found = json_string_value(json_object_get(r->object, key));
+    if (!found) return expected(r, key, listed);
+    for (; *allowed; allowed++)
+        if (!strcmp(*allowed, found)) return ebm_ok();
+    return mismatch(r, EBM_ERROR_UNSUPPORTED, key, listed);
+}
+
+static ebm_status check_texts(const reader *r, ebm_family family)
+{
+    // gelu_pytorch_tanh is the same function as gelu_new under torch's own name.
+    static const char *const ENCODER[] = {"gelu", NULL}, *const DECODER[] = {"gelu_new", "gelu_pytorch_tanh", NULL};
+    static const char *const ABSOLUTE[] = {"absolute", NULL};
+    const char *key = ebm_config_keys_of(family)->activation;
+    if (family == EBM_FAMILY_GPT2)
+        EBM_TRY(require_text(r, key, DECODER, "\"gelu_new\""));
+    else
+        EBM_TRY(require_text(r, key, ENCODER, "\"gelu\""));
+    return require_text(r, "position_embedding_type", ABSOLUTE, "\"absolute\"");
+}
+
+static ebm_status read_family(const reader *r, ebm_family *family)
+{
+    const char *name = json_string_value(json_object_get(r->object, "model_type"));
+    static const char SUPPORTED[] = "one of the supported \"bert\", \"roberta\", \"gpt2\"";
+    if (!name) return expected(r, "model_type", SUPPORTED);
+    for (int i = 0; i <= EBM_FAMILY_GPT2; i++) {
+        *family = (ebm_family)i;
+        if (!strcmp(name, ebm_family_name(*family))) return ebm_ok();
+    }
+    return mismatch(r, EBM_ERROR_UNSUPPORTED, "model_type", SUPPORTED);
+}
+
+static ebm_status read_sizes(const reader *r, ebm_config *config)
+{
+    const ebm_config_keys *keys = ebm_config_keys_of(config->family);
+    EBM_TRY(read_size(r, keys->hidden, &config->hidden));
+    EBM_TRY(read_size(r, keys->layers, &config->layers));
+    EBM_TRY(read_size(r, keys->heads, &config->heads));
+    EBM_TRY(read_size(r, "vocab_size", &config->vocabulary));
+    if (config->family != EBM_FAMILY_GPT2) {
+        EBM_TRY(read_size(r, keys->positions, &config->max_positions));
+        EBM_TRY(read_size_or(r, keys->types, 2, &config->type_vocabulary));
+        return read_size(r, keys->intermediate, &config->intermediate);
+    }
+    // Old GPT-2 files call the context n_ctx alone; n_inner is null in all of the original ones.
+    const char *positions = absent(r, keys->positions) && !absent(r, "n_ctx") ? "n_ctx" : keys->positions;
+    EBM_TRY(read_size(r, positions, &config->max_positions));
+    const size_t hidden = config->hidden;
+    return read_size_or(r, keys->intermediate, hidden <= SIZE_MAX / 4 ? 4 * hidden : 0, &config->intermediate);
+}
+
+static ebm_status read_floats(const reader *r, ebm_config *config)
+{
+    const ebm_config_keys *keys = ebm_config_keys_of(config->family);
+    EBM_TRY(read_float(r, keys->epsilon, config->family == EBM_FAMILY_GPT2 ? 1e-5F : 1e-12F, &config->layer_norm_eps));
+    EBM_TRY(read_float(r, keys->hidden_dropout, 0.1F, &config->hidden_dropout));
+    EBM_TRY(read_float(r, keys->attention_dropout, 0.1F, &config->attention_dropout));
+    config->embedding_dropout = config->hidden_dropout;
+    if (keys->embedding_dropout) EBM_TRY(read_float(r, keys->embedding_dropout, 0.1F, &config->embedding_dropout));
+    return read_float(r, "classifier_dropout", config->hidden_dropout, &config->classifier_dropout);
+}
+
+static ebm_status read_ids(const reader *r, ebm_config *config)
+{
+    static const int32_t DEFAULTS[][3] = {{0, -1, -1}, {1, 0, 2}, {-1, -1, -1}}; // pad, bos, eos
+    const int32_t *otherwise = DEFAULTS[config->family];
+    EBM_TRY(read_id(r, "pad_token_id", otherwise[0], &config->pad_id));
+    EBM_TRY(read_id(r, "bos_token_id", otherwise[1], &config->bos_id));
+    EBM_TRY(read_id(r, "eos_token_id", otherwise[2], &config->eos_id));
+    // transformers writes its default 50256 for a GPT-2 of any vocabulary: there it means nothing.
+    if (config->bos_id >= 0 && (size_t)config->bos_id >= config->vocabulary) config->bos_id = -1;
+    if (config->eos_id >= 0 && (size_t)config->eos_id >= config->vocabulary) config->eos_id = -1;
+    if (config->family != EBM_FAMILY_ROBERTA) return ebm_ok();
+    if (config->pad_id < 0) return expected(r, "pad_token_id", "a token id (positions start after it)");
+    config->position_offset = (size_t)config->pad_id + 1;
+    return ebm_ok();
+}
+
+static ebm_status read_label(const reader *r, const char *id, const json_t *name, const char **names, size_t count)
+{
+    char *end = NULL;
+    const unsigned long value = strtoul(id, &end, 10);
+    if (*id < '0' || *id > '9' || *end || value >= count || names[value])
+        return ebm_fail(EBM_ERROR_INPUT, "%s: id2label: expected the ids 0 to %zu, each once", r->path, count - 1);
+    if (!json_is_string(name))
+        return ebm_fail(EBM_ERROR_INPUT, "%s: id2label: expected a text for id %lu", r->path, value);
+    names[value] = json_string_value(name);
+    return ebm_ok();
+}
+
+static ebm_status read_named_labels(const reader *r, ebm_config *config)
+{
+    json_t *table = json_object_get(r->object, "id2label"), *name;
+    const size_t count = json_object_size(table);
+    if (count == 0 || count > EBM_MAX_LABELS) return expected(r, "id2label", "an object of ids and names");
+    const char **names = calloc(count, sizeof *names), *id;
+    if (!names) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", r->path);
+    ebm_status status = ebm_ok();
+    json_object_foreach(table, id, name) EBM_CHECK(read_label(r, id, name, names, count), end);
+    status = ebm_in(ebm_config_set_labels(config, names, count), "%s: id2label", r->path);
+end:
+    free(names);
+    return status;
+}
+
+// As transformers names labels that have no names.
+static ebm_status read_numbered_labels(const reader *r, ebm_config *config)
+{
+    size_t count = 2;
+    EBM_TRY(read_size_or(r, "num_labels", 2, &count));
+    if (count == 0 || count > EBM_MAX_LABELS) return expected(r, "num_labels", "a number from 1 to 10000");
+    typedef char label_name[24];
+    label_name *texts = calloc(count, sizeof *texts);
+    const char **names = calloc(count, sizeof *names);
+    ebm_status status = ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", r->path);
+    if (texts && names) {
+        for (size_t i = 0; i < count; i++) {
+            snprintf(texts[i], sizeof texts[i], "LABEL_%zu", i);
+            names[i] = texts[i];
+        }
+        status = ebm_config_set_labels(config, names, count);
+    }
+    free(texts);
+    free(names);
+    return status;
+}
+
+static ebm_status parse(const char *path, ebm_config **out)
+{
+    char *text = NULL;
+    size_t size = 0;
+    EBM_TRY(ebm_file_read(path, MAX_BYTES, &text, &size));
+    json_error_t error;
+    json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    free(text);
+    if (!object) return ebm_fail(EBM_ERROR_INPUT, "%s:%d: not valid JSON (%s)", path, error.line, error.text);
+
+    const reader r = {path, object};
+    ebm_status status = ebm_ok();
+    ebm_family family = EBM_FAMILY_BERT;
+    ebm_config *config = NULL;
+    if (!json_is_object(object)) {
+        status = ebm_fail(EBM_ERROR_INPUT, "%s: expected a JSON object", path);
+        goto end;
+    }
+    EBM_CHECK(read_family(&r, &family), end);
+    config = ebm_config_create(family);
+    if (!config) {
+        status = ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", path);
+        goto end;
+    }
+    EBM_CHECK(check_texts(&r, family), end);
+    EBM_CHECK(refuse_variants(&r, family), end);
+    EBM_CHECK(read_sizes(&r, config), end);
+    EBM_CHECK(read_floats(&r, config), end);
+    EBM_CHECK(read_ids(&r, config), end);
+    EBM_CHECK(ebm_config_check(config, path), end);
+    if (family != EBM_FAMILY_GPT2)
+        EBM_CHECK(absent(&r, "id2label") ? read_numbered_labels(&r, config) : read_named_labels(&r, config), end);
+    json_decref(config->source);
+    config->source = json_incref(object);
+    *out = config;
+    config = NULL;
+end:
+    ebm_config_free(config);
+    json_decref(object);
+    return status;
+}
+
+ebm_status ebm_config_load(const char *directory, ebm_config **config)
+{
+    char *path = ebm_path_join(directory, "config.json");
+    if (!path) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", directory);
+    const ebm_status status = parse(path, config);
+    free(path);
+    return status;
+}
