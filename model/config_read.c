@@ -218,7 +218,7 @@ static ebm_status read_numbered_labels(const reader *r, ebm_config *config)
     size_t count = 2;
     EBM_TRY(read_size_or(r, "num_labels", 2, &count));
     if (count == 0 || count > EBM_MAX_LABELS) return expected(r, "num_labels", "a number from 1 to 10000");
-    typedef char label_name[24];
+    typedef char label_name[32];
     label_name *texts = calloc(count, sizeof *texts);
     const char **names = calloc(count, sizeof *names);
     ebm_status status = ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", r->path);
