@@ -91,11 +91,21 @@ static void remove_if_abandoned(const char *path)
 static bool is_temporary_of(const char *name, const char *base)
 {
     const size_t length = strlen(base);
-    return !strncmp(name, base, length) && !strncmp(name + length, ".tmp-", 5) && strlen(name + length) == 11;
+    return !strncmp(name, base, length) && !strncmp(name + length, ".ebmcl-tmp-", 11) && strlen(name + length) == 17;
 }
 
+static char *previous_of(const char *path)
+{
+    char *previous = NULL;
+    return asprintf(&previous, "%s.ebmcl-previous", path) < 0 ? NULL : previous;
+}
+
+// Only after ebm_directory_recover: an old directory still set aside then has been replaced.
 static void remove_abandoned(const char *path)
 {
+    char *previous = previous_of(path);
+    if (previous) (void)ebm_directory_remove(previous);
+    free(previous);
     const char *slash = strrchr(path, '/');
     char *parent = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
     DIR *directory = parent ? opendir(parent) : NULL;
@@ -138,12 +148,12 @@ end:
 
 const char *ebm_directory_writer_path(const ebm_directory_writer *writer) { return writer->temporary; }
 
-// For file systems that cannot exchange: between the two renames only "<path>.previous" stands, which
+// For file systems that cannot exchange: between the two renames only "<path>.ebmcl-previous" stands, which
 // ebm_directory_recover puts back.
 ebm_status ebm_directory_replace_in_two_steps(ebm_directory_writer *w)
 {
-    char *previous = NULL;
-    if (asprintf(&previous, "%s.previous", w->path) < 0) return ebm_file_out_of_memory(w->path);
+    char *previous = previous_of(w->path);
+    if (!previous) return ebm_file_out_of_memory(w->path);
     ebm_status status = ebm_ok();
     EBM_CHECK(ebm_directory_remove(previous), end);
     if (rename(w->path, previous) != 0) {
@@ -203,8 +213,8 @@ ebm_status ebm_directory_recover(const char *path)
     if (!path) return ebm_file_out_of_memory(path);
     struct stat info;
     if (lstat(path, &info) == 0 || errno != ENOENT) return ebm_ok();
-    char *name = resolved(path), *previous = NULL;
-    if (!name || asprintf(&previous, "%s.previous", name) < 0) {
+    char *name = resolved(path), *previous = name ? previous_of(name) : NULL;
+    if (!previous) {
         free(name);
         return ebm_file_out_of_memory(path);
     }

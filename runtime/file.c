@@ -148,7 +148,7 @@ ebm_status ebm_file_make_temporary(const char *path, bool directory, char **name
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         const unsigned mix = ((unsigned)now.tv_nsec * 2654435761U) ^ ((unsigned)getpid() << 8) ^ attempt;
-        if (asprintf(name, "%s.tmp-%06x", path, mix & 0xFFFFFF) < 0) {
+        if (asprintf(name, "%s.ebmcl-tmp-%06x", path, mix & 0xFFFFFF) < 0) {
             *name = NULL;
             return ebm_file_out_of_memory(path);
         }

@@ -61,7 +61,7 @@ ebm_status ebm_directory_remove(const char *path); // the whole tree; links are 
 // A directory that appears whole. open removes what a killed process left of an earlier try (temporaries are locked
 // while in use). finish with replace = false takes the place of nothing or of an empty directory; with replace = true
 // of any directory: exchanged in one system call, or, on file systems without it, old one first renamed to
-// "<path>.previous". ebm_directory_recover puts that back if the process died in between: call it before reading.
+// "<path>.ebmcl-previous". ebm_directory_recover puts that back if the process died in between: call it before reading.
 typedef struct ebm_directory_writer ebm_directory_writer;
 ebm_status ebm_directory_writer_open(const char *path, ebm_directory_writer **writer);
 const char *ebm_directory_writer_path(const ebm_directory_writer *writer); // where to write, borrowed

@@ -8,7 +8,7 @@
 ebm_status ebm_file_error(const char *path, const char *what);
 ebm_status ebm_file_out_of_memory(const char *path);
 
-// Makes "<path>.tmp-<six digits>", a new file or directory, and opens it. *fd must be -1 before.
+// Makes "<path>.ebmcl-tmp-<six digits>", a new file or directory, and opens it. *fd must be -1 before.
 ebm_status ebm_file_make_temporary(const char *path, bool directory, char **name, int *fd);
 
 // The replacement of a directory where the file system cannot exchange two.

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -230,7 +231,7 @@ static void test_replacing_in_two_steps_and_recovery(void **state)
 {
     const char *folder = *state;
     char *path = in_folder(folder, "out"), *inside = in_folder(folder, "out/state");
-    char *previous = in_folder(folder, "out.previous");
+    char *previous = in_folder(folder, "out.ebmcl-previous");
     assert_ok(ebm_directory_make(path));
     put_file(inside, "old", 3);
     ebm_directory_writer *writer = NULL;
@@ -256,8 +257,8 @@ static void test_replacing_in_two_steps_and_recovery(void **state)
 static void test_abandoned_temporaries_go(void **state)
 {
     const char *folder = *state;
-    char *abandoned = in_folder(folder, "out.tmp-00ab12"), *used = in_folder(folder, "out.tmp-00ab13");
-    char *other = in_folder(folder, "outer.tmp-00ab12"), *path = in_folder(folder, "out");
+    char *abandoned = in_folder(folder, "out.ebmcl-tmp-00ab12"), *used = in_folder(folder, "out.ebmcl-tmp-00ab13");
+    char *other = in_folder(folder, "outer.ebmcl-tmp-00ab12"), *path = in_folder(folder, "out");
     assert_ok(ebm_directory_make(abandoned));
     assert_ok(ebm_directory_make(used));
     assert_ok(ebm_directory_make(other));
@@ -272,6 +273,71 @@ static void test_abandoned_temporaries_go(void **state)
     close(held);
     free(abandoned), free(used), free(other), free(path);
 }
+
+static void write_generation(const char *path, int generation, bool two_steps)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", generation);
+    ebm_directory_writer *writer = NULL;
+    if (ebm_directory_writer_open(path, &writer).code != EBM_OK) _exit(1);
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "part%d", i);
+        char *part = ebm_path_join(ebm_directory_writer_path(writer), name);
+        if (ebm_file_write(part, text, strlen(text)).code != EBM_OK) _exit(1);
+        free(part);
+    }
+    const ebm_status status =
+        two_steps ? ebm_directory_replace_in_two_steps(writer) : ebm_directory_writer_finish(writer, true);
+    if (status.code != EBM_OK) _exit(1);
+    ebm_directory_writer_free(writer);
+}
+
+// A process that replaces a directory again and again is killed at any moment: what stands there afterwards is one
+// whole generation, not older than before.
+static void kill_while_replacing(const char *folder, bool two_steps)
+{
+    char *path = in_folder(folder, "out");
+    int newest = 0;
+    write_generation(path, newest, false);
+    for (useconds_t round = 0; round < 30; round++) {
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            for (int generation = newest + 1;; generation++) write_generation(path, generation, two_steps);
+        usleep(500 + 397 * round);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        int how = 0;
+        assert_int_equal(waitpid(child, &how, 0), child);
+        assert_true(WIFSIGNALED(how)); // it never failed by itself
+        assert_ok(ebm_directory_recover(path));
+        assert_int_equal(entries_of(path), 3);
+        char *first = NULL;
+        for (int i = 0; i < 3; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "out/part%d", i);
+            char *part = in_folder(folder, name);
+            if (i == 0)
+                assert_ok(ebm_file_read(part, 16, &first, NULL));
+            else
+                assert_content(part, first);
+            free(part);
+        }
+        assert_true(atoi(first) >= newest);
+        newest = atoi(first);
+        free(first);
+    }
+    assert_true(newest > 0); // else nothing was replaced at all
+    char *previous = in_folder(folder, "out.ebmcl-previous");
+    write_generation(path, newest, two_steps); // and clears away what the last one killed left
+    assert_int_equal(entries_of(folder), 1);
+    assert_false(ebm_directory_exists(previous));
+    free(previous);
+    free(path);
+}
+
+static void test_killed_while_exchanging(void **state) { kill_while_replacing(*state, false); }
+static void test_killed_while_replacing_in_two_steps(void **state) { kill_while_replacing(*state, true); }
 
 int main(void)
 {
@@ -288,6 +354,8 @@ int main(void)
         in_own_folder(test_empty_directory_is_replaced),
         in_own_folder(test_replacing_in_two_steps_and_recovery),
         in_own_folder(test_abandoned_temporaries_go),
+        in_own_folder(test_killed_while_exchanging),
+        in_own_folder(test_killed_while_replacing_in_two_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
