@@ -1,1 +1,0 @@
-typedef int ebm_nothing_here_yet;
