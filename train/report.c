@@ -1,0 +1,109 @@
+#include "report.h"
+
+#include <jansson.h>
+#include <math.h>
+
+ebm_evaluation_options ebm_evaluation_defaults(void)
+{
+    return (ebm_evaluation_options){
+        .temperature = 1, .bins = EBM_BINS_DEFAULT, .resamples = EBM_RESAMPLES_DEFAULT, .redraws = EBM_REDRAWS_DEFAULT};
+}
+
+static double mean_energy(const ebm_predictions *predictions)
+{
+    if (!predictions->energy) return (double)NAN;
+    double sum = 0;
+    for (size_t i = 0; i < predictions->count; i++) sum += (double)predictions->energy[i];
+    return sum / (double)predictions->count;
+}
+
+static ebm_status measure_intervals(const ebm_predictions *predictions, ebm_evaluation *e)
+{
+    const ebm_evaluation_options *o = &e->options;
+    if (o->resamples) return ebm_bootstrap(predictions, o->temperature, o->bins, o->resamples, o->seed, e->interval);
+    for (int m = 0; m < EBM_METRICS; m++) e->interval[m].low = e->interval[m].high = (double)NAN;
+    return ebm_ok();
+}
+
+static ebm_status measure_floors(const ebm_predictions *predictions, ebm_evaluation *e)
+{
+    const ebm_evaluation_options *o = &e->options;
+    if (o->redraws) return ebm_ece_floor(predictions, o->temperature, o->bins, o->redraws, o->seed, e->floor);
+    for (int m = 0; m < EBM_ECES; m++) e->floor[m].mean = e->floor[m].high = (double)NAN;
+    return ebm_ok();
+}
+
+ebm_status ebm_evaluate(const ebm_predictions *predictions, const ebm_evaluation_options *options, ebm_evaluation *out)
+{
+    *out = (ebm_evaluation){.examples = predictions->count, .labels = predictions->labels, .options = *options};
+    EBM_TRY(ebm_metrics(predictions, options->temperature, options->bins, out->value));
+    out->mean_energy = mean_energy(predictions);
+    EBM_TRY(measure_intervals(predictions, out));
+    return measure_floors(predictions, out);
+}
+
+static void print_metric(FILE *stream, const ebm_evaluation *e, ebm_metric m)
+{
+    if (isnan(e->value[m])) return;
+    fprintf(stream, "%-16s %8.4f", ebm_metric_name(m), e->value[m]);
+    if (e->options.resamples) fprintf(stream, "   %8.4f %8.4f", e->interval[m].low, e->interval[m].high);
+    if (e->options.redraws && m >= EBM_ECE_CLASS_WISE) {
+        const ebm_floor floor = e->floor[m - EBM_ECE_CLASS_WISE];
+        fprintf(stream, "   %8.4f %8.4f", floor.mean, floor.high);
+    }
+    fputc('\n', stream);
+}
+
+ebm_status ebm_evaluation_print(FILE *stream, const ebm_evaluation *evaluation)
+{
+    const ebm_evaluation_options *o = &evaluation->options;
+    fprintf(stream, "%zu examples, %d labels, temperature %.4g, %d bins", evaluation->examples, evaluation->labels,
+            o->temperature, o->bins);
+    if (o->resamples) fprintf(stream, ", intervals from %d resamples", o->resamples);
+    fprintf(stream, "\n%-16s %8s", "metric", "value");
+    if (o->resamples) fprintf(stream, "%20s", "95 % interval");
+    if (o->redraws) fprintf(stream, "%11s%9s", "floor mean", "its 95 %");
+    fputc('\n', stream);
+    for (int m = 0; m < EBM_METRICS; m++) print_metric(stream, evaluation, (ebm_metric)m);
+    if (!isnan(evaluation->mean_energy)) fprintf(stream, "%-16s %8.4f\n", "mean_energy", evaluation->mean_energy);
+    if (ferror(stream)) return ebm_fail(EBM_ERROR_IO, "evaluation: writing the table failed");
+    return ebm_ok();
+}
+
+// NaN cannot stand in JSON: null says that the value is not defined.
+static int put_number(json_t *object, const char *name, const char *ending, double value)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s%s", name, ending);
+    return json_object_set_new(object, key, isnan(value) ? json_null() : json_real(value));
+}
+
+static int put_metric(json_t *object, const ebm_evaluation *e, ebm_metric m)
+{
+    const char *name = ebm_metric_name(m);
+    int failed = put_number(object, name, "", e->value[m]);
+    if (e->options.resamples) {
+        failed |= put_number(object, name, "_low", e->interval[m].low);
+        failed |= put_number(object, name, "_high", e->interval[m].high);
+    }
+    if (e->options.redraws && m >= EBM_ECE_CLASS_WISE) {
+        failed |= put_number(object, name, "_floor", e->floor[m - EBM_ECE_CLASS_WISE].mean);
+        failed |= put_number(object, name, "_floor_95", e->floor[m - EBM_ECE_CLASS_WISE].high);
+    }
+    return failed;
+}
+
+ebm_status ebm_evaluation_json(const ebm_evaluation *evaluation, char **text)
+{
+    const ebm_evaluation_options *o = &evaluation->options;
+    json_t *object = json_pack("{s:I, s:i, s:f, s:i, s:i, s:i, s:I}", "examples", (json_int_t)evaluation->examples,
+                               "labels", evaluation->labels, "temperature", o->temperature, "bins", o->bins,
+                               "resamples", o->resamples, "redraws", o->redraws, "seed", (json_int_t)o->seed);
+    int failed = !object;
+    for (int m = 0; m < EBM_METRICS && !failed; m++) failed = put_metric(object, evaluation, (ebm_metric)m);
+    if (!failed && !isnan(evaluation->mean_energy))
+        failed = put_number(object, "mean_energy", "", evaluation->mean_energy);
+    *text = failed ? NULL : json_dumps(object, JSON_INDENT(2));
+    json_decref(object);
+    return *text ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the evaluation's JSON");
+}
