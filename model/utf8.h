@@ -1,0 +1,44 @@
+// UTF-8: reading, writing, checking, and growing byte strings.
+//
+//     size_t bad;
+//     if (!ebm_utf8_valid(text, bytes, &bad)) return ebm_fail(EBM_ERROR_INPUT, "not UTF-8 at byte %zu", bad);
+//     for (size_t i = 0; i < bytes;) use(ebm_utf8_next(text, &i));
+#ifndef EBM_UTF8_H
+#define EBM_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Well-formed by Unicode table 3-7: no surrogates, nothing overlong, nothing above U+10FFFF. *bad_offset (may be NULL)
+// is the byte where the first ill-formed sequence starts.
+bool ebm_utf8_valid(const char *text, size_t bytes, size_t *bad_offset);
+
+// Length of the well-formed character at text[0]; 0 when ill-formed, and *bad_bytes is then the length of the maximal
+// part to be replaced by one U+FFFD (Unicode 3.9, U+FFFD Substitution of Maximal Subparts). bytes > 0.
+size_t ebm_utf8_character(const char *text, size_t bytes, size_t *bad_bytes);
+
+// The code point at text[*i], which must be the start of a character of valid UTF-8; moves *i behind it.
+uint32_t ebm_utf8_next(const char *text, size_t *i);
+
+// Writes 1 to 4 bytes, returns how many.
+size_t ebm_utf8_put(uint32_t code_point, char out[4]);
+
+// A growing byte string; zeroed is empty. Functions return false when out of memory and leave the string as it was.
+typedef struct {
+    char *bytes;
+    size_t size, capacity;
+} ebm_bytes;
+bool ebm_bytes_reserve(ebm_bytes *string, size_t more); // room for `more` bytes beyond size
+bool ebm_bytes_append(ebm_bytes *string, const void *bytes, size_t size);
+bool ebm_bytes_append_lossy(ebm_bytes *string, const char *text, size_t size); // ill-formed parts become U+FFFD
+void ebm_bytes_free(ebm_bytes *string);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
