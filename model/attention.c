@@ -1,0 +1,215 @@
+#include "attention.h"
+
+#include <math.h>
+
+#include "launch.h"
+
+enum { MAX_TOKENS = 1024, MAX_HEAD_SIZE = 128 };
+
+static ebm_status check_shape(const ebm_attention *attention)
+{
+    const size_t size = attention->head_size;
+    if (attention->heads == 0 || size == 0 || size % 16 != 0 || size > MAX_HEAD_SIZE)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED,
+                        "attention: expected heads of a multiple of 16 up to %d, found %zu heads of %zu", MAX_HEAD_SIZE,
+                        attention->heads, size);
+    const float probability = attention->dropout.probability;
+    if (!(probability >= 0 && probability < 1))
+        return ebm_fail(EBM_ERROR_INPUT, "attention: expected a dropout probability in [0, 1), found %g",
+                        (double)probability);
+    return ebm_ok();
+}
+
+static ebm_status check_slice(const char *name, ebm_slice slice, size_t needed)
+{
+    if (slice.count >= needed) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "attention: %s needs %zu elements, found %zu", name, needed, slice.count);
+}
+
+static ebm_status check_batch(const ebm_batch *batch, size_t longest)
+{
+    if (batch->longest > longest)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention: a sequence has %zu tokens, at most %zu are possible",
+                        batch->longest, longest);
+    return check_slice("starts", batch->starts, batch->sequences + 1);
+}
+
+static size_t channels_of(const ebm_attention *attention) { return attention->heads * attention->head_size; }
+
+static double scale_of(const ebm_attention *attention) { return 1 / sqrt((double)attention->head_size); }
+
+static void arg_dropout(ebm_launch *launch, const ebm_attention *attention)
+{
+    const ebm_dropout *dropout = &attention->dropout;
+    ebm_arg_u64(launch, dropout->seed);
+    ebm_arg_u64(launch, dropout->first_row * attention->heads * MAX_TOKENS);
+    ebm_arg_u32(launch, dropout->step);
+    ebm_arg_u32(launch, dropout->site);
+    ebm_arg_u32(launch, (uint32_t)((double)dropout->probability * 4294967296.0));
+    ebm_arg_f32(launch, 1 / (1 - dropout->probability));
+}
+
+// Scores of all heads, each key counted for each query that sees it.
+static double count_scores(const ebm_batch *batch, const ebm_attention *attention)
+{
+    double scores = 0;
+    for (size_t s = 0; s < batch->sequences; s++) {
+        const double tokens = batch->host_starts[s + 1] - batch->host_starts[s];
+        scores += attention->causal ? tokens * (tokens + 1) / 2 : tokens * tokens;
+    }
+    return scores * (double)attention->heads;
+}
+
+// Bytes of the __local arrays in cl/attention_cpu.cl.
+static size_t cpu_forward_bytes(size_t block, size_t size) { return 4 * (2 * size * block + 8 * size + 16 * block); }
+static size_t cpu_backward_bytes(size_t block, size_t size)
+{
+    return 4 * (5 * size * block + 2 * block * block + 8 * block);
+}
+
+// The largest panel up to `block` keys whose local memory the device has and its second-level cache holds beside the
+// rest; halved rather than shaved so that the texts of 64 or 128 tokens fill theirs.
+static ebm_status choose_block(const ebm_device *device, size_t (*bytes)(size_t, size_t), size_t size, size_t block,
+                               size_t *chosen)
+{
+    const uint64_t limit = 128 * 1024, local = ebm_device_info_view(device)->local_bytes;
+    while (block > 16 && bytes(block, size) > (local < limit ? local : limit)) block /= 2;
+    if (bytes(block, size) > local)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention: heads of %zu need %zu bytes of local memory, %s has %llu",
+                        size, bytes(block, size), ebm_device_info_view(device)->name, (unsigned long long)local);
+    *chosen = block;
+    return ebm_ok();
+}
+
+static ebm_launch begin_cpu(ebm_device *device, const char *kernel, size_t block, const ebm_attention *attention)
+{
+    return ebm_launch_begin(device, "attention_cpu.cl", kernel, "-DD=%zu -DSCALE=%.9gf -DBLOCK=%zu -DDROPOUT=%d",
+                            attention->head_size, scale_of(attention), block, attention->dropout.probability > 0);
+}
+
+static ebm_status forward_cpu(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv, const ebm_batch *batch,
+                              const ebm_attention *attention)
+{
+    size_t block = 0;
+    EBM_TRY(choose_block(device, cpu_forward_bytes, attention->head_size, 128, &block));
+    ebm_launch l = begin_cpu(device, "attention_forward", block, attention);
+    ebm_arg_slice(&l, out);
+    ebm_arg_slice(&l, lse);
+    ebm_arg_slice(&l, qkv);
+    ebm_arg_slice(&l, batch->starts);
+    ebm_arg_i32(&l, (int64_t)attention->heads);
+    ebm_arg_i32(&l, attention->causal);
+    arg_dropout(&l, attention);
+    ebm_launch_cost(&l, 4.0 * count_scores(batch, attention) * (double)attention->head_size,
+                    16.0 * (double)(batch->tokens * channels_of(attention)));
+    return ebm_launch_grid(&l, attention->heads, batch->sequences);
+}
+
+static ebm_status backward_cpu(ebm_device *device, ebm_slice dqkv, ebm_slice dout, ebm_slice out, ebm_slice qkv,
+                               ebm_slice lse, ebm_slice scratch, const ebm_batch *batch, const ebm_attention *attention)
+{
+    size_t block = 0;
+    EBM_TRY(choose_block(device, cpu_backward_bytes, attention->head_size, 64, &block));
+    ebm_launch l = begin_cpu(device, "attention_backward", block, attention);
+    ebm_arg_slice(&l, dqkv);
+    ebm_arg_slice(&l, scratch);
+    ebm_arg_slice(&l, dout);
+    ebm_arg_slice(&l, out);
+    ebm_arg_slice(&l, qkv);
+    ebm_arg_slice(&l, lse);
+    ebm_arg_slice(&l, batch->starts);
+    ebm_arg_i32(&l, (int64_t)attention->heads);
+    ebm_arg_i32(&l, attention->causal);
+    arg_dropout(&l, attention);
+    ebm_launch_cost(&l, 10.0 * count_scores(batch, attention) * (double)attention->head_size,
+                    32.0 * (double)(batch->tokens * channels_of(attention)));
+    return ebm_launch_grid(&l, attention->heads, batch->sequences);
+}
+
+// Rows a work-group owns in cl/attention_gpu.cl: OWN.
+static size_t gpu_blocks(const ebm_batch *batch, const ebm_attention *attention)
+{
+    const size_t own = attention->head_size <= 64 ? 32 : 16;
+    return (batch->longest + own - 1) / own;
+}
+
+static ebm_launch begin_gpu(ebm_device *device, const char *kernel, const ebm_attention *attention)
+{
+    return ebm_launch_begin(device, "attention_gpu.cl", kernel, "-DD=%zu -DSCALE=%.9gf -DDROPOUT=%d",
+                            attention->head_size, scale_of(attention), attention->dropout.probability > 0);
+}
+
+static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, const ebm_batch *batch,
+                             const ebm_attention *attention)
+{
+    const size_t blocks = gpu_blocks(batch, attention);
+    ebm_arg_slice(l, batch->starts);
+    ebm_arg_i32(l, (int64_t)attention->heads);
+    ebm_arg_i32(l, (int64_t)blocks);
+    ebm_arg_i32(l, attention->causal);
+    arg_dropout(l, attention);
+    ebm_launch_cost(l, flops_a_score * count_scores(batch, attention) * (double)attention->head_size,
+                    16.0 * (double)(batch->tokens * channels_of(attention)));
+    return ebm_launch_grid(l, attention->heads, batch->sequences * blocks);
+}
+
+static ebm_status forward_gpu(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv, const ebm_batch *batch,
+                              const ebm_attention *attention)
+{
+    ebm_launch l = begin_gpu(device, "attention_forward", attention);
+    ebm_arg_slice(&l, out);
+    ebm_arg_slice(&l, lse);
+    ebm_arg_slice(&l, qkv);
+    return launch_gpu(&l, 4, batch, attention);
+}
+
+static ebm_status backward_gpu(ebm_device *device, ebm_slice dqkv, ebm_slice dout, ebm_slice out, ebm_slice qkv,
+                               ebm_slice lse, ebm_slice scratch, const ebm_batch *batch, const ebm_attention *attention)
+{
+    ebm_launch l = begin_gpu(device, "attention_backward_queries", attention);
+    ebm_arg_slice(&l, dqkv);
+    ebm_arg_slice(&l, scratch);
+    ebm_arg_slice(&l, dout);
+    ebm_arg_slice(&l, out);
+    ebm_arg_slice(&l, qkv);
+    ebm_arg_slice(&l, lse);
+    EBM_TRY(launch_gpu(&l, 6, batch, attention));
+    l = begin_gpu(device, "attention_backward_keys", attention);
+    ebm_arg_slice(&l, dqkv);
+    ebm_arg_slice(&l, scratch);
+    ebm_arg_slice(&l, dout);
+    ebm_arg_slice(&l, qkv);
+    ebm_arg_slice(&l, lse);
+    return launch_gpu(&l, 8, batch, attention);
+}
+
+ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv,
+                                 const ebm_batch *batch, const ebm_attention *attention)
+{
+    EBM_TRY(check_shape(attention));
+    EBM_TRY(check_batch(batch, MAX_TOKENS));
+    EBM_TRY(check_slice("out", out, batch->tokens * channels_of(attention)));
+    EBM_TRY(check_slice("lse", lse, batch->tokens * attention->heads));
+    EBM_TRY(check_slice("qkv", qkv, batch->tokens * 3 * channels_of(attention)));
+    if (batch->sequences == 0) return ebm_ok();
+    return ebm_device_uses_cpu_kernels(device) ? forward_cpu(device, out, lse, qkv, batch, attention)
+                                               : forward_gpu(device, out, lse, qkv, batch, attention);
+}
+
+ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice dout, ebm_slice out, ebm_slice qkv,
+                                  ebm_slice lse, ebm_slice scratch, const ebm_batch *batch,
+                                  const ebm_attention *attention)
+{
+    EBM_TRY(check_shape(attention));
+    EBM_TRY(check_batch(batch, MAX_TOKENS));
+    EBM_TRY(check_slice("dqkv", dqkv, batch->tokens * 3 * channels_of(attention)));
+    EBM_TRY(check_slice("dout", dout, batch->tokens * channels_of(attention)));
+    EBM_TRY(check_slice("out", out, batch->tokens * channels_of(attention)));
+    EBM_TRY(check_slice("qkv", qkv, batch->tokens * 3 * channels_of(attention)));
+    EBM_TRY(check_slice("lse", lse, batch->tokens * attention->heads));
+    EBM_TRY(check_slice("scratch", scratch, batch->tokens * attention->heads));
+    if (batch->sequences == 0) return ebm_ok();
+    return ebm_device_uses_cpu_kernels(device)
+               ? backward_cpu(device, dqkv, dout, out, qkv, lse, scratch, batch, attention)
+               : backward_gpu(device, dqkv, dout, out, qkv, lse, scratch, batch, attention);
+}
