@@ -1,0 +1,191 @@
+// Matrix product for CPU devices: C = op(A) op(B) + beta C [+ bias], row-major.
+//
+//   C (m, n)      A (m, k), or (k, m) with A_TRANSPOSED      B (k, n), or (n, k) with B_TRANSPOSED      bias (n)
+//
+// A work-group is one item and makes a tile of C of at most tile_m x tile_n. It goes through k in blocks of KC: B's
+// block is packed into panels of PANEL columns in local memory, k by k, so that the inner loop reads it in order; a
+// register tile of ROWS x PANEL of C then takes one row of the panel and one column of A per step. Rows of A are read
+// where they lie; a transposed A is packed for one register tile at a time. Both packings pay for themselves because a
+// panel is used tile_m / ROWS times and a packed A tile tile_n / PANEL times.
+//
+// Macros   A_TRANSPOSED, B_TRANSPOSED   0 or 1
+//          LANES            floats of a vector register
+//          ROWS, VECTORS    register tile: ROWS rows of VECTORS vectors; ROWS * VECTORS + VECTORS + 1 registers
+//          KC               steps of k packed at once, a multiple of LANES
+//          PANELS           panels in local memory: tile_n <= PANELS * PANEL
+// Launch   (ceil(n / tile_n), ceil(m / tile_m)) work-groups of 1 item; tile_n a multiple of PANEL, tile_m of ROWS
+// Writes   C (beta 0: whatever it held) or adds to it (beta 1). bias may be NULL. Sums run over k in order.
+
+#include "lanes.h"
+
+#include "transpose.h"
+
+#define PANEL (LANES * VECTORS)
+// A cache line more than a multiple of 4 KiB: panels must not share the sets of the first-level cache.
+#define PANEL_STRIDE (PANEL * KC + 16)
+
+#define INLINE static inline __attribute__((always_inline))
+
+// B's rows k0... of columns n0... as they are: (kc, nc) -> panels, the last one filled up with zeros.
+INLINE void pack_rows(__local float *panels, __global const float *b, const size_t ldb, const int kc, const int nc)
+{
+    for (int k = 0; k < kc; k++, b += ldb) {
+        __local float *to = panels + k * PANEL;
+        int n = 0;
+        for (; n + PANEL <= nc; n += PANEL, to += PANEL_STRIDE) {
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++) store(load(v, b + n), v, to);
+        }
+        if (n < nc)
+            for (int j = 0; j < PANEL; j++) to[j] = n + j < nc ? b[n + j] : 0;
+    }
+}
+
+// LANES columns of B given as rows (nc of them exist): (nc, kc) -> (kc, LANES) at the stride of a panel.
+INLINE void pack_columns(__local float *panel, __global const float *b, const size_t ldb, const int kc, const int nc)
+{
+    int k = 0;
+    if (nc >= LANES) {
+        for (; k + LANES <= kc; k += LANES) {
+            lanes block[LANES];
+#pragma unroll
+            for (int i = 0; i < LANES; i++) block[i] = load(0, b + i * ldb + k);
+            transpose_lanes(block);
+#pragma unroll
+            for (int i = 0; i < LANES; i++) store(block[i], 0, panel + (k + i) * PANEL);
+        }
+    }
+    for (; k < kc; k++)
+        for (int i = 0; i < LANES; i++) panel[k * PANEL + i] = i < nc ? b[i * ldb + k] : 0;
+}
+
+INLINE void pack_b(__local float *panels, __global const float *b, const size_t ldb, const int kc, const int nc)
+{
+#if B_TRANSPOSED
+    for (int n = 0; n < (nc + PANEL - 1) / PANEL * PANEL; n += LANES)
+        pack_columns(panels + n / PANEL * PANEL_STRIDE + n % PANEL, b + n * ldb, ldb, kc, nc - n);
+#else
+    pack_rows(panels, b, ldb, kc, nc);
+#endif
+}
+
+// Where the register tile finds A: element (row, k) is at[row * row stride + k * A_STEP].
+#if A_TRANSPOSED
+#define A_SPACE __local
+#define A_STEP ROWS
+#else
+#define A_SPACE __global
+#define A_STEP 1
+#endif
+
+// ROWS columns of a transposed A (rows of them exist): (kc, rows) -> (kc, ROWS), filled up with zeros.
+INLINE void pack_a(__local float *tile, __global const float *a, const size_t lda, const int kc, const int rows)
+{
+    if (rows >= ROWS) {
+        for (int k = 0; k < kc; k++, a += lda, tile += ROWS) {
+            float column[ROWS];
+#pragma unroll
+            for (int i = 0; i < ROWS; i++) column[i] = a[i];
+#pragma unroll
+            for (int i = 0; i < ROWS; i++) tile[i] = column[i];
+        }
+    } else {
+        for (int k = 0; k < kc; k++, a += lda)
+            for (int i = 0; i < ROWS; i++) tile[k * ROWS + i] = i < rows ? a[i] : 0;
+    }
+}
+
+// Stores what lies inside C of a register tile that hangs over its border.
+INLINE void store_border(__global float *c, const size_t ldc, lanes sum[ROWS][VECTORS], const int rows,
+                         const int columns, const int add)
+{
+    float values[ROWS * PANEL];
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) store(sum[i][v], v, values + i * PANEL);
+    }
+    for (int i = 0; i < min(rows, ROWS); i++)
+        for (int j = 0; j < min(columns, PANEL); j++) c[i * ldc + j] = values[i * PANEL + j] + (add ? c[i * ldc + j] : 0);
+}
+
+// The register tile: C (ROWS, PANEL) = [C +] start + A (ROWS, kc) panel (kc, PANEL), cut to the rows and columns left
+// in C. Rows of A that do not exist are read from the last one that does, and not stored.
+INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a, const size_t lda,
+                     __local const float *panel, __local const float *start, const int kc, const int rows,
+                     const int columns, const int add)
+{
+    lanes sum[ROWS][VECTORS];
+    size_t row[ROWS];
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+        row[i] = A_TRANSPOSED ? i : min(i, rows - 1) * lda;
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) sum[i][v] = load(v, start);
+    }
+    for (int k = 0; k < kc; k++, a += A_STEP, panel += PANEL) {
+        lanes b[VECTORS];
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) b[v] = load(v, panel);
+#pragma unroll
+        for (int i = 0; i < ROWS; i++) {
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++) sum[i][v] = fma((lanes)(a[row[i]]), b[v], sum[i][v]);
+        }
+    }
+    if (rows < ROWS || columns < PANEL) {
+        store_border(c, ldc, sum, rows, columns, add);
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) {
+            if (add) sum[i][v] += load(v, c + i * ldc);
+            store(sum[i][v], v, c + i * ldc);
+        }
+    }
+}
+
+// What the sums of the first block of k start from: the bias of these columns, or zeros.
+INLINE void set_start(__local float *start, __global const float *bias, const int n0, const int nc)
+{
+    for (int j = 0; j < PANELS * PANEL; j++) start[j] = bias && j < nc ? bias[n0 + j] : 0;
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+gemm(__global float *restrict c, __global const float *restrict a, __global const float *restrict b,
+     __global const float *restrict bias, const ulong c_first, const ulong a_first, const ulong b_first, const uint ldc,
+     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate, const int tile_m,
+     const int tile_n)
+{
+    __local float panels[PANELS * PANEL_STRIDE] __attribute__((aligned(128)));
+    __local float start[PANELS * PANEL] __attribute__((aligned(128)));
+#if A_TRANSPOSED
+    __local float a_tile[KC * ROWS] __attribute__((aligned(128)));
+#endif
+    const int n0 = get_group_id(0) * tile_n, m0 = get_group_id(1) * tile_m;
+    const int nc = min(tile_n, n - n0), mc = min(tile_m, m - m0);
+    c += c_first + (size_t)m0 * ldc + n0;
+    a += a_first + (A_TRANSPOSED ? m0 : (size_t)m0 * lda);
+    b += b_first + (B_TRANSPOSED ? (size_t)n0 * ldb : n0);
+
+    for (int k0 = 0; k0 < k; k0 += KC) {
+        const int kc = min(KC, k - k0);
+        if (k0 <= KC) set_start(start, k0 == 0 ? bias : 0, n0, nc);
+        pack_b(panels, b + (B_TRANSPOSED ? k0 : (size_t)k0 * ldb), ldb, kc, nc);
+#if A_TRANSPOSED
+        for (int i = 0; i < mc; i += ROWS) {
+            pack_a(a_tile, a + (size_t)k0 * lda + i, lda, kc, mc - i);
+            for (int j = 0; j < nc; j += PANEL)
+                multiply(c + (size_t)i * ldc + j, ldc, a_tile, 0, panels + j / PANEL * PANEL_STRIDE, start + j, kc,
+                         mc - i, nc - j, accumulate || k0 > 0);
+        }
+#else
+        for (int j = 0; j < nc; j += PANEL)
+            for (int i = 0; i < mc; i += ROWS)
+                multiply(c + (size_t)i * ldc + j, ldc, a + (size_t)i * lda + k0, lda,
+                         panels + j / PANEL * PANEL_STRIDE, start + j, kc, mc - i, nc - j, accumulate || k0 > 0);
+#endif
+    }
+}

@@ -1,0 +1,106 @@
+// The backend of our own CPU kernels: which kernel, which tiles.
+#include "gemm_internal.h"
+
+#include <math.h>
+
+// What a kernel is built with. `columns` bounds tile_n, whose part of a block of B lies in local memory.
+typedef struct {
+    size_t rows, panel, kc, columns;
+    int lanes, vectors;
+} blocking;
+
+enum { LONGEST_TILE = 512 }; // rows; more of A than the second-level cache keeps beside B gains nothing
+enum { FEW_ROWS = 16 };      // up to here dot products beat packing, measured
+
+static size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+static size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
+
+// The three arrays of cl/gemm_cpu.cl with room to align each.
+static size_t local_bytes(const blocking *b)
+{
+    const size_t panels = b->columns / b->panel;
+    return sizeof(float) * (panels * (b->panel * b->kc + 16) + b->columns + b->kc * b->rows) + 3 * 128;
+}
+
+// Register tiles: 8 x 3 vectors fit the 32 registers of AVX-512, 6 x 2 the 16 of AVX2. Blocks: the largest that local
+// memory takes; wide ones read A less often, long ones C.
+static ebm_status choose_blocking(const ebm_device *device, blocking *b)
+{
+    static const struct {
+        size_t kc, columns;
+    } blocks[] = {{384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
+    b->lanes = ebm_device_lanes(device);
+    b->vectors = b->lanes == 16 ? 3 : 2;
+    b->rows = b->lanes == 16 ? 8 : 6;
+    b->panel = (size_t)(b->lanes * b->vectors);
+    const uint64_t available = ebm_device_info_view(device)->local_bytes;
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        b->kc = blocks[i].kc;
+        b->columns = blocks[i].columns;
+        if (local_bytes(b) <= available) return ebm_ok();
+    }
+    return ebm_fail(EBM_ERROR_UNSUPPORTED, "gemm: the CPU kernels need %zu bytes of local memory, %s has %llu",
+                    local_bytes(b), ebm_device_info_view(device)->name, (unsigned long long)available);
+}
+
+// Cost of one step of k for the slowest compute unit, in vector multiplications: the products, padding included, and
+// what packing takes, measured in the same unit.
+static double tile_cost(const ebm_product *p, const blocking *b, size_t tile_m, size_t tile_n)
+{
+    const double pack_b = p->form == EBM_GEMM_NT ? 8 : 2, pack_a = p->form == EBM_GEMM_TN ? 0.25 : 0.05;
+    const unsigned units = ebm_device_info_view(p->device)->compute_units;
+    const size_t groups = parts(p->m, tile_m) * parts(p->n, tile_n), rounds = parts(groups, units ? units : 1);
+    const double vectors = (double)tile_n / b->lanes, rows = (double)tile_m;
+    return (double)rounds * (rows * vectors + pack_b * vectors + pack_a * rows);
+}
+
+static void choose_tile(const ebm_product *p, const blocking *b, size_t *tile_m, size_t *tile_n)
+{
+    double best = HUGE_VAL;
+    const size_t first = parts(p->m, LONGEST_TILE);
+    for (size_t row_parts = first; row_parts <= 4 * first; row_parts++) {
+        const size_t m = round_up(parts(p->m, row_parts), b->rows);
+        for (size_t n = b->panel; n <= b->columns && n < p->n + b->panel; n += b->panel) {
+            const double cost = tile_cost(p, b, m, n);
+            if (cost >= best) continue;
+            best = cost;
+            *tile_m = m;
+            *tile_n = n;
+        }
+    }
+}
+
+static ebm_status run_packed(const ebm_product *p)
+{
+    blocking b;
+    size_t tile_m = 0, tile_n = 0;
+    EBM_TRY(choose_blocking(p->device, &b));
+    choose_tile(p, &b, &tile_m, &tile_n);
+    ebm_launch l =
+        ebm_launch_begin(p->device, "gemm_cpu.cl", "gemm",
+                         "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu",
+                         p->form == EBM_GEMM_TN, p->form == EBM_GEMM_NT, b.rows, b.vectors, b.kc, b.columns / b.panel);
+    ebm_gemm_arguments(&l, p);
+    ebm_arg_i32(&l, (int64_t)tile_m);
+    ebm_arg_i32(&l, (int64_t)tile_n);
+    const size_t groups[2] = {parts(p->n, tile_n), parts(p->m, tile_m)}, one[2] = {1, 1};
+    return ebm_launch_groups(&l, groups, one);
+}
+
+static ebm_status run_dot(const ebm_product *p)
+{
+    const size_t unit = 4;
+    const size_t compute_units = ebm_device_info_view(p->device)->compute_units;
+    // Some groups for each compute unit even out what else they do; a group should still outweigh its start.
+    const size_t tile_n = round_up(parts(p->n, 4 * (compute_units ? compute_units : 1)), unit);
+    ebm_launch l = ebm_launch_begin(p->device, "gemm_dot.cl", "gemm_dot", "-DB_ROWS=%zu", unit);
+    ebm_gemm_arguments(&l, p);
+    ebm_arg_i32(&l, (int64_t)tile_n);
+    const size_t groups[2] = {parts(p->n, tile_n), 1}, one[2] = {1, 1};
+    return ebm_launch_groups(&l, groups, one);
+}
+
+ebm_status ebm_gemm_cpu(const ebm_product *p)
+{
+    return p->form == EBM_GEMM_NT && p->m <= FEW_ROWS ? run_dot(p) : run_packed(p);
+}

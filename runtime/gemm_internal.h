@@ -1,0 +1,33 @@
+// One matrix product on its way to a backend, checked: no empty dimension, everything inside its slice.
+#ifndef EBM_GEMM_INTERNAL_H
+#define EBM_GEMM_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "gemm.h"
+#include "launch.h"
+
+typedef struct {
+    ebm_device *device;
+    ebm_gemm_form form;
+    size_t m, n, k;
+    ebm_matrix a, b, c;
+    bool accumulate;
+    ebm_slice bias; // 0 elements: none
+} ebm_product;
+
+typedef ebm_status ebm_gemm_run(const ebm_product *product);
+
+ebm_gemm_run ebm_gemm_cpu;     // gemm_cpu.c: cl/gemm_cpu.cl, cl/gemm_dot.cl
+ebm_gemm_run ebm_gemm_clblast; // gemm_clblast.c, the only file that knows CLBlast
+ebm_gemm_run ebm_gemm_plain;   // gemm.c: cl/gemm_plain.cl
+ebm_gemm_run ebm_gemm_fill;    // gemm.c: C = bias or 0
+
+// Once per device, before the first product; and once when a device that used it closes.
+ebm_status ebm_gemm_clblast_prepare(ebm_device *device);
+void ebm_gemm_clblast_forget(void);
+
+// The arguments all our kernels begin with.
+void ebm_gemm_arguments(ebm_launch *launch, const ebm_product *product);
+
+#endif

@@ -1,0 +1,20 @@
+// Matrix product in double precision, and the bound on what single precision may differ from it by.
+#ifndef EBM_TESTS_REFERENCE_GEMM_H
+#define EBM_TESTS_REFERENCE_GEMM_H
+
+#include <stddef.h>
+
+#include "gemm.h"
+
+typedef struct {
+    const float *values; // at the first element
+    size_t stride;
+} reference_matrix;
+
+// Element (row, column) of start + op(A) op(B), where start is what C held or the bias.
+// *bound: (k + 2) roundings of at most 2^-24 each, relative to the sum of the magnitudes, whatever the order of the sum
+// (Higham, Accuracy and Stability of Numerical Algorithms, 3.1).
+double reference_product(ebm_gemm_form form, size_t row, size_t column, size_t k, reference_matrix a,
+                         reference_matrix b, double start, double *bound);
+
+#endif

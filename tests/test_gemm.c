@@ -1,0 +1,331 @@
+// Matrix products of the backend $EBMCL_GEMM names (default: the device's own) against double precision.
+// EBMCL_TEST_SMALL=1: few and small sizes, for simulators.
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "device.h"
+#include "gemm.h"
+#include "random.h"
+#include "reference_gemm.h"
+
+enum { BEFORE = 37, AFTER = 70 }; // elements around C that must stay as they are
+static const float sentinel = -12345.0f;
+
+static ebm_device *device;
+static bool small;
+
+// A device slice and its host copy.
+typedef struct {
+    ebm_slice slice;
+    ebm_arena *arena;
+    float *host;
+} buffer;
+
+static buffer buffer_new(size_t count)
+{
+    buffer b = {{NULL, 0}, ebm_arena_create(device, "test"), calloc(count, sizeof(float))};
+    return b;
+}
+
+static void buffer_allocate(buffer *b, size_t count)
+{
+    ebm_arena_reserve(b->arena, &b->slice, count);
+    assert_ok(ebm_arena_allocate(b->arena));
+}
+
+static void buffer_free(buffer *b)
+{
+    ebm_arena_free(b->arena);
+    free(b->host);
+}
+
+static void upload(buffer *b, size_t count) { assert_ok(ebm_slice_write(device, b->slice, 0, count, b->host)); }
+
+// Numbers in [-1, 1) inside the matrix, NaN around and between its rows: whoever reads those is found out.
+static void fill_matrix(buffer *b, size_t rows, size_t columns, size_t first, size_t stride, uint32_t seed)
+{
+    ebm_random random = ebm_random_stream(seed, 0, 0);
+    const size_t count = first + rows * stride;
+    for (size_t i = 0; i < count; i++) b->host[i] = NAN;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            b->host[first + r * stride + c] = (float)(2 * ebm_random_uniform(&random) - 1);
+    if (count > 0) upload(b, count);
+}
+
+enum { LARGEST = 200 * 1100 };
+static buffer A, B, C, bias;
+
+typedef struct {
+    ebm_gemm_form form;
+    size_t m, n, k;
+    bool accumulate, with_bias;
+    size_t first, gap; // elements before each matrix and between its rows
+} product;
+
+static size_t sizes_of_c(const product *p) { return p->first + BEFORE + p->m * (p->n + p->gap) + AFTER; }
+
+// C holds NaN where beta = 0 must overwrite it, and numbers where beta = 1 adds to it.
+static void fill_c(const product *p, float *held)
+{
+    const size_t stride = p->n + p->gap, first = p->first + BEFORE;
+    for (size_t i = 0; i < sizes_of_c(p); i++) C.host[i] = sentinel;
+    for (size_t r = 0; r < p->m; r++)
+        for (size_t c = 0; c < p->n; c++)
+            C.host[first + r * stride + c] = p->accumulate ? 0.125f * (float)((r * 7 + c * 3) % 17) - 1 : NAN;
+    memcpy(held, C.host, sizes_of_c(p) * sizeof *held);
+    upload(&C, sizes_of_c(p));
+}
+
+static void compare(const product *p, const float *held)
+{
+    const reference_matrix a = {A.host + p->first, (p->form == EBM_GEMM_TN ? p->m : p->k) + p->gap};
+    const reference_matrix b = {B.host + p->first, (p->form == EBM_GEMM_NT ? p->k : p->n) + p->gap};
+    const size_t stride = p->n + p->gap, first = p->first + BEFORE, count = sizes_of_c(p);
+    for (size_t i = 0; i < count; i++) {
+        const bool before = i < first || stride == 0;
+        const size_t row = before ? p->m : (i - first) / stride, column = before ? 0 : (i - first) % stride;
+        if (row >= p->m || column >= p->n) {
+            if (C.host[i] != sentinel)
+                fail_msg("form %d, %zu x %zu x %zu: element %zu outside C written", p->form, p->m, p->n, p->k, i);
+            continue;
+        }
+        const float start = p->accumulate ? held[i] : p->with_bias ? bias.host[column] : 0;
+        double bound = 0;
+        const double expected = reference_product(p->form, row, column, p->k, a, b, (double)start, &bound);
+        if (!(fabs((double)C.host[i] - expected) <= bound))
+            fail_msg("form %d, %zu x %zu x %zu, first %zu, gap %zu, beta %d, bias %d: C(%zu, %zu) = %.9g, expected "
+                     "%.9g within %.2g",
+                     p->form, p->m, p->n, p->k, p->first, p->gap, p->accumulate, p->with_bias, row, column,
+                     (double)C.host[i], expected, bound);
+    }
+}
+
+static void check_product(const product *p)
+{
+    static float held[LARGEST];
+    const bool a_transposed = p->form == EBM_GEMM_TN, b_transposed = p->form == EBM_GEMM_NT;
+    const size_t a_rows = a_transposed ? p->k : p->m, a_columns = a_transposed ? p->m : p->k;
+    const size_t b_rows = b_transposed ? p->n : p->k, b_columns = b_transposed ? p->k : p->n;
+    fill_matrix(&A, a_rows, a_columns, p->first, a_columns + p->gap, 1);
+    fill_matrix(&B, b_rows, b_columns, p->first, b_columns + p->gap, 2);
+    fill_matrix(&bias, 1, p->n, 0, p->n, 3);
+    fill_c(p, held);
+    const ebm_matrix a = {A.slice, p->first, a_columns + p->gap}, b = {B.slice, p->first, b_columns + p->gap};
+    const ebm_matrix c = {C.slice, p->first + BEFORE, p->n + p->gap};
+    const ebm_slice row = {bias.slice.memory, p->with_bias ? p->n : 0};
+    assert_ok(ebm_gemm(device, p->form, p->m, p->n, p->k, a, b, p->accumulate ? 1 : 0, c, row));
+    assert_ok(ebm_slice_read(device, C.slice, 0, sizes_of_c(p), C.host));
+    compare(p, held);
+}
+
+// All forms, beta 0 and 1, with and without bias; offsets and strides alternate with the size.
+static void check_size(size_t m, size_t n, size_t k)
+{
+    for (int form = EBM_GEMM_NN; form <= EBM_GEMM_TN; form++)
+        for (int start = 0; start < 3; start++) {
+            const bool shifted = (m + n + k + (size_t)start) % 2;
+            const product p = {(ebm_gemm_form)form, m, n, k, start == 1, start == 2, shifted ? 5 : 0, shifted ? 3 : 0};
+            check_product(&p);
+        }
+}
+
+static void edge_sizes(void **state)
+{
+    static const size_t all[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 47, 48, 49, 63, 97}, few[] = {1, 7, 17, 49};
+    const size_t *sizes = small ? few : all, count = small ? sizeof few / sizeof *few : sizeof all / sizeof *all;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++)
+            for (size_t l = 0; l < count; l++)
+                if ((i + j + l) % (small ? 3 : 2) == 0) check_size(sizes[i], sizes[j], sizes[l]);
+}
+
+// Sums longer than a block of k of any backend, and on its borders.
+static void long_sums(void **state)
+{
+    static const size_t all[] = {127, 128, 129, 255, 257, 383, 384, 385, 769, 1000}, few[] = {129};
+    const size_t *sizes = small ? few : all, count = small ? 1 : sizeof all / sizeof *all;
+    for (size_t i = 0; i < count; i++) {
+        check_size(9, 50, sizes[i]);
+        check_size(1, 17, sizes[i]);
+        if (!small) check_size(65, 100, sizes[i]);
+    }
+}
+
+// More than one tile of C in each direction.
+static void many_tiles(void **state)
+{
+    if (small) {
+        check_size(20, 100, 5);
+        return;
+    }
+    check_size(150, 400, 33);
+    check_size(1030, 50, 17);
+    check_size(5, 1000, 64);
+}
+
+static void few_rows(void **state)
+{
+    for (size_t m = 1; m <= (small ? 3 : 24); m++) check_size(m, small ? 21 : 101, small ? 19 : 77);
+}
+
+static void empty_dimensions(void **state)
+{
+    check_size(5, 18, 0); // C = bias, 0 or unchanged
+    check_size(0, 3, 4);
+    check_size(3, 0, 4);
+    check_size(0, 0, 0);
+}
+
+static void wrong_arguments_are_refused(void **state)
+{
+    const ebm_slice none = {NULL, 0}, ten = {bias.slice.memory, 10}, absent = {NULL, 1000};
+    const ebm_matrix a = ebm_matrix_of(A.slice, 20), b = ebm_matrix_of(B.slice, 10), c = ebm_matrix_of(C.slice, 10);
+    const ebm_gemm_form nn = EBM_GEMM_NN;
+    ebm_matrix bad = {A.slice, A.slice.count - 99, 20};
+    assert_fails(ebm_gemm(device, nn, 5, 10, 20, bad, b, 0, c, none), EBM_ERROR_DEVICE,
+                 "A (5 x 20, stride 20) ends at element");
+    bad = (ebm_matrix){B.slice, 0, 9};
+    assert_fails(ebm_gemm(device, nn, 5, 10, 20, a, bad, 0, c, none), EBM_ERROR_DEVICE, "rows of B have 10 elements");
+    bad = (ebm_matrix){C.slice, C.slice.count + 1, 10};
+    assert_fails(ebm_gemm(device, nn, 5, 10, 20, a, b, 0, bad, none), EBM_ERROR_DEVICE, "C (5 x 10, stride 10) ends");
+    bad = ebm_matrix_of(absent, 20);
+    assert_fails(ebm_gemm(device, nn, 5, 10, 20, bad, b, 0, c, none), EBM_ERROR_DEVICE, "A is not allocated");
+    assert_fails(ebm_gemm(device, nn, 5, 10, 20, a, b, 0.5f, c, none), EBM_ERROR_DEVICE, "beta must be 0 or 1");
+    assert_fails(ebm_gemm(device, nn, 5, 10, 20, a, b, 1, c, ten), EBM_ERROR_DEVICE, "a bias needs beta = 0");
+    assert_fails(ebm_gemm(device, nn, 5, 9, 20, a, b, 0, c, ten), EBM_ERROR_DEVICE, "bias of 10 elements for 9");
+    assert_fails(ebm_gemm(device, nn, (size_t)1 << 40, 9, 20, a, b, 0, c, none), EBM_ERROR_UNSUPPORTED, "too large");
+}
+
+static void the_backend_is_the_one_asked_for(void **state)
+{
+    const char *wanted = getenv("EBMCL_GEMM"), *own = ebm_device_uses_cpu_kernels(device) ? "cpu" : "clblast";
+    assert_string_equal(ebm_gemm_backend(device), wanted ? wanted : own);
+
+    char *kept = wanted ? strdup(wanted) : NULL;
+    setenv("EBMCL_GEMM", "blas", 1);
+    ebm_device *other = NULL;
+    assert_ok(ebm_device_open(NULL, &other));
+    const ebm_matrix empty = {{NULL, 0}, 0, 0};
+    assert_fails(ebm_gemm(other, EBM_GEMM_NN, 0, 0, 0, empty, empty, 0, empty, empty.slice), EBM_ERROR_INPUT,
+                 "expected cpu, clblast or plain, found 'blas'");
+    ebm_device_free(other);
+    if (kept)
+        setenv("EBMCL_GEMM", kept, 1);
+    else
+        unsetenv("EBMCL_GEMM");
+    free(kept);
+}
+
+typedef struct {
+    size_t m, n, k;
+    buffer a, b, c;
+} large;
+
+static double signed_sum(const float *row, size_t n, size_t stride, const double *signs)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += signs[i] * (double)row[i * stride];
+    return sum;
+}
+
+// C s against A (B s) with random signs s: quadratic time (BLIS, testsuite/src/test_gemm.c).
+// An element of C is a sum of k terms of deviation 1/3; partial sums deviate by at most sqrt(k)/3, each rounds by
+// 2^-24 of that, k independent roundings and n independent columns: sqrt(n k) sqrt(k)/3 2^-24. Eight deviations.
+static void compare_large(const large *l, ebm_gemm_form form)
+{
+    const size_t m = l->m, n = l->n, k = l->k;
+    ebm_random random = ebm_random_stream(4, 0, 0);
+    double *signs = malloc(n * sizeof *signs), *bs = malloc(k * sizeof *bs);
+    for (size_t j = 0; j < n; j++) signs[j] = ebm_random_below(&random, 2) ? 1 : -1;
+    for (size_t i = 0; i < k; i++)
+        bs[i] =
+            form == EBM_GEMM_NT ? signed_sum(l->b.host + i, n, k, signs) : signed_sum(l->b.host + i * n, n, 1, signs);
+    const double bound = 8 * sqrt((double)n) * (double)k / 3 * 0x1p-24;
+    for (size_t r = 0; r < m; r++) {
+        const double expected =
+            form == EBM_GEMM_TN ? signed_sum(l->a.host + r, k, m, bs) : signed_sum(l->a.host + r * k, k, 1, bs);
+        const double found = signed_sum(l->c.host + r * n, n, 1, signs);
+        if (!(fabs(found - expected) <= bound))
+            fail_msg("form %d, %zu x %zu x %zu, row %zu: %g, expected %g within %g", form, m, n, k, r, found, expected,
+                     bound);
+    }
+    free(bs);
+    free(signs);
+}
+
+static void check_large(size_t m, size_t n, size_t k)
+{
+    large l = {m, n, k, buffer_new(m * k), buffer_new(k * n), buffer_new(m * n)};
+    float *again = malloc(m * n * sizeof *again);
+    const ebm_slice none = {NULL, 0};
+    buffer_allocate(&l.a, m * k);
+    buffer_allocate(&l.b, k * n);
+    buffer_allocate(&l.c, m * n);
+    fill_matrix(&l.a, 1, m * k, 0, m * k, 5);
+    fill_matrix(&l.b, 1, k * n, 0, k * n, 6);
+    for (int form = EBM_GEMM_NN; form <= EBM_GEMM_TN; form++) {
+        const ebm_matrix a = ebm_matrix_of(l.a.slice, form == EBM_GEMM_TN ? m : k);
+        const ebm_matrix b = ebm_matrix_of(l.b.slice, form == EBM_GEMM_NT ? k : n);
+        for (int run = 0; run < 2; run++) {
+            assert_ok(ebm_gemm(device, (ebm_gemm_form)form, m, n, k, a, b, 0, ebm_matrix_of(l.c.slice, n), none));
+            assert_ok(ebm_slice_read(device, l.c.slice, 0, m * n, run ? again : l.c.host));
+        }
+        assert_memory_equal(again, l.c.host, m * n * sizeof *again); // same arguments, same bits
+        compare_large(&l, (ebm_gemm_form)form);
+    }
+    free(again);
+    buffer_free(&l.a);
+    buffer_free(&l.b);
+    buffer_free(&l.c);
+}
+
+static void large_products(void **state)
+{
+    if (small) return;
+    check_large(1024, 768, 768);
+    check_large(777, 1153, 1001);
+    check_large(64, 5000, 384);
+}
+
+static int open_device(void **state)
+{
+    small = getenv("EBMCL_TEST_SMALL") != NULL;
+    const ebm_status status = ebm_device_open(NULL, &device);
+    if (status.code != EBM_OK) {
+        fprintf(stderr, "%s\n", status.message);
+        return 1;
+    }
+    buffer *all[] = {&A, &B, &C, &bias};
+    for (size_t i = 0; i < 4; i++) {
+        *all[i] = buffer_new(LARGEST);
+        buffer_allocate(all[i], LARGEST);
+    }
+    printf("backend %s\n", ebm_gemm_backend(device));
+    return 0;
+}
+
+static int close_device(void **state)
+{
+    buffer *all[] = {&A, &B, &C, &bias};
+    for (size_t i = 0; i < 4; i++) buffer_free(all[i]);
+    ebm_device_free(device);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(empty_dimensions),
+        cmocka_unit_test(edge_sizes),
+        cmocka_unit_test(long_sums),
+        cmocka_unit_test(many_tiles),
+        cmocka_unit_test(few_rows),
+        cmocka_unit_test(large_products),
+        cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(the_backend_is_the_one_asked_for),
+    };
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
