@@ -3,6 +3,7 @@
 #ifndef EBM_OPERATIONS_H
 #define EBM_OPERATIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +29,7 @@ typedef struct {
 // the host beforehand; an id out of range is clamped, never read out of bounds.
 ebm_status ebm_embedding_forward(ebm_device *device, ebm_slice y, const ebm_batch *batch, ebm_slice word,
                                  ebm_slice position, ebm_slice type, size_t channels);
-// Adds to dword, dposition, dtype. Walks the tokens in order for each block of channels: no atomics, same bits each run.
+// Adds to dword, dposition, dtype, tokens of one id in their order: no atomics, same bits each run.
 ebm_status ebm_embedding_backward(ebm_device *device, ebm_slice dword, ebm_slice dposition, ebm_slice dtype,
                                   ebm_slice dy, const ebm_batch *batch, size_t channels);
 

@@ -1,0 +1,69 @@
+// The sum of word, position and type embeddings, forward and backward.
+//
+//   y[t] = word[ids[t]] + position[positions[t]] + type[types[t]]
+//
+//   y, dy   (tokens, C)     word, position, type and their gradients   (words, C), (places, C), (kinds, C)
+//   ids, positions, types   (tokens); kinds = 0: no types, then `type`, `types` are not read
+//
+// Macros   C   channels, a multiple of LANES
+// Launch   one work-group of GROUP items per token; embedding_backward_type: (strips, kinds) work-groups
+// Writes   y; adds to the gradients. Numbers out of range are clamped.
+// Backward without atomics: the first token of each id adds up all of that id, in the order of the tokens.
+
+#include "lanes.h"
+
+ROW_KERNEL void embedding_forward(__global float *restrict y, __global const int *restrict ids,
+                                  __global const int *restrict positions, __global const int *restrict types,
+                                  __global const float *restrict word, __global const float *restrict position,
+                                  __global const float *restrict type, const int words, const int places,
+                                  const int kinds)
+{
+    const size_t token = get_group_id(0);
+    word += (size_t)clamp(ids[token], 0, words - 1) * C;
+    position += (size_t)clamp(positions[token], 0, places - 1) * C;
+    y += token * C;
+    if (kinds > 0) {
+        type += (size_t)clamp(types[token], 0, kinds - 1) * C;
+        FOR_BLOCKS(b, C) store(load(b, word) + load(b, position) + load(b, type), b, y);
+    } else {
+        FOR_BLOCKS(b, C) store(load(b, word) + load(b, position), b, y);
+    }
+}
+
+// The first token from `first` on, below `end`, whose id clamped is `id`; `end` when there is none. Every item searches
+// for itself: all read the same few cache lines, which costs less than agreeing through local memory.
+static inline int next_token(__global const int *ids, int id, int rows, int first, int end)
+{
+    const int_lanes low = 0, high = rows - 1;
+    int t = first;
+    while (t + LANES <= end && !any(clamp(load(0, ids + t), low, high) == id)) t += LANES;
+    while (t < end && clamp(ids[t], 0, rows - 1) != id) t++;
+    return t;
+}
+
+ROW_KERNEL void embedding_backward(__global float *restrict dtable, __global const int *restrict ids,
+                                   __global const float *restrict dy, const int rows, const int tokens)
+{
+    const int token = get_group_id(0), id = clamp(ids[token], 0, rows - 1);
+    if (next_token(ids, id, rows, 0, token) < token) return; // an earlier token does it
+    dtable += (size_t)id * C;
+    for (int t = token; t < tokens; t = next_token(ids, id, rows, t + 1, tokens))
+        FOR_BLOCKS(b, C) store(load(b, dtable) + load(b, dy + (size_t)t * C), b, dtable);
+}
+
+// Types are few and repeat in every token: down the columns instead.
+ROW_KERNEL void embedding_backward_type(__global float *restrict dtype, __global const int *restrict types,
+                                        __global const float *restrict dy, const int kinds, const int tokens)
+{
+    const int kind = get_group_id(1), block = FIRST_BLOCK_OF_STRIP, last = C / LANES - 1;
+    if (block > last) return;
+    lanes sums[STRIP];
+    for (int i = 0; i < STRIP; i++) sums[i] = 0;
+    for (int t = 0; t < tokens; t++) {
+        if (clamp(types[t], 0, kinds - 1) != kind) continue;
+#pragma unroll
+        for (int i = 0; i < STRIP; i++) sums[i] += load(min(block + i, last), dy + (size_t)t * C);
+    }
+    dtype += (size_t)kind * C;
+    for (int i = 0; i < STRIP && block + i <= last; i++) store(load(block + i, dtype) + sums[i], block + i, dtype);
+}

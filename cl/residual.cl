@@ -1,0 +1,80 @@
+// The end of a sublayer: bias, dropout, residual, and LayerNorm where it follows (BERT); dropout alone.
+//
+//   s = residual + dropout(a + bias)        y = gain * (s - mean) * rstd + shift
+//
+//   a, residual, s, y, ds, da, dy   (tokens, C)     bias, gain, shift   (C)     mean, rstd   (tokens)
+//
+// Macros   C   channels, a multiple of LANES
+// Launch   one work-group of GROUP items per token
+// Writes   every output; s may be a, ds may be dy, in residual_forward y may be a or residual, in dropout_apply y may be x
+
+#include "norm.h"
+#include "rng.h"
+
+ROW_KERNEL void residual_layernorm_forward(__global float *restrict y, __global float *s, __global float *restrict mean,
+                                           __global float *restrict rstd, __global const float *a,
+                                           __global const float *restrict bias, __global const float *restrict residual,
+                                           __global const float *restrict gain, __global const float *restrict shift,
+                                           const float epsilon, DROPOUT_PARAMETERS)
+{
+    __local float scratch[GROUP];
+    const dropout_stream dropout = DROPOUT_STREAM;
+    const size_t token = get_group_id(0), row = token * C;
+    y += row;
+    s += row;
+
+    lanes sum = 0;
+    FOR_BLOCKS(b, C) {
+        const lanes dropped = drop_lanes(load(b, a + row) + load(b, bias), dropout, row + b * LANES);
+        const lanes v = load(b, residual + row) + dropped;
+        sum += v;
+        store(v, b, s);
+    }
+    const float2 moments = row_moments(s, sum, epsilon, scratch);
+    normalise_row(y, s, gain, shift, moments);
+    if (get_local_id(0) == 0) {
+        mean[token] = moments.x;
+        rstd[token] = moments.y;
+    }
+}
+
+// ds: through LayerNorm; da = ds under the mask of forward.
+ROW_KERNEL void residual_layernorm_backward(__global float *ds, __global float *restrict da, __global const float *dy,
+                                            __global const float *restrict s, __global const float *restrict mean,
+                                            __global const float *restrict rstd, __global const float *restrict gain,
+                                            DROPOUT_PARAMETERS)
+{
+    __local float scratch[GROUP];
+    const dropout_stream dropout = DROPOUT_STREAM;
+    const size_t token = get_group_id(0), row = token * C;
+    const float m = mean[token], r = rstd[token];
+    s += row;
+    ds += row;
+    da += row;
+    dy += row;
+
+    const float2 averages = gradient_averages(dy, s, gain, m, r, scratch);
+    FOR_BLOCKS(b, C) {
+        const lanes d = norm_gradient(load(b, dy), load(b, s), load(b, gain), m, r, averages);
+        store(d, b, ds);
+        store(drop_lanes(d, dropout, row + b * LANES), b, da);
+    }
+}
+
+ROW_KERNEL void residual_forward(__global float *y, __global const float *a, __global const float *restrict bias,
+                                 __global const float *residual, DROPOUT_PARAMETERS)
+{
+    const dropout_stream dropout = DROPOUT_STREAM;
+    const size_t row = get_group_id(0) * (size_t)C;
+    FOR_BLOCKS(b, C) {
+        const lanes dropped = drop_lanes(load(b, a + row) + load(b, bias), dropout, row + b * LANES);
+        store(load(b, residual + row) + dropped, b, y + row);
+    }
+}
+
+ROW_KERNEL void dropout_apply(__global float *y, __global const float *x, DROPOUT_PARAMETERS)
+{
+    const dropout_stream dropout = DROPOUT_STREAM;
+    const size_t row = get_group_id(0) * (size_t)C;
+    FOR_BLOCKS(b, C) store(drop_lanes(load(b, x + row), dropout, row + b * LANES), b, y + row);
+}
