@@ -213,3 +213,56 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
                ? backward_cpu(device, dqkv, dout, out, qkv, lse, scratch, batch, attention)
                : backward_gpu(device, dqkv, dout, out, qkv, lse, scratch, batch, attention);
 }
+
+static ebm_status check_cache(ebm_slice cache, size_t slots, size_t capacity, const ebm_attention *attention)
+{
+    EBM_TRY(check_shape(attention));
+    if (capacity == 0 || capacity > MAX_TOKENS)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention: expected a cache of 1 to %d tokens, found %zu", MAX_TOKENS,
+                        capacity);
+    return check_slice("cache", cache, slots * capacity * 2 * channels_of(attention));
+}
+
+static ebm_launch begin_cache(ebm_device *device, const char *kernel, const ebm_attention *attention)
+{
+    return ebm_launch_begin(device, "attention_cache.cl", kernel, "-DD=%zu -DSCALE=%.9gf", attention->head_size,
+                            scale_of(attention));
+}
+
+ebm_status ebm_attention_cached(ebm_device *device, ebm_slice out, ebm_slice cache, ebm_slice qkv, ebm_slice lengths,
+                                size_t slots, size_t capacity, const ebm_attention *attention)
+{
+    EBM_TRY(check_cache(cache, slots, capacity, attention));
+    EBM_TRY(check_slice("out", out, slots * channels_of(attention)));
+    EBM_TRY(check_slice("qkv", qkv, slots * 3 * channels_of(attention)));
+    EBM_TRY(check_slice("lengths", lengths, slots));
+    if (slots == 0) return ebm_ok();
+    ebm_launch l = begin_cache(device, "attention_cached", attention);
+    ebm_arg_slice(&l, out);
+    ebm_arg_slice(&l, cache);
+    ebm_arg_slice(&l, qkv);
+    ebm_arg_slice(&l, lengths);
+    ebm_arg_i32(&l, (int64_t)attention->heads);
+    ebm_arg_i32(&l, (int64_t)capacity);
+    ebm_arg_local(&l, (capacity + 15) / 16 * 16 * sizeof(float));
+    return ebm_launch_grid(&l, attention->heads, slots);
+}
+
+ebm_status ebm_attention_fill_cache(ebm_device *device, ebm_slice cache, ebm_slice qkv, ebm_slice slot_of,
+                                    const ebm_batch *batch, size_t capacity, const ebm_attention *attention)
+{
+    EBM_TRY(check_cache(cache, 0, capacity, attention));
+    EBM_TRY(check_batch(batch, capacity));
+    EBM_TRY(check_slice("qkv", qkv, batch->tokens * 3 * channels_of(attention)));
+    EBM_TRY(check_slice("slot_of", slot_of, batch->sequences));
+    if (batch->sequences == 0) return ebm_ok();
+    ebm_launch l = begin_cache(device, "attention_fill_cache", attention);
+    ebm_arg_slice(&l, cache);
+    ebm_arg_slice(&l, qkv);
+    ebm_arg_slice(&l, batch->starts);
+    ebm_arg_slice(&l, slot_of);
+    ebm_arg_i32(&l, (int64_t)(cache.count / (capacity * 2 * channels_of(attention))));
+    ebm_arg_i32(&l, (int64_t)capacity);
+    ebm_arg_i32(&l, (int64_t)channels_of(attention));
+    return ebm_launch_grid(&l, batch->sequences, batch->longest);
+}
