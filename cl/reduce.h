@@ -21,4 +21,23 @@ static inline float sum_over_group(float own, __local float *scratch)
 #endif
 }
 
+// The largest `own`, a NaN ignored. scratch: GROUP floats, free again on return.
+static inline float most_over_group(float own, __local float *scratch)
+{
+#if GROUP == 1
+    return own;
+#else
+    const int item = get_local_id(0);
+    scratch[item] = own;
+    for (int width = GROUP / 2; width > 0; width /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < width) scratch[item] = fmax(scratch[item], scratch[item + width]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    const float most = scratch[0];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return most;
+#endif
+}
+
 #endif
