@@ -18,11 +18,15 @@
 
 #include "lanes.h"
 
+#include "prefetch.h"
 #include "transpose.h"
 
 #define PANEL (LANES * VECTORS)
 // A cache line more than a multiple of 4 KiB: panels must not share the sets of the first-level cache.
 #define PANEL_STRIDE (PANEL * KC + 16)
+
+// Rows that are fetched ahead while B is packed: each is on a page of its own, where no hardware prefetcher looks.
+#define AHEAD 8
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -34,7 +38,10 @@ INLINE void pack_rows(__local float *panels, __global const float *b, const size
         int n = 0;
         for (; n + PANEL <= nc; n += PANEL, to += PANEL_STRIDE) {
 #pragma unroll
-            for (int v = 0; v < VECTORS; v++) store(load(v, b + n), v, to);
+            for (int v = 0; v < VECTORS; v++) {
+                PREFETCH(b + AHEAD * ldb + n + v * LANES);
+                store(load(v, b + n), v, to);
+            }
         }
         if (n < nc)
             for (int j = 0; j < PANEL; j++) to[j] = n + j < nc ? b[n + j] : 0;
@@ -49,7 +56,10 @@ INLINE void pack_columns(__local float *panel, __global const float *b, const si
         for (; k + LANES <= kc; k += LANES) {
             lanes block[LANES];
 #pragma unroll
-            for (int i = 0; i < LANES; i++) block[i] = load(0, b + i * ldb + k);
+            for (int i = 0; i < LANES; i++) {
+                PREFETCH(b + (LANES + i) * ldb + k); // the same place of the next call
+                block[i] = load(0, b + i * ldb + k);
+            }
             transpose_lanes(block);
 #pragma unroll
             for (int i = 0; i < LANES; i++) store(block[i], 0, panel + (k + i) * PANEL);

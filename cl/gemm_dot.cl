@@ -13,6 +13,8 @@
 
 #include "lanes.h"
 
+#include "prefetch.h"
+
 #define A_ROWS (LANES / B_ROWS)
 
 // Halves the partial sums: those of x in the lower half of the result, those of y in the upper half.
@@ -64,6 +66,7 @@ static inline __attribute__((always_inline)) lanes dot_products(__global const f
 #pragma unroll
         for (int j = 0; j < B_ROWS; j++) {
             y[j] = load(0, b_row[j] + step);
+            PREFETCH(b_row[j] + step + 2 * B_ROWS * ldb);
 #pragma unroll
             for (int i = 0; i < A_ROWS; i++) partial[i * B_ROWS + j] = fma(x[i], y[j], partial[i * B_ROWS + j]);
         }

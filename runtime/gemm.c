@@ -109,6 +109,19 @@ ebm_status ebm_gemm_reserve(ebm_device *device, size_t elements)
     return prepare(device);
 }
 
+const char *ebm_gemm_name(const ebm_product *p)
+{
+    return p->form == EBM_GEMM_NN ? "gemm_nn" : p->form == EBM_GEMM_NT ? "gemm_nt" : "gemm_tn";
+}
+
+double ebm_gemm_flops(const ebm_product *p) { return 2.0 * (double)p->m * (double)p->n * (double)p->k; }
+
+double ebm_gemm_bytes(const ebm_product *p)
+{
+    const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
+    return sizeof(float) * (m * k + k * n + (p->accumulate ? 2 : 1) * m * n);
+}
+
 void ebm_gemm_arguments(ebm_launch *launch, const ebm_product *p)
 {
     ebm_arg_slice(launch, p->c.slice);
@@ -125,8 +138,8 @@ void ebm_gemm_arguments(ebm_launch *launch, const ebm_product *p)
     ebm_arg_i32(launch, (int64_t)p->n);
     ebm_arg_i32(launch, (int64_t)p->k);
     ebm_arg_i32(launch, p->accumulate);
-    const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
-    ebm_launch_cost(launch, 2 * m * n * k, 4 * (m * k + k * n + (p->accumulate ? 2 : 1) * m * n));
+    launch->name = ebm_gemm_name(p);
+    ebm_launch_cost(launch, ebm_gemm_flops(p), ebm_gemm_bytes(p));
 }
 
 static ebm_status launch_tiles(ebm_launch *launch, const ebm_product *p)

@@ -1,6 +1,8 @@
 // The backend of CLBlast.
 #include <clblast_c.h>
 
+#include <time.h>
+
 #include "device_internal.h"
 #include "gemm_internal.h"
 
@@ -36,17 +38,41 @@ ebm_status ebm_gemm_clblast_prepare(ebm_device *device)
 
 void ebm_gemm_clblast_forget(void) { CLBlastClearCache(); }
 
-ebm_status ebm_gemm_clblast(const ebm_product *p)
+static ebm_status multiply(const ebm_product *p, float beta)
 {
-    const bool starts_from_bias = p->bias.count > 0;
-    if (starts_from_bias) EBM_TRY(ebm_gemm_fill(p)); // CLBlast has no epilogue: C = bias, then C += AB
     const CLBlastTranspose a = p->form == EBM_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo;
     const CLBlastTranspose b = p->form == EBM_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo;
-    const float beta = p->accumulate || starts_from_bias ? 1.0f : 0.0f;
     const CLBlastStatusCode code =
         CLBlastSgemm(CLBlastLayoutRowMajor, a, b, p->m, p->n, p->k, 1.0f, p->a.slice.memory, p->a.first, p->a.stride,
                      p->b.slice.memory, p->b.first, p->b.stride, beta, p->c.slice.memory, p->c.first, p->c.stride,
                      &p->device->queue, NULL);
     if (code == CLBlastSuccess) return ebm_ok();
-    return ebm_fail(EBM_ERROR_DEVICE, "gemm of %zu x %zu x %zu: CLBlast status %d", p->m, p->n, p->k, (int)code);
+    return ebm_fail(EBM_ERROR_DEVICE, "%s of %zu x %zu x %zu: CLBlast status %d", ebm_gemm_name(p), p->m, p->n, p->k,
+                    (int)code);
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+// CLBlast starts its kernels itself, so they are timed here and not in launch.c.
+static ebm_status multiply_profiled(const ebm_product *p, float beta)
+{
+    EBM_TRY(ebm_device_finish(p->device));
+    const double start = now();
+    EBM_TRY(multiply(p, beta));
+    EBM_TRY(ebm_device_finish(p->device));
+    ebm_profile_add(p->device, ebm_gemm_name(p), now() - start, ebm_gemm_flops(p), ebm_gemm_bytes(p));
+    return ebm_ok();
+}
+
+ebm_status ebm_gemm_clblast(const ebm_product *p)
+{
+    const bool from_bias = p->bias.count > 0;
+    if (from_bias) EBM_TRY(ebm_gemm_fill(p)); // CLBlast adds no bias: C = bias, then C += AB
+    const float beta = p->accumulate || from_bias ? 1.0f : 0.0f;
+    return ebm_profile_is_on(p->device) ? multiply_profiled(p, beta) : multiply(p, beta);
 }

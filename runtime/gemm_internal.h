@@ -27,7 +27,11 @@ ebm_gemm_run ebm_gemm_fill;    // gemm.c: C = bias or 0
 ebm_status ebm_gemm_clblast_prepare(ebm_device *device);
 void ebm_gemm_clblast_forget(void);
 
-// The arguments all our kernels begin with.
+const char *ebm_gemm_name(const ebm_product *product); // "gemm_nn"..., for the profile
+double ebm_gemm_flops(const ebm_product *product);
+double ebm_gemm_bytes(const ebm_product *product); // each operand moved once
+
+// The arguments all our kernels begin with; also names the launch and states its cost.
 void ebm_gemm_arguments(ebm_launch *launch, const ebm_product *product);
 
 #endif

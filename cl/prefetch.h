@@ -1,0 +1,7 @@
+// Asks for the cache line at a __global address that is needed soon. It may lie outside the buffer: nothing is read.
+// PoCL's prefetch() does nothing, hence the instruction itself.
+#if defined(__x86_64__)
+#define PREFETCH(address) __asm__ volatile("prefetcht0 %0" : : "m"(*(address)))
+#else
+#define PREFETCH(address) prefetch(address, 1)
+#endif
