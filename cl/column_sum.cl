@@ -10,7 +10,14 @@
 
 #include "lanes.h"
 
-// Whole blocks go by vectors; the columns behind them, fewer than LANES, one by one in the item whose strip they follow.
+#if C % LANES // rows do not start at blocks
+#undef load_block
+#undef store_block
+#define load_block load
+#define store_block store
+#endif
+
+// Whole blocks go by vectors; the columns behind them, fewer than LANES, one by one in the item whose strip ends there.
 #define BLOCKS (C / LANES)
 #define HAS_REST(block) (C % LANES != 0 && (block) <= BLOCKS && BLOCKS < (block) + STRIP)
 
@@ -24,8 +31,8 @@ ROW_KERNEL void column_slabs(__global float *restrict slabs, __global const floa
         for (int i = 0; i < STRIP; i++) sums[i] = 0;
         for (int row = first; row < end; row++)
 #pragma unroll
-            for (int i = 0; i < STRIP; i++) sums[i] += load(min(block + i, BLOCKS - 1), x + (size_t)row * C);
-        for (int i = 0; i < STRIP; i++) store(sums[i], min(block + i, BLOCKS - 1), slabs);
+            for (int i = 0; i < STRIP; i++) sums[i] += load_block(min(block + i, BLOCKS - 1), x + (size_t)row * C);
+        for (int i = 0; i < STRIP; i++) store_block(sums[i], min(block + i, BLOCKS - 1), slabs);
     }
     if (HAS_REST(block))
         for (int c = BLOCKS * LANES; c < C; c++) {
@@ -42,8 +49,8 @@ ROW_KERNEL void column_total(__global float *restrict total, __global const floa
     slabs += first;
     for (int b = block; b < min(block + STRIP, BLOCKS); b++) {
         lanes sum = 0;
-        for (int slab = 0; slab < count; slab++) sum += load(b, slabs + (size_t)slab * stride);
-        store(load(b, total) + sum, b, total);
+        for (int slab = 0; slab < count; slab++) sum += load_block(b, slabs + (size_t)slab * stride);
+        store_block(load_block(b, total) + sum, b, total);
     }
     if (HAS_REST(block))
         for (int c = BLOCKS * LANES; c < C; c++) {

@@ -24,11 +24,17 @@ ROW_KERNEL void embedding_forward(__global float *restrict y, __global const int
     y += token * C;
     if (kinds > 0) {
         type += (size_t)clamp(types[token], 0, kinds - 1) * C;
-        FOR_BLOCKS(b, C) store(load(b, word) + load(b, position) + load(b, type), b, y);
+        FOR_BLOCKS(b, C) store_block(load_block(b, word) + load_block(b, position) + load_block(b, type), b, y);
     } else {
-        FOR_BLOCKS(b, C) store(load(b, word) + load(b, position), b, y);
+        FOR_BLOCKS(b, C) store_block(load_block(b, word) + load_block(b, position), b, y);
     }
 }
+
+// Instead of any(), which PoCL makes a chain of branches.
+static inline int or4(int4 v) { return (v.x | v.z) | (v.y | v.w); }
+static inline int or8(int8 v) { return or4(v.lo | v.hi); }
+static inline int or16(int16 v) { return or8(v.lo | v.hi); }
+#define or_lanes JOIN(or, LANES)
 
 // The first token from `first` on, below `end`, whose id clamped is `id`; `end` when there is none. Every item searches
 // for itself: all read the same few cache lines, which costs less than agreeing through local memory.
@@ -36,7 +42,13 @@ static inline int next_token(__global const int *ids, int id, int rows, int firs
 {
     const int_lanes low = 0, high = rows - 1;
     int t = first;
-    while (t + LANES <= end && !any(clamp(load(0, ids + t), low, high) == id)) t += LANES;
+    for (; t + 4 * LANES <= end; t += 4 * LANES) {
+        int_lanes hits = 0;
+#pragma unroll
+        for (int i = 0; i < 4; i++) hits |= clamp(load(i, ids + t), low, high) == id;
+        if (or_lanes(hits)) break;
+    }
+    while (t + LANES <= end && !or_lanes(clamp(load(0, ids + t), low, high) == id)) t += LANES;
     while (t < end && clamp(ids[t], 0, rows - 1) != id) t++;
     return t;
 }
@@ -48,7 +60,7 @@ ROW_KERNEL void embedding_backward(__global float *restrict dtable, __global con
     if (next_token(ids, id, rows, 0, token) < token) return; // an earlier token does it
     dtable += (size_t)id * C;
     for (int t = token; t < tokens; t = next_token(ids, id, rows, t + 1, tokens))
-        FOR_BLOCKS(b, C) store(load(b, dtable) + load(b, dy + (size_t)t * C), b, dtable);
+        FOR_BLOCKS(b, C) store_block(load_block(b, dtable) + load_block(b, dy + (size_t)t * C), b, dtable);
 }
 
 // Types are few and repeat in every token: down the columns instead.
@@ -62,8 +74,9 @@ ROW_KERNEL void embedding_backward_type(__global float *restrict dtype, __global
     for (int t = 0; t < tokens; t++) {
         if (clamp(types[t], 0, kinds - 1) != kind) continue;
 #pragma unroll
-        for (int i = 0; i < STRIP; i++) sums[i] += load(min(block + i, last), dy + (size_t)t * C);
+        for (int i = 0; i < STRIP; i++) sums[i] += load_block(min(block + i, last), dy + (size_t)t * C);
     }
     dtype += (size_t)kind * C;
-    for (int i = 0; i < STRIP && block + i <= last; i++) store(load(block + i, dtype) + sums[i], block + i, dtype);
+    for (int i = 0; i < STRIP && block + i <= last; i++)
+        store_block(load_block(block + i, dtype) + sums[i], block + i, dtype);
 }

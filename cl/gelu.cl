@@ -42,7 +42,8 @@ static inline lanes erf_value(lanes x, lanes *slope)
 static inline lanes tanh_value(lanes x, lanes *slope)
 {
     const lanes square = x * x;
-    const lanes e = exp(fmin(x * (-1.595769122f - 0.0713548163f * square), 80.0f)); // past 80 nothing changes but inf * 0
+    const lanes v = x * (-1.595769122f - 0.0713548163f * square);
+    const lanes e = exp(fmin(v, (lanes)(80.0f))); // past 80 nothing changes but inf * 0
     const lanes s = 1.0f / (1.0f + e);
     *slope = s + x * s * (e * s) * (1.595769122f + 0.214064449f * square); // 1 - s = e s, without cancellation
     return x * s;
@@ -58,7 +59,7 @@ ROW_KERNEL void gelu_forward(__global float *y, __global const float *x)
 {
     const size_t row = get_group_id(0) * (size_t)C;
     lanes slope;
-    FOR_BLOCKS(b, C) store(gelu_value(load(b, x + row), &slope), b, y + row);
+    FOR_BLOCKS(b, C) store_block(gelu_value(load_block(b, x + row), &slope), b, y + row);
 }
 
 ROW_KERNEL void gelu_backward(__global float *dx, __global const float *dy, __global const float *restrict x)
@@ -66,7 +67,7 @@ ROW_KERNEL void gelu_backward(__global float *dx, __global const float *dy, __gl
     const size_t row = get_group_id(0) * (size_t)C;
     FOR_BLOCKS(b, C) {
         lanes slope;
-        gelu_value(load(b, x + row), &slope);
-        store(load(b, dy + row) * slope, b, dx + row);
+        gelu_value(load_block(b, x + row), &slope);
+        store_block(load_block(b, dy + row) * slope, b, dx + row);
     }
 }

@@ -15,7 +15,7 @@ ROW_KERNEL void first_tokens_forward(__global float *restrict y, __global const 
     const size_t sequence = get_group_id(0);
     x += (size_t)starts[sequence] * C;
     y += sequence * C;
-    FOR_BLOCKS(b, C) store(load(b, x), b, y);
+    FOR_BLOCKS(b, C) store_block(load_block(b, x), b, y);
 }
 
 ROW_KERNEL void first_tokens_backward(__global float *restrict dx, __global const float *restrict dy,
@@ -24,27 +24,27 @@ ROW_KERNEL void first_tokens_backward(__global float *restrict dx, __global cons
     const size_t sequence = get_group_id(0);
     const int first = starts[sequence], end = starts[sequence + 1];
     dy += sequence * C;
-    FOR_BLOCKS(b, C) store(load(b, dy), b, dx + (size_t)first * C);
-    for (int t = first + 1; t < end; t++) FOR_BLOCKS(b, C) store((lanes)(0.0f), b, dx + (size_t)t * C);
+    FOR_BLOCKS(b, C) store_block(load_block(b, dy), b, dx + (size_t)first * C);
+    for (int t = first + 1; t < end; t++) FOR_BLOCKS(b, C) store_block((lanes)(0.0f), b, dx + (size_t)t * C);
 }
 
 ROW_KERNEL void tanh_forward(__global float *y, __global const float *x)
 {
     const size_t row = get_group_id(0) * (size_t)C;
-    FOR_BLOCKS(b, C) store(tanh(load(b, x + row)), b, y + row);
+    FOR_BLOCKS(b, C) store_block(tanh(load_block(b, x + row)), b, y + row);
 }
 
 ROW_KERNEL void tanh_backward(__global float *dx, __global const float *dy, __global const float *restrict y)
 {
     const size_t row = get_group_id(0) * (size_t)C;
     FOR_BLOCKS(b, C) {
-        const lanes v = load(b, y + row);
-        store(load(b, dy + row) * (1.0f - v * v), b, dx + row);
+        const lanes v = load_block(b, y + row);
+        store_block(load_block(b, dy + row) * (1.0f - v * v), b, dx + row);
     }
 }
 
 ROW_KERNEL void add(__global float *restrict y, __global const float *restrict x)
 {
     const size_t row = get_group_id(0) * (size_t)C;
-    FOR_BLOCKS(b, C) store(load(b, y + row) + load(b, x + row), b, y + row);
+    FOR_BLOCKS(b, C) store_block(load_block(b, y + row) + load_block(b, x + row), b, y + row);
 }

@@ -21,7 +21,7 @@ ROW_KERNEL void layernorm_forward(__global float *y, __global float *restrict me
     y += token * C;
 
     lanes sum = 0;
-    FOR_BLOCKS(b, C) sum += load(b, x);
+    FOR_BLOCKS(b, C) sum += load_block(b, x);
     const float2 moments = row_moments(x, sum, epsilon, scratch);
     normalise_row(y, x, gain, shift, moments);
     if (get_local_id(0) == 0) {
@@ -43,8 +43,8 @@ ROW_KERNEL void layernorm_backward(__global float *dx, __global const float *dy,
 
     const float2 averages = gradient_averages(dy, x, gain, m, r, scratch);
     FOR_BLOCKS(b, C) {
-        const lanes d = norm_gradient(load(b, dy), load(b, x), load(b, gain), m, r, averages);
-        store(accumulate ? load(b, dx) + d : d, b, dx);
+        const lanes d = norm_gradient(load_block(b, dy), load_block(b, x), load_block(b, gain), m, r, averages);
+        store_block(accumulate ? load_block(b, dx) + d : d, b, dx);
     }
 }
 
@@ -65,14 +65,14 @@ ROW_KERNEL void layernorm_weight_slabs(__global float *restrict slabs, __global 
 #pragma unroll
         for (int i = 0; i < STRIP; i++) { // a strip past the end does the last block again
             const int b = min(block + i, last);
-            const lanes d = load(b, dy + (size_t)t * C);
-            gain_sums[i] += d * ((load(b, x + (size_t)t * C) - m) * r);
+            const lanes d = load_block(b, dy + (size_t)t * C);
+            gain_sums[i] += d * ((load_block(b, x + (size_t)t * C) - m) * r);
             shift_sums[i] += d;
         }
     }
     for (int i = 0; i < STRIP; i++) {
         const int b = min(block + i, last);
-        store(gain_sums[i], b, slabs + slab * 2 * C);
-        store(shift_sums[i], b, slabs + slab * 2 * C + C);
+        store_block(gain_sums[i], b, slabs + slab * 2 * C);
+        store_block(shift_sums[i], b, slabs + slab * 2 * C + C);
     }
 }

@@ -12,7 +12,7 @@ static inline float2 row_moments(__global const float *x, lanes sum, float epsil
     const float guess = sum_over_group(sum_lanes(sum), scratch) * (1.0f / C);
     lanes differences = 0, squares = 0;
     FOR_BLOCKS(b, C) {
-        const lanes d = load(b, x) - guess;
+        const lanes d = load_block(b, x) - guess;
         differences += d;
         squares += d * d;
     }
@@ -24,7 +24,10 @@ static inline float2 row_moments(__global const float *x, lanes sum, float epsil
 static inline void normalise_row(__global float *y, __global const float *x, __global const float *gain,
                                  __global const float *shift, float2 moments)
 {
-    FOR_BLOCKS(b, C) store(load(b, gain) * ((load(b, x) - moments.x) * moments.y) + load(b, shift), b, y);
+    FOR_BLOCKS(b, C) {
+        const lanes h = (load_block(b, x) - moments.x) * moments.y;
+        store_block(load_block(b, gain) * h + load_block(b, shift), b, y);
+    }
 }
 
 // With h = (x - mean) * rstd and g = dy * gain: the averages of g and of g * h over the row.
@@ -33,9 +36,9 @@ static inline float2 gradient_averages(__global const float *dy, __global const 
 {
     lanes sum_g = 0, sum_gh = 0;
     FOR_BLOCKS(b, C) {
-        const lanes g = load(b, dy) * load(b, gain);
+        const lanes g = load_block(b, dy) * load_block(b, gain);
         sum_g += g;
-        sum_gh += g * ((load(b, x) - mean) * rstd);
+        sum_gh += g * ((load_block(b, x) - mean) * rstd);
     }
     return (float2)(sum_over_group(sum_lanes(sum_g), scratch) * (1.0f / C),
                     sum_over_group(sum_lanes(sum_gh), scratch) * (1.0f / C));

@@ -6,7 +6,7 @@
 //
 // Macros   C   channels, a multiple of LANES
 // Launch   one work-group of GROUP items per token
-// Writes   every output; s may be a, ds may be dy, in residual_forward y may be a or residual, in dropout_apply y may be x
+// Writes   every output; s may be a, ds may be dy; residual_forward: y may be a or residual; dropout_apply: y may be x
 
 #include "norm.h"
 #include "rng.h"
@@ -25,10 +25,10 @@ ROW_KERNEL void residual_layernorm_forward(__global float *restrict y, __global 
 
     lanes sum = 0;
     FOR_BLOCKS(b, C) {
-        const lanes dropped = drop_lanes(load(b, a + row) + load(b, bias), dropout, row + b * LANES);
-        const lanes v = load(b, residual + row) + dropped;
+        const lanes dropped = drop_lanes(load_block(b, a + row) + load_block(b, bias), dropout, row + b * LANES);
+        const lanes v = load_block(b, residual + row) + dropped;
         sum += v;
-        store(v, b, s);
+        store_block(v, b, s);
     }
     const float2 moments = row_moments(s, sum, epsilon, scratch);
     normalise_row(y, s, gain, shift, moments);
@@ -55,9 +55,9 @@ ROW_KERNEL void residual_layernorm_backward(__global float *ds, __global float *
 
     const float2 averages = gradient_averages(dy, s, gain, m, r, scratch);
     FOR_BLOCKS(b, C) {
-        const lanes d = norm_gradient(load(b, dy), load(b, s), load(b, gain), m, r, averages);
-        store(d, b, ds);
-        store(drop_lanes(d, dropout, row + b * LANES), b, da);
+        const lanes d = norm_gradient(load_block(b, dy), load_block(b, s), load_block(b, gain), m, r, averages);
+        store_block(d, b, ds);
+        store_block(drop_lanes(d, dropout, row + b * LANES), b, da);
     }
 }
 
@@ -67,8 +67,8 @@ ROW_KERNEL void residual_forward(__global float *y, __global const float *a, __g
     const dropout_stream dropout = DROPOUT_STREAM;
     const size_t row = get_group_id(0) * (size_t)C;
     FOR_BLOCKS(b, C) {
-        const lanes dropped = drop_lanes(load(b, a + row) + load(b, bias), dropout, row + b * LANES);
-        store(load(b, residual + row) + dropped, b, y + row);
+        const lanes dropped = drop_lanes(load_block(b, a + row) + load_block(b, bias), dropout, row + b * LANES);
+        store_block(load_block(b, residual + row) + dropped, b, y + row);
     }
 }
 
@@ -76,5 +76,5 @@ ROW_KERNEL void dropout_apply(__global float *y, __global const float *x, DROPOU
 {
     const dropout_stream dropout = DROPOUT_STREAM;
     const size_t row = get_group_id(0) * (size_t)C;
-    FOR_BLOCKS(b, C) store(drop_lanes(load(b, x + row), dropout, row + b * LANES), b, y + row);
+    FOR_BLOCKS(b, C) store_block(drop_lanes(load_block(b, x + row), dropout, row + b * LANES), b, y + row);
 }

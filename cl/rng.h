@@ -35,14 +35,13 @@ static inline uint_lanes random_lanes(ulong seed, uint step, uint site, ulong fi
     const pairs block = (first >> 2) + PAIR_BLOCK;
     pairs even = (block & PAIR(LOW_WORD, 0)) | PAIR(0, (ulong)site);
     pairs odd = ((block >> 32) & PAIR(LOW_WORD, 0)) | PAIR(0, (ulong)step);
-    uint k0 = (uint)seed, k1 = (uint)(seed >> 32);
+    pairs key = PAIR(seed, seed >> 32);
 #pragma unroll
-    for (int round = 0; round < 10; round++) { // the high words of even and odd hold leftovers, masked when it matters
+    for (int round = 0; round < 10; round++) { // the high words of all three hold leftovers, masked when it matters
         const pairs crossed = ((even & LOW_WORD) * PAIR(0xD2511F53ul, 0xCD9E8D57ul)).EXCHANGED;
-        even = (crossed >> 32) ^ odd ^ PAIR((ulong)k0, (ulong)k1);
+        even = (crossed >> 32) ^ odd ^ key;
         odd = crossed;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+        key += PAIR(0x9E3779B9ul, 0xBB67AE85ul);
     }
     return JOIN(as_uint, LANES)((even & LOW_WORD) | (odd << 32));
 }
