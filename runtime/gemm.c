@@ -105,7 +105,6 @@ ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, 
 
 ebm_status ebm_gemm_reserve(ebm_device *device, size_t elements)
 {
-    (void)elements;
     return prepare(device);
 }
 
