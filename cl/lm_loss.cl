@@ -45,6 +45,20 @@ static inline float row_sum(__global const float *f, const int V, const float mo
     return sum_over_group(sum, scratch);
 }
 
+// The same, and f becomes e^(f - most).
+static inline float row_sum_in_place(__global float *f, const int V, const float most, __local float *scratch)
+{
+    lanes sums = 0;
+    FOR_BLOCKS(b, V) {
+        const lanes e = exp_lanes(load(b, f) - most);
+        sums += e;
+        store(e, b, f);
+    }
+    float sum = sum_lanes(sums);
+    FOR_REST(i) sum += f[i] = exp_one(f[i] - most);
+    return sum_over_group(sum, scratch);
+}
+
 ROW_KERNEL void lm_loss(__global float *restrict loss, __global const float *restrict logits,
                       __global const int *restrict targets, const int stride, const int V)
 {
@@ -74,13 +88,15 @@ ROW_KERNEL void lm_loss_and_gradient(__global float *restrict loss, __global flo
         if (get_local_id(0) == 0) loss[row] = target == -1 ? 0.0f : NAN;
         return;
     }
-    const float most = row_most(f, V, scratch), sum = row_sum(f, V, most, scratch);
-    if (get_local_id(0) == 0) loss[row] = log(sum) - (f[target] - most);
-    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); // f[target] is read before its owner overwrites it
-
+    const float at_target = f[target];
+    barrier(CLK_GLOBAL_MEM_FENCE); // before its owner overwrites it
+    const float most = row_most(f, V, scratch), sum = row_sum_in_place(f, V, most, scratch);
     const float factor = scale / sum;
-    FOR_BLOCKS(b, V) store(factor * exp_lanes(load(b, f) - most), b, f);
-    FOR_REST(i) f[i] = factor * exp_one(f[i] - most);
+    FOR_BLOCKS(b, V) store(factor * load(b, f), b, f);
+    FOR_REST(i) f[i] *= factor;
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-    if (get_local_id(0) == 0) f[target] -= scale;
+    if (get_local_id(0) == 0) {
+        loss[row] = log(sum) - (at_target - most);
+        f[target] -= scale;
+    }
 }
