@@ -1,5 +1,5 @@
-// One table of parameters: name in the checkpoint, shape, weight decay or not, initial distribution, and where it lies on
-// the device. Weights, gradients and both moments of AdamW share one layout.
+// One table of parameters: name in the checkpoint, shape, weight decay or not, initial distribution, and where it lies
+// on the device. Weights, gradients and both moments of AdamW share one layout.
 //
 //     ebm_parameters *p = ebm_parameters_create(device, true);
 //     ebm_tensor *qkv = ebm_parameters_tensor(p, 3 * C * C, true);                 // one tensor on the device ...
@@ -37,7 +37,8 @@ typedef struct {
     size_t rows, columns, first;
     ebm_tensor *tensor;
     ebm_init init;
-    bool loaded; // by the last ebm_parameters_load; else it holds its initial values
+    bool loaded;   // by the last load or restore; else it holds its initial values
+    bool may_grow; // set by the caller: a file with fewer rows is accepted, the rest keep their values (added tokens)
 } ebm_parameter;
 
 typedef struct ebm_parameters ebm_parameters;

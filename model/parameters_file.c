@@ -68,6 +68,8 @@ static ebm_status check_shape(const ebm_parameter *parameter, const ebm_safetens
     const size_t matrix[2] = {parameter->rows, parameter->columns};
     const size_t rank = parameter->rows ? 2 : 1, *shape = parameter->rows ? matrix : matrix + 1;
     if (tensor->rank == rank && !memcmp(tensor->shape, shape, rank * sizeof *shape)) return ebm_ok();
+    if (parameter->may_grow && tensor->rank == 2 && tensor->shape[0] < matrix[0] && tensor->shape[1] == matrix[1])
+        return ebm_ok();
     char expected[64], found[200];
     describe_shape(rank, shape, expected, sizeof expected);
     describe_shape(tensor->rank, tensor->shape, found, sizeof found);
@@ -79,7 +81,7 @@ static ebm_status check_shape(const ebm_parameter *parameter, const ebm_safetens
 static ebm_status upload(ebm_parameters *parameters, const ebm_parameter *parameter, ebm_part part,
                          const ebm_safetensors *file, size_t index, float *staging)
 {
-    const size_t count = ebm_parameter_elements(parameter);
+    const size_t count = ebm_safetensors_view(file, index)->count;
     const ebm_slice slice = ebm_tensor_part(parameter->tensor, part);
     EBM_TRY(check_shape(parameter, file, ebm_safetensors_view(file, index)));
     const float *view = ebm_safetensors_floats_view(file, index);
@@ -217,7 +219,7 @@ ebm_status ebm_parameters_restore(ebm_parameters *parameters, ebm_part part, con
     float *staging = malloc(EBM_STAGING * sizeof *staging);
     if (!staging) return ebm_fail(EBM_ERROR_MEMORY, "%s: no host memory to read it", ebm_safetensors_path(file));
     for (size_t i = 0; i < parameters->name_count; i++) {
-        const ebm_parameter *parameter = parameters->names[i];
+        ebm_parameter *parameter = parameters->names[i];
         if (keep && !keep(parameter->name)) continue;
         long_name name;
         size_t index = 0;
@@ -227,6 +229,7 @@ ebm_status ebm_parameters_restore(ebm_parameters *parameters, ebm_part part, con
             goto end;
         }
         EBM_CHECK(upload(parameters, parameter, part, file, index, staging), end);
+        if (part == EBM_PART_WEIGHT) parameter->loaded = true;
     }
 end:
     free(staging);

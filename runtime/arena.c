@@ -89,6 +89,7 @@ void ebm_arena_reserve(ebm_arena *arena, ebm_slice *slice, size_t count)
     arena->total_bytes += bytes;
 }
 
+const char *ebm_arena_name(const ebm_arena *arena) { return arena->name; }
 uint64_t ebm_arena_bytes(const ebm_arena *arena) { return arena->total_bytes; }
 
 static double mib(uint64_t bytes) { return (double)bytes / (1024.0 * 1024.0); }

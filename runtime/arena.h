@@ -35,6 +35,7 @@ void ebm_arena_free(ebm_arena *arena); // NULL is accepted; its slices become in
 // Plans a slice of `count` elements (0 is allowed: memory stays NULL). *slice is written now (count) and by
 // ebm_arena_allocate (memory), so it must stay where it is until then.
 void ebm_arena_reserve(ebm_arena *arena, ebm_slice *slice, size_t count);
+const char *ebm_arena_name(const ebm_arena *arena);
 uint64_t ebm_arena_bytes(const ebm_arena *arena); // planned so far, padding included
 
 // Checks that all arenas together and each slice alone fit the device. EBM_ERROR_MEMORY with the numbers and

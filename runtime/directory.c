@@ -224,3 +224,25 @@ ebm_status ebm_directory_recover(const char *path)
     free(name);
     return status;
 }
+
+static ebm_status move_entry(const char *from, const char *to, const char *name)
+{
+    char *source = ebm_path_join(from, name), *target = ebm_path_join(to, name);
+    ebm_status status = source && target ? ebm_ok() : ebm_file_out_of_memory(from);
+    if (status.code == EBM_OK && rename(source, target) != 0) status = ebm_file_error(target, "replace");
+    free(source);
+    free(target);
+    return status;
+}
+
+ebm_status ebm_directory_move_files(const char *from, const char *to)
+{
+    DIR *directory = opendir(from);
+    if (!directory) return ebm_file_error(from, "open");
+    ebm_status status = ebm_ok();
+    for (const struct dirent *entry; status.code == EBM_OK && (entry = readdir(directory));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = move_entry(from, to, entry->d_name);
+    closedir(directory);
+    return status.code == EBM_OK ? ebm_directory_remove(from) : status;
+}

@@ -68,6 +68,9 @@ const char *ebm_directory_writer_path(const ebm_directory_writer *writer); // wh
 ebm_status ebm_directory_writer_finish(ebm_directory_writer *writer, bool replace);
 void ebm_directory_writer_free(ebm_directory_writer *writer); // NULL is accepted; removes what was not finished
 ebm_status ebm_directory_recover(const char *path);
+// Moves every entry of `from` into `to` (same file system), replacing files of the same name, then removes `from`. Each
+// file appears at once; a process that dies in between leaves the rest in `from`.
+ebm_status ebm_directory_move_files(const char *from, const char *to);
 
 #ifdef __cplusplus
 }
