@@ -1,0 +1,237 @@
+#include "classifier.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "encoder.h"
+#include "file.h"
+#include "gemm.h"
+#include "head.h"
+#include "operations.h"
+#include "random.h"
+
+struct ebm_classifier {
+    ebm_device *device;
+    const ebm_config *config;
+    ebm_classifier_settings set;
+    ebm_parameters *parameters;
+    ebm_arena *arena; // of the heads
+    ebm_encoder *encoder;
+    ebm_head *head, *energy_head; // energy_head: scalar energy only
+    ebm_slice first, d_first;     // (sequences, C)
+    ebm_slice energy, d_energy;   // (sequences), hidden and sharp-hidden; the scalar one lies in its head
+};
+
+static const char *const ENERGY_FILE = "energy.safetensors";
+static const char *const ENERGY_PREFIX = "energy.";
+
+static bool is_scalar(const ebm_classifier *c) { return c->set.has_energy && c->set.energy == EBM_ENERGY_SCALAR; }
+static bool is_of_energy(const char *name) { return strncmp(name, ENERGY_PREFIX, strlen(ENERGY_PREFIX)) == 0; }
+static bool is_of_classifier(const char *name) { return !is_of_energy(name); }
+
+static ebm_status create_heads(ebm_classifier *c)
+{
+    const ebm_config *config = c->config;
+    const bool roberta = config->family == EBM_FAMILY_ROBERTA;
+    const ebm_head_settings classification = {
+        .channels = config->hidden,
+        .outputs = config->label_count,
+        .dense = roberta ? "classifier.dense" : "bert.pooler.dense",
+        .linear = roberta ? "classifier.out_proj" : "classifier",
+        .dropout_first = roberta,
+        .dropout = config->classifier_dropout,
+        .site = EBM_SITE_DROPOUT_HEAD,
+    };
+    EBM_TRY(ebm_head_create(c->device, &classification, c->parameters, c->arena, &c->set.limits, &c->head));
+    if (!is_scalar(c)) return ebm_ok();
+    const ebm_head_settings energy = {
+        .channels = config->hidden,
+        .outputs = 1,
+        .dense = "energy.dense",
+        .linear = "energy.out_proj",
+        .dropout_first = true,
+        .dropout = config->classifier_dropout,
+        .site = EBM_SITE_DROPOUT_ENERGY,
+    };
+    return ebm_head_create(c->device, &energy, c->parameters, c->arena, &c->set.limits, &c->energy_head);
+}
+
+static void plan(ebm_classifier *c)
+{
+    const size_t n = c->set.limits.sequences, C = c->config->hidden;
+    const bool own_energy = c->set.has_energy && !is_scalar(c);
+    ebm_arena_reserve(c->arena, &c->first, n * C);
+    ebm_arena_reserve(c->arena, &c->energy, own_energy ? n : 0);
+    if (!c->set.limits.training) return;
+    ebm_arena_reserve(c->arena, &c->d_first, n * C);
+    ebm_arena_reserve(c->arena, &c->d_energy, own_energy ? n : 0);
+}
+
+ebm_status ebm_classifier_create(ebm_device *device, const ebm_config *config, const ebm_classifier_settings *settings,
+                                 ebm_classifier **out)
+{
+    *out = NULL;
+    ebm_classifier *c = calloc(1, sizeof *c);
+    if (!c) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a model");
+    ebm_status status = ebm_ok();
+    c->device = device;
+    c->config = config;
+    c->set = *settings;
+    c->parameters = ebm_parameters_create(device, settings->limits.training);
+    c->arena = ebm_arena_create(device, "heads");
+    if (!c->parameters || !c->arena) status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for a model");
+    EBM_CHECK(status, fail);
+    EBM_CHECK(ebm_encoder_create(device, config, c->parameters, &settings->limits, &c->encoder), fail);
+    EBM_CHECK(create_heads(c), fail);
+    plan(c);
+    *out = c;
+    return status;
+fail:
+    ebm_classifier_free(c);
+    return status;
+}
+
+void ebm_classifier_free(ebm_classifier *c)
+{
+    if (!c) return;
+    ebm_head_free(c->head);
+    ebm_head_free(c->energy_head);
+    ebm_encoder_free(c->encoder);
+    ebm_arena_free(c->arena);
+    ebm_parameters_free(c->parameters);
+    free(c);
+}
+
+size_t ebm_classifier_arenas(ebm_classifier *c, ebm_arena *arenas[EBM_CLASSIFIER_ARENAS])
+{
+    const size_t count = ebm_parameters_arenas(c->parameters, arenas);
+    arenas[count] = ebm_encoder_arena(c->encoder);
+    arenas[count + 1] = c->arena;
+    return count + 2;
+}
+
+ebm_status ebm_classifier_allocate(ebm_classifier *c)
+{
+    const size_t C = c->config->hidden;
+    EBM_TRY(ebm_parameters_allocate(c->parameters));
+    EBM_TRY(ebm_encoder_allocate(c->encoder));
+    if (c->set.limits.training) EBM_TRY(ebm_gemm_reserve(c->device, c->set.limits.sequences * C));
+    return ebm_arena_allocate(c->arena);
+}
+
+void ebm_load_report_free(ebm_load_report *report)
+{
+    free(report->created);
+    free(report->ignored);
+    report->created = report->ignored = NULL;
+}
+
+// The names of all parameters no file has given, in one allocation: pointers first, then the text.
+static ebm_status list_created(ebm_classifier *c, char ***out)
+{
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < ebm_parameters_count(c->parameters); i++) {
+        const ebm_parameter *p = ebm_parameters_view(c->parameters, i);
+        if (!p->loaded) {
+            count++;
+            bytes += strlen(p->name) + 1;
+        }
+    }
+    char **list = malloc((count + 1) * sizeof *list + bytes);
+    if (!list) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a list of names");
+    char *text = (char *)(list + count + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < ebm_parameters_count(c->parameters); i++) {
+        const ebm_parameter *p = ebm_parameters_view(c->parameters, i);
+        if (p->loaded) continue;
+        list[at++] = text;
+        text = stpcpy(text, p->name) + 1;
+    }
+    list[at] = NULL;
+    *out = list;
+    return ebm_ok();
+}
+
+static ebm_status load_energy(ebm_classifier *c, const char *directory)
+{
+    ebm_safetensors *file = NULL;
+    char *path = ebm_path_join(directory, ENERGY_FILE);
+    ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    if (status.code == EBM_OK && ebm_file_exists(path)) {
+        status = ebm_safetensors_open(path, &file);
+        if (status.code == EBM_OK)
+            status = ebm_parameters_restore(c->parameters, EBM_PART_WEIGHT, file, "", is_of_energy);
+    }
+    ebm_safetensors_free(file);
+    free(path);
+    return status;
+}
+
+ebm_status ebm_classifier_load(ebm_classifier *c, const char *directory, ebm_load_report *report)
+{
+    static const char *const prefixes[] = {"bert.", "roberta.", NULL};
+    ebm_load_report found = {0};
+    ebm_safetensors *file = NULL;
+    EBM_TRY(ebm_safetensors_open_model(directory, &file));
+    ebm_status status = ebm_parameters_load(c->parameters, file, prefixes, &found.ignored);
+    ebm_safetensors_free(file);
+    EBM_CHECK(status, end);
+    if (is_scalar(c)) EBM_CHECK(load_energy(c, directory), end);
+    EBM_CHECK(list_created(c, &found.created), end);
+end:
+    if (report && status.code == EBM_OK)
+        *report = found;
+    else
+        ebm_load_report_free(&found);
+    return status;
+}
+
+ebm_status ebm_classifier_save(ebm_classifier *c, const char *directory)
+{
+    char *path = ebm_path_join(directory, "model.safetensors"), *energy = ebm_path_join(directory, ENERGY_FILE);
+    ebm_status status = path && energy ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    EBM_CHECK(status, end);
+    EBM_CHECK(ebm_parameters_save(c->parameters, EBM_PART_WEIGHT, path, "", is_of_classifier), end);
+    if (is_scalar(c)) EBM_CHECK(ebm_parameters_save(c->parameters, EBM_PART_WEIGHT, energy, "", is_of_energy), end);
+end:
+    free(path);
+    free(energy);
+    return status;
+}
+
+ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
+{
+    EBM_TRY(ebm_encoder_forward(c->encoder, batch, run));
+    EBM_TRY(ebm_first_tokens_forward(c->device, c->first, ebm_encoder_output(c->encoder), batch, c->config->hidden));
+    EBM_TRY(ebm_head_forward(c->head, c->first, batch, run));
+    if (!c->set.has_energy) return ebm_ok();
+    if (is_scalar(c)) return ebm_head_forward(c->energy_head, c->first, batch, run);
+    return ebm_energy_forward(c->device, c->energy, ebm_head_output(c->head), c->set.energy, 0, batch->sequences,
+                              c->config->label_count);
+}
+
+ebm_status ebm_classifier_backward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
+{
+    const size_t n = batch->sequences, C = c->config->hidden, Y = c->config->label_count;
+    EBM_TRY(ebm_slice_zero(c->device, c->d_first, 0, n * C));
+    if (c->set.has_energy && !is_scalar(c))
+        EBM_TRY(ebm_energy_backward(c->device, ebm_head_gradient(c->head), c->d_energy, ebm_head_output(c->head),
+                                    c->set.energy, 0, n, Y));
+    EBM_TRY(ebm_head_backward(c->head, c->d_first, c->first, batch, run));
+    if (is_scalar(c)) EBM_TRY(ebm_head_backward(c->energy_head, c->d_first, c->first, batch, run));
+    EBM_TRY(ebm_first_tokens_backward(c->device, ebm_encoder_gradient(c->encoder), c->d_first, batch, C));
+    return ebm_encoder_backward(c->encoder, batch, run);
+}
+
+ebm_slice ebm_classifier_logits(const ebm_classifier *c) { return ebm_head_output(c->head); }
+ebm_slice ebm_classifier_logits_gradient(const ebm_classifier *c) { return ebm_head_gradient(c->head); }
+ebm_slice ebm_classifier_energy(const ebm_classifier *c)
+{
+    return is_scalar(c) ? ebm_head_output(c->energy_head) : c->energy;
+}
+ebm_slice ebm_classifier_energy_gradient(const ebm_classifier *c)
+{
+    return is_scalar(c) ? ebm_head_gradient(c->energy_head) : c->d_energy;
+}
+ebm_parameters *ebm_classifier_parameters(ebm_classifier *c) { return c->parameters; }
+const ebm_config *ebm_classifier_config(const ebm_classifier *c) { return c->config; }

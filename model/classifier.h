@@ -1,0 +1,69 @@
+// The whole model: encoder, classification head, and the energy (METHOD section 1). One packed batch in, logits and
+// energies out; gradients of both back in.
+//
+//     const ebm_classifier_settings settings = {.limits = {2048, 64, false}, .has_energy = true, .energy = EBM_ENERGY_HIDDEN};
+//     EBM_TRY(ebm_classifier_create(device, config, &settings, &classifier));
+//     ebm_arena *arenas[EBM_CLASSIFIER_ARENAS];
+//     size_t count = ebm_classifier_arenas(classifier, arenas);            // plan them with what else is needed
+//     EBM_CHECK(ebm_classifier_allocate(classifier), end);
+//     EBM_CHECK(ebm_classifier_load(classifier, "model", NULL), end);
+//     EBM_CHECK(ebm_classifier_forward(classifier, &batch, &run), end);    // -> ebm_classifier_logits, _energy
+#ifndef EBM_CLASSIFIER_H
+#define EBM_CLASSIFIER_H
+
+#include "batch.h"
+#include "config.h"
+#include "energy.h"
+#include "parameters.h"
+#include "run.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ebm_classifier ebm_classifier;
+
+typedef struct {
+    ebm_limits limits;
+    bool has_energy; // false: cross-entropy only, ebm_classifier_energy has 0 elements
+    ebm_energy_kind energy;
+} ebm_classifier_settings;
+
+enum { EBM_CLASSIFIER_ARENAS = 6 };
+
+// `config` is borrowed and must outlive the classifier; its labels give the number of logits.
+ebm_status ebm_classifier_create(ebm_device *device, const ebm_config *config, const ebm_classifier_settings *settings,
+                                 ebm_classifier **classifier);
+void ebm_classifier_free(ebm_classifier *classifier); // NULL is accepted
+size_t ebm_classifier_arenas(ebm_classifier *classifier, ebm_arena *arenas[EBM_CLASSIFIER_ARENAS]);
+ebm_status ebm_classifier_allocate(ebm_classifier *classifier);
+
+// What loading found: names for the caller to free() as one allocation each, NULL-terminated.
+typedef struct {
+    char **created; // parameters the files do not have: they keep their initial values
+    char **ignored; // tensors of the files that the model has no use for
+} ebm_load_report;
+void ebm_load_report_free(ebm_load_report *report);
+
+// Reads "<directory>/model.safetensors" and, for a scalar energy, "<directory>/energy.safetensors" when it is there.
+// Initial values of what is missing come from ebm_parameters_init, which is to be called before. `report` may be NULL.
+ebm_status ebm_classifier_load(ebm_classifier *classifier, const char *directory, ebm_load_report *report);
+// Writes model.safetensors (what transformers reads) and, for a scalar energy, energy.safetensors into a directory.
+ebm_status ebm_classifier_save(ebm_classifier *classifier, const char *directory);
+
+ebm_status ebm_classifier_forward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
+// From the gradients in ebm_classifier_logits_gradient and, with an energy, ebm_classifier_energy_gradient; adds to the
+// parameters' gradients. The gradient of the logits is changed (hidden and sharp-hidden energies add to it).
+ebm_status ebm_classifier_backward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
+
+ebm_slice ebm_classifier_logits(const ebm_classifier *classifier);          // (sequences, labels)
+ebm_slice ebm_classifier_energy(const ebm_classifier *classifier);          // (sequences)
+ebm_slice ebm_classifier_logits_gradient(const ebm_classifier *classifier); // likewise; 0 elements without training
+ebm_slice ebm_classifier_energy_gradient(const ebm_classifier *classifier);
+ebm_parameters *ebm_classifier_parameters(ebm_classifier *classifier); // borrowed
+const ebm_config *ebm_classifier_config(const ebm_classifier *classifier);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,41 @@
+// Transformer encoder of the BERT kind (BERT, RoBERTa; Devlin et al. 2019) on packed batches, forward and backward.
+//
+//     ebm_encoder *encoder = NULL;
+//     EBM_TRY(ebm_encoder_create(device, config, parameters, &limits, &encoder));   // plans, names its parameters
+//     ... ebm_arena_plan, ebm_parameters_allocate, ebm_encoder_allocate, ebm_parameters_load
+//     EBM_TRY(ebm_encoder_forward(encoder, &batch, &run));      // -> ebm_encoder_output: (tokens, C)
+//     ... write the gradient of the output into ebm_encoder_gradient
+//     EBM_TRY(ebm_encoder_backward(encoder, &batch, &run));     // adds to the parameters' gradients
+#ifndef EBM_ENCODER_H
+#define EBM_ENCODER_H
+
+#include "batch.h"
+#include "config.h"
+#include "parameters.h"
+#include "run.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ebm_encoder ebm_encoder;
+
+// Names every parameter in `parameters` and plans activations for `limits`. `config` and `parameters` are borrowed and
+// must outlive the encoder. EBM_ERROR_UNSUPPORTED for a family that is not an encoder.
+ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
+                              const ebm_limits *limits, ebm_encoder **encoder);
+void ebm_encoder_free(ebm_encoder *encoder); // NULL is accepted
+ebm_arena *ebm_encoder_arena(ebm_encoder *encoder);    // to be planned with the others
+ebm_status ebm_encoder_allocate(ebm_encoder *encoder); // after planning
+
+// The batch must fit the limits; its ids, positions and types must be within the tables.
+ebm_status ebm_encoder_forward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
+ebm_status ebm_encoder_backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
+
+ebm_slice ebm_encoder_output(const ebm_encoder *encoder);   // (tokens, C) of the last forward
+ebm_slice ebm_encoder_gradient(const ebm_encoder *encoder); // (tokens, C), to be written before backward; overwritten
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,209 @@
+#include "generator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "launch.h"
+
+enum { ENTRY = 5, BANNED = 3 };
+
+struct ebm_generator {
+    ebm_device *device;
+    ebm_noise_model *model;
+    ebm_generator_settings set;
+    // On the device: cl/generate.cl says what each is.
+    ebm_slice ids, positions, drawn, texts, rows, next, tokens, lengths, entries, banned;
+    // A packed batch of prompts, and the slot each goes to.
+    ebm_batch batch;
+    ebm_slice slot_of;
+    int32_t *host_ids, *host_positions, *host_starts, *host_slots; // one allocation, of the batch
+    int32_t *host_entries, *host_state, *host_lengths;
+    size_t waiting; // entries not yet sent
+    uint64_t sampled;
+};
+
+static ebm_status allocate_host(ebm_generator *g)
+{
+    const size_t T = g->set.prompt_limits.tokens, S = g->set.slots;
+    g->host_ids = calloc(2 * T + 2 * S + 1, sizeof *g->host_ids);
+    g->host_entries = calloc(ENTRY * S, sizeof *g->host_entries);
+    g->host_state = calloc(S, sizeof *g->host_state);
+    g->host_lengths = calloc(g->set.block, sizeof *g->host_lengths);
+    if (!g->host_ids || !g->host_entries || !g->host_state || !g->host_lengths)
+        return ebm_fail(EBM_ERROR_MEMORY, "no host memory for generating");
+    g->host_positions = g->host_ids + T;
+    g->host_starts = g->host_positions + T;
+    g->host_slots = g->host_starts + S + 1;
+    return ebm_ok();
+}
+
+static void plan(ebm_generator *g, ebm_arena *arena)
+{
+    const size_t S = g->set.slots, T = g->set.prompt_limits.tokens;
+    ebm_slice *const per_slot[] = {&g->ids, &g->positions, &g->drawn, &g->texts, &g->rows, &g->next, &g->slot_of};
+    for (size_t i = 0; i < sizeof per_slot / sizeof *per_slot; i++) ebm_arena_reserve(arena, per_slot[i], S);
+    ebm_arena_reserve(arena, &g->tokens, g->set.block * g->set.most_new);
+    ebm_arena_reserve(arena, &g->lengths, g->set.block);
+    ebm_arena_reserve(arena, &g->entries, ENTRY * S);
+    ebm_arena_reserve(arena, &g->banned, BANNED);
+    ebm_arena_reserve(arena, &g->batch.ids, T);
+    ebm_arena_reserve(arena, &g->batch.positions, T);
+    ebm_arena_reserve(arena, &g->batch.starts, S + 1);
+}
+
+ebm_status ebm_generator_create(ebm_noise_model *model, const ebm_generator_settings *settings, ebm_arena *arena,
+                                ebm_generator **out)
+{
+    *out = NULL;
+    if (settings->slots == 0 || settings->block == 0 || settings->most_new == 0 ||
+        settings->most_new >= settings->capacity || settings->prompt_limits.tokens < settings->capacity)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "generation of %zu tokens in %zu slots of %zu, prompts of %zu: each must be positive and fit",
+                        settings->most_new, settings->slots, settings->capacity, settings->prompt_limits.tokens);
+    ebm_generator *g = calloc(1, sizeof *g);
+    if (!g) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for generating");
+    g->device = ebm_noise_model_device(model);
+    g->model = model;
+    g->set = *settings;
+    const ebm_status status = allocate_host(g);
+    if (status.code != EBM_OK) {
+        ebm_generator_free(g);
+        return status;
+    }
+    plan(g, arena);
+    *out = g;
+    return status;
+}
+
+void ebm_generator_free(ebm_generator *g)
+{
+    if (!g) return;
+    free(g->host_ids);
+    free(g->host_entries);
+    free(g->host_state);
+    free(g->host_lengths);
+    free(g);
+}
+
+ebm_slice ebm_generator_tokens(const ebm_generator *g) { return g->tokens; }
+const int32_t *ebm_generator_lengths(const ebm_generator *g) { return g->host_lengths; }
+uint64_t ebm_generator_sampled(const ebm_generator *g) { return g->sampled; }
+
+// Everything but a prompt's last token goes through the model as a packed batch; the last one is the slot's first step.
+static ebm_status run_prompts(ebm_generator *g)
+{
+    ebm_batch *b = &g->batch;
+    if (b->sequences == 0) return ebm_ok();
+    EBM_TRY(ebm_slice_write(g->device, b->ids, 0, b->tokens, g->host_ids));
+    EBM_TRY(ebm_slice_write(g->device, b->positions, 0, b->tokens, g->host_positions));
+    EBM_TRY(ebm_slice_write(g->device, b->starts, 0, b->sequences + 1, g->host_starts));
+    EBM_TRY(ebm_slice_write(g->device, g->slot_of, 0, b->sequences, g->host_slots));
+    b->host_starts = g->host_starts;
+    EBM_TRY(ebm_decoder_prefill(ebm_noise_model_decoder(g->model), b, g->slot_of));
+    b->sequences = b->tokens = b->longest = 0;
+    return ebm_ok();
+}
+
+static ebm_status add_prompt(ebm_generator *g, const ebm_prompt *prompt, size_t slot)
+{
+    ebm_batch *b = &g->batch;
+    const size_t length = prompt->count - 1;
+    if (length == 0) return ebm_ok();
+    if (b->tokens + length > g->set.prompt_limits.tokens || b->sequences + 1 > g->set.prompt_limits.sequences)
+        EBM_TRY(run_prompts(g));
+    memcpy(g->host_ids + b->tokens, prompt->ids, length * sizeof *g->host_ids);
+    for (size_t i = 0; i < length; i++) g->host_positions[b->tokens + i] = (int32_t)i;
+    g->host_starts[b->sequences] = (int32_t)b->tokens;
+    g->host_slots[b->sequences++] = (int32_t)slot;
+    b->tokens += length;
+    g->host_starts[b->sequences] = (int32_t)b->tokens;
+    if (length > b->longest) b->longest = length;
+    return ebm_ok();
+}
+
+static ebm_status send_entries(ebm_generator *g)
+{
+    if (g->waiting == 0) return ebm_ok();
+    EBM_TRY(ebm_slice_write(g->device, g->entries, 0, ENTRY * g->waiting, g->host_entries));
+    ebm_launch l = ebm_launch_begin(g->device, "generate.cl", "generate_refill", "%s", "");
+    const ebm_slice arguments[] = {g->ids, g->positions, g->drawn, g->texts, g->rows, g->lengths, g->entries};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) ebm_arg_slice(&l, arguments[i]);
+    const size_t rows = g->waiting;
+    g->waiting = 0;
+    return ebm_launch_rows(&l, rows);
+}
+
+// Gives every idle slot the next prompt; *next counts prompts handed out.
+static ebm_status refill(ebm_generator *g, const ebm_prompt *prompts, size_t count, uint64_t first_text, size_t *next)
+{
+    for (size_t s = 0; s < g->set.slots && *next < count; s++) {
+        if (g->host_state[s] >= 0) continue;
+        const ebm_prompt *prompt = &prompts[*next];
+        if (prompt->count == 0 || prompt->count > g->set.capacity - g->set.most_new)
+            return ebm_fail(EBM_ERROR_INPUT, "a prompt of %zu tokens; from 1 to %zu fit", prompt->count,
+                            g->set.capacity - g->set.most_new);
+        EBM_TRY(add_prompt(g, prompt, s));
+        const int32_t entry[ENTRY] = {(int32_t)s, prompt->ids[prompt->count - 1], (int32_t)prompt->count - 1,
+                                      (int32_t)(uint32_t)(first_text + *next), (int32_t)*next};
+        memcpy(g->host_entries + ENTRY * g->waiting++, entry, sizeof entry);
+        ++*next;
+    }
+    EBM_TRY(run_prompts(g));
+    return send_entries(g);
+}
+
+static ebm_status one_token(ebm_generator *g, const ebm_sampling *sampling)
+{
+    ebm_decoder *decoder = ebm_noise_model_decoder(g->model);
+    EBM_TRY(ebm_decoder_step(decoder, g->ids, g->positions));
+    EBM_TRY(ebm_sample(g->device, g->next, ebm_decoder_logits(decoder), g->texts, g->drawn, g->set.slots,
+                       ebm_noise_model_config(g->model)->vocabulary, sampling));
+    ebm_launch l = ebm_launch_begin(g->device, "generate.cl", "generate_advance", "%s", "");
+    const ebm_slice arguments[] = {g->ids, g->positions, g->drawn, g->tokens, g->lengths, g->next, g->rows};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) ebm_arg_slice(&l, arguments[i]);
+    ebm_arg_i32(&l, ebm_noise_model_roles(g->model).end);
+    ebm_arg_i32(&l, (int64_t)g->set.most_new);
+    return ebm_launch_rows(&l, g->set.slots);
+}
+
+static ebm_status start_run(ebm_generator *g, bool allow_separator, ebm_sampling *sampling)
+{
+    const ebm_noise_roles roles = ebm_noise_model_roles(g->model);
+    const int32_t banned[BANNED] = {roles.mask, roles.start, roles.separator};
+    for (size_t s = 0; s < g->set.slots; s++) g->host_state[s] = -1;
+    EBM_TRY(ebm_slice_write(g->device, g->banned, 0, BANNED, banned));
+    EBM_TRY(ebm_slice_write(g->device, g->positions, 0, g->set.slots, g->host_state));
+    EBM_TRY(ebm_slice_write(g->device, g->drawn, 0, g->set.slots, g->host_state));
+    *sampling = (ebm_sampling){.temperature = g->set.temperature,
+                               .top_k = g->set.top_k,
+                               .seed = g->set.seed,
+                               .banned = g->banned,
+                               .banned_count = allow_separator ? BANNED - 1 : BANNED};
+    return ebm_ok();
+}
+
+static bool any_active(const ebm_generator *g)
+{
+    for (size_t s = 0; s < g->set.slots; s++)
+        if (g->host_state[s] >= 0) return true;
+    return false;
+}
+
+ebm_status ebm_generator_run(ebm_generator *g, const ebm_prompt *prompts, size_t count, uint64_t first_text,
+                             bool allow_separator)
+{
+    if (count > g->set.block)
+        return ebm_fail(EBM_ERROR_INPUT, "%zu texts at a time, planned for %zu", count, g->set.block);
+    ebm_sampling sampling;
+    size_t next = 0;
+    EBM_TRY(start_run(g, allow_separator, &sampling));
+    do {
+        EBM_TRY(refill(g, prompts, count, first_text, &next));
+        for (int i = 0; i < EBM_GENERATOR_LOOK; i++) EBM_TRY(one_token(g, &sampling));
+        EBM_TRY(ebm_slice_read(g->device, g->drawn, 0, g->set.slots, g->host_state));
+    } while (next < count || any_active(g));
+    EBM_TRY(ebm_slice_read(g->device, g->lengths, 0, count, g->host_lengths));
+    for (size_t i = 0; i < count; i++)
+        g->sampled += g->host_lengths[i] >= 0 ? (uint64_t)g->host_lengths[i] + 1 : g->set.most_new;
+    return ebm_ok();
+}

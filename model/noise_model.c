@@ -1,0 +1,266 @@
+#include "noise_model.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+
+static const char *const ROLES_FILE = "noise.json";
+enum { ROLES_LIMIT = 1 << 16 };
+
+struct ebm_noise_model {
+    ebm_device *device;
+    ebm_tokenizer *tokenizer;
+    ebm_config *config;
+    ebm_parameters *parameters;
+    ebm_decoder *decoder;
+    ebm_noise_roles roles;
+    char *directory; // to load from; NULL: from scratch
+    uint64_t seed;
+};
+
+// A token the vocabulary has for the role, or a new one at its end.
+static ebm_status role(ebm_tokenizer *tokenizer, ebm_token_role special, const char *added, int32_t *id)
+{
+    *id = ebm_tokenizer_id(tokenizer, added);
+    if (*id < 0 && special != EBM_TOKEN_ROLES) *id = ebm_tokenizer_special(tokenizer, special);
+    return *id >= 0 ? ebm_ok() : ebm_tokenizer_add_token(tokenizer, added, id);
+}
+
+static ebm_status assign_roles(ebm_tokenizer *tokenizer, ebm_noise_roles *roles)
+{
+    // GPT-2 has one special token, <|endoftext|>: it ends a text, the other roles get tokens of their own.
+    const bool gpt2 = ebm_tokenizer_family(tokenizer) == EBM_FAMILY_GPT2;
+    EBM_TRY(role(tokenizer, EBM_TOKEN_MASK, "<M>", &roles->mask));
+    EBM_TRY(role(tokenizer, gpt2 ? EBM_TOKEN_ROLES : EBM_TOKEN_SEP, "<SEP>", &roles->separator));
+    EBM_TRY(role(tokenizer, gpt2 ? EBM_TOKEN_ROLES : EBM_TOKEN_BOS, "<BOS>", &roles->start));
+    return role(tokenizer, gpt2 ? EBM_TOKEN_EOS : EBM_TOKEN_PAD, "<END>", &roles->end);
+}
+
+// "<directory>/noise.json" of a model ebmcl wrote names the tokens, so that they are the ones it was trained with.
+static ebm_status read_roles(const char *directory, const ebm_tokenizer *tokenizer, ebm_noise_roles *roles, bool *found)
+{
+    static const char *const keys[] = {"mask_token", "separator_token", "start_token", "end_token"};
+    int32_t *const ids[] = {&roles->mask, &roles->separator, &roles->start, &roles->end};
+    char *path = ebm_path_join(directory, ROLES_FILE), *text = NULL;
+    json_t *json = NULL;
+    json_error_t error;
+    size_t size = 0;
+    *found = path && ebm_file_exists(path);
+    ebm_status status = ebm_ok();
+    if (!*found) goto end;
+    EBM_CHECK(ebm_file_read(path, ROLES_LIMIT, &text, &size), end);
+    json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!json) status = ebm_fail(EBM_ERROR_INPUT, "%s:%d: %s", path, error.line, error.text);
+    for (size_t i = 0; i < 4 && status.code == EBM_OK; i++) {
+        const char *token = json_string_value(json_object_get(json, keys[i]));
+        *ids[i] = token ? ebm_tokenizer_id(tokenizer, token) : -1;
+        if (*ids[i] < 0)
+            status = ebm_fail(EBM_ERROR_INPUT, "%s: \"%s\" must be a token of the vocabulary, found %s", path, keys[i],
+                              token ? token : "nothing");
+    }
+end:
+    json_decref(json);
+    free(text);
+    free(path);
+    return status;
+}
+
+static ebm_status create_network(ebm_noise_model *m, const ebm_decoder_settings *settings)
+{
+    static const char *const EMBEDDING = "transformer.wte.weight";
+    m->parameters = ebm_parameters_create(m->device, settings->limits.training);
+    if (!m->parameters) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a noise model");
+    EBM_TRY(ebm_decoder_create(m->device, m->config, m->parameters, settings, &m->decoder));
+    ebm_parameter *embedding = ebm_parameters_find(m->parameters, EMBEDDING);
+    if (embedding) embedding->may_grow = true; // roles added to a vocabulary that lacks them
+    return ebm_ok();
+}
+
+ebm_status ebm_noise_model_open(ebm_device *device, const char *directory, const ebm_decoder_settings *settings,
+                                ebm_noise_model **out)
+{
+    *out = NULL;
+    ebm_noise_model *m = calloc(1, sizeof *m);
+    if (!m) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a noise model");
+    ebm_status status = ebm_ok();
+    bool named = false;
+    m->device = device;
+    m->directory = strdup(directory);
+    if (!m->directory) status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for a noise model");
+    EBM_CHECK(status, fail);
+    EBM_CHECK(ebm_config_load(directory, &m->config), fail);
+    EBM_CHECK(ebm_tokenizer_load(directory, &m->tokenizer), fail);
+    EBM_CHECK(read_roles(directory, m->tokenizer, &m->roles, &named), fail);
+    if (!named) EBM_CHECK(assign_roles(m->tokenizer, &m->roles), fail);
+    if (ebm_tokenizer_size(m->tokenizer) > m->config->vocabulary)
+        m->config->vocabulary = ebm_tokenizer_size(m->tokenizer);
+    EBM_CHECK(create_network(m, settings), fail);
+    *out = m;
+    return status;
+fail:
+    ebm_noise_model_free(m);
+    return status;
+}
+
+ebm_status ebm_noise_model_create(ebm_device *device, ebm_tokenizer *tokenizer, size_t layers, size_t hidden,
+                                  const ebm_decoder_settings *settings, uint64_t seed, ebm_noise_model **out)
+{
+    *out = NULL;
+    ebm_noise_model *m = calloc(1, sizeof *m);
+    if (!m) {
+        ebm_tokenizer_free(tokenizer);
+        return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a noise model");
+    }
+    ebm_status status = ebm_ok();
+    m->device = device;
+    m->tokenizer = tokenizer;
+    m->seed = seed;
+    EBM_CHECK(assign_roles(tokenizer, &m->roles), fail);
+    EBM_CHECK(ebm_config_default_gpt2(layers, hidden, ebm_tokenizer_size(tokenizer), EBM_NOISE_MAX_TOKENS, &m->config),
+              fail);
+    m->config->bos_id = m->roles.start;
+    m->config->eos_id = m->roles.end;
+    EBM_CHECK(create_network(m, settings), fail);
+    *out = m;
+    return status;
+fail:
+    ebm_noise_model_free(m);
+    return status;
+}
+
+void ebm_noise_model_set_dropout(ebm_noise_model *m, float probability)
+{
+    m->config->hidden_dropout = m->config->attention_dropout = m->config->embedding_dropout = probability;
+}
+
+void ebm_noise_model_free(ebm_noise_model *m)
+{
+    if (!m) return;
+    ebm_decoder_free(m->decoder);
+    ebm_parameters_free(m->parameters);
+    ebm_config_free(m->config);
+    ebm_tokenizer_free(m->tokenizer);
+    free(m->directory);
+    free(m);
+}
+
+size_t ebm_noise_model_arenas(ebm_noise_model *m, ebm_arena *arenas[EBM_NOISE_MODEL_ARENAS])
+{
+    const size_t count = ebm_parameters_arenas(m->parameters, arenas);
+    arenas[count] = ebm_decoder_arena(m->decoder);
+    return count + 1;
+}
+
+static ebm_status load(ebm_noise_model *m)
+{
+    static const char *const prefixes[] = {"transformer.", NULL};
+    ebm_safetensors *file = NULL;
+    EBM_TRY(ebm_safetensors_open_model(m->directory, &file));
+    ebm_status status = ebm_parameters_load(m->parameters, file, prefixes, NULL);
+    for (size_t i = 0; status.code == EBM_OK && i < ebm_parameters_count(m->parameters); i++)
+        if (!ebm_parameters_view(m->parameters, i)->loaded)
+            status = ebm_fail(EBM_ERROR_INPUT, "%s: tensor %s is missing", ebm_safetensors_path(file),
+                              ebm_parameters_view(m->parameters, i)->name);
+    ebm_safetensors_free(file);
+    return status;
+}
+
+ebm_status ebm_noise_model_allocate(ebm_noise_model *m)
+{
+    EBM_TRY(ebm_parameters_allocate(m->parameters));
+    EBM_TRY(ebm_decoder_allocate(m->decoder));
+    EBM_TRY(ebm_parameters_init(m->parameters, m->seed));
+    return m->directory ? load(m) : ebm_ok();
+}
+
+static bool find_word_embeddings(const ebm_safetensors *file, size_t *index)
+{
+    static const char *const names[] = {"embeddings.word_embeddings.weight", "bert.embeddings.word_embeddings.weight",
+                                        "roberta.embeddings.word_embeddings.weight", "transformer.wte.weight",
+                                        "wte.weight"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (ebm_safetensors_find(file, names[i], index)) return true;
+    return false;
+}
+
+// Rows are copied one by one: the ids of the two vocabularies need not agree.
+static ebm_status copy_rows(ebm_noise_model *m, const ebm_safetensors *file, size_t index, const int32_t *from,
+                            size_t *matched)
+{
+    const size_t C = m->config->hidden, V = ebm_tokenizer_size(m->tokenizer);
+    const ebm_parameter *word = ebm_parameters_find(m->parameters, "transformer.wte.weight");
+    const ebm_safetensors_tensor *tensor = ebm_safetensors_view(file, index);
+    if (tensor->rank != 2 || tensor->shape[1] != C)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "%s: tensor %s: rows of %zu columns are needed to start the noise model's embedding",
+                        ebm_safetensors_path(file), tensor->name, C);
+    float *row = malloc(C * sizeof *row);
+    ebm_status status = row ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for an embedding");
+    *matched = 0;
+    for (size_t id = 0; id < V && status.code == EBM_OK; id++) {
+        if (from[id] < 0 || (size_t)from[id] >= tensor->shape[0]) continue;
+        status = ebm_safetensors_floats_part(file, index, (size_t)from[id] * C, C, true, row);
+        if (status.code == EBM_OK) status = ebm_slice_write(m->device, word->tensor->weight, id * C, C, row);
+        ++*matched;
+    }
+    free(row);
+    return status;
+}
+
+ebm_status ebm_noise_model_init_embeddings(ebm_noise_model *m, const char *encoder_directory, size_t *matched)
+{
+    ebm_tokenizer *encoder = NULL;
+    ebm_safetensors *file = NULL;
+    int32_t *from = calloc(ebm_tokenizer_size(m->tokenizer) + 1, sizeof *from);
+    size_t index = 0;
+    ebm_status status = from ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a map of tokens");
+    EBM_CHECK(status, end);
+    EBM_CHECK(ebm_tokenizer_load(encoder_directory, &encoder), end);
+    EBM_CHECK(ebm_safetensors_open_model(encoder_directory, &file), end);
+    if (!find_word_embeddings(file, &index))
+        status = ebm_fail(EBM_ERROR_INPUT, "%s: no word embeddings among its tensors", ebm_safetensors_path(file));
+    EBM_CHECK(status, end);
+    ebm_tokenizer_map(m->tokenizer, encoder, from, NULL);
+    status = copy_rows(m, file, index, from, matched);
+end:
+    ebm_safetensors_free(file);
+    ebm_tokenizer_free(encoder);
+    free(from);
+    return status;
+}
+
+static ebm_status save_roles(const ebm_noise_model *m, const char *directory)
+{
+    json_t *json = json_pack("{s:s s:s s:s s:s}", "mask_token", ebm_tokenizer_text(m->tokenizer, m->roles.mask),
+                             "separator_token", ebm_tokenizer_text(m->tokenizer, m->roles.separator), "start_token",
+                             ebm_tokenizer_text(m->tokenizer, m->roles.start), "end_token",
+                             ebm_tokenizer_text(m->tokenizer, m->roles.end));
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL, *path = ebm_path_join(directory, ROLES_FILE);
+    const ebm_status status = text && path ? ebm_file_write(path, text, strlen(text))
+                                           : ebm_fail(EBM_ERROR_MEMORY, "no host memory for %s", ROLES_FILE);
+    free(path);
+    free(text);
+    json_decref(json);
+    return status;
+}
+
+ebm_status ebm_noise_model_save(ebm_noise_model *m, const char *directory)
+{
+    EBM_TRY(ebm_config_save(m->config, directory));
+    EBM_TRY(ebm_tokenizer_save(m->tokenizer, directory));
+    EBM_TRY(save_roles(m, directory));
+    char *path = ebm_path_join(directory, "model.safetensors");
+    const ebm_status status = path ? ebm_parameters_save(m->parameters, EBM_PART_WEIGHT, path, "", NULL)
+                                   : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    free(path);
+    return status;
+}
+
+ebm_device *ebm_noise_model_device(ebm_noise_model *m) { return m->device; }
+ebm_decoder *ebm_noise_model_decoder(ebm_noise_model *m) { return m->decoder; }
+ebm_parameters *ebm_noise_model_parameters(ebm_noise_model *m) { return m->parameters; }
+const ebm_tokenizer *ebm_noise_model_tokenizer(const ebm_noise_model *m) { return m->tokenizer; }
+const ebm_config *ebm_noise_model_config(const ebm_noise_model *m) { return m->config; }
+ebm_noise_roles ebm_noise_model_roles(const ebm_noise_model *m) { return m->roles; }
