@@ -1,5 +1,5 @@
 // Metrics against scikit-learn and numpy, their properties, their edges; halves; energies of data and noise.
-#include "contrast.h"
+#include "separation.h"
 #include "portion.h"
 #include "predictions.h"
 
@@ -263,8 +263,8 @@ static void contrast_equals_the_oracle(void **state)
     {
         float data[200], noise[200];
         const size_t n = read_energies(one, "data", data), m = read_energies(one, "noise", noise);
-        ebm_contrast c;
-        assert_ok(ebm_contrast_measure(data, n, noise, m, number_at(one, "ratio"), &c));
+        ebm_separation c;
+        assert_ok(ebm_separation_measure(data, n, noise, m, number_at(one, "ratio"), &c));
         check_close("accuracy", c.accuracy, number_at(one, "accuracy"), EXACT);
         check_close("told_apart", c.told_apart, number_at(one, "told_apart"), EXACT);
         check_close("auroc", c.auroc, number_at(one, "auroc"), EXACT);
@@ -279,18 +279,18 @@ static void contrast_equals_the_oracle(void **state)
 static void contrast_at_its_extremes(void **state)
 {
     const float zero[] = {0, 0}, low[] = {-1e4f, -1e4f}, high[] = {1e4f, 1e4f}, broken[] = {0, NAN};
-    ebm_contrast c;
-    assert_ok(ebm_contrast_measure(zero, 2, zero, 2, 1, &c)); // nothing is known: everything is at chance
+    ebm_separation c;
+    assert_ok(ebm_separation_measure(zero, 2, zero, 2, 1, &c)); // nothing is known: everything is at chance
     assert_true(c.accuracy == 0.5 && c.told_apart == 0.5 && c.auroc == 0.5 && c.mean_exp == 1 && c.log_mean_exp == 0);
-    assert_ok(ebm_contrast_measure(zero, 2, zero, 2, 8, &c)); // 0 > -ln 8: always "noise"
+    assert_ok(ebm_separation_measure(zero, 2, zero, 2, 8, &c)); // 0 > -ln 8: always "noise"
     assert_true(c.accuracy == 8.0 / 9 && c.told_apart == 0.5);
-    assert_ok(ebm_contrast_measure(low, 2, high, 2, 8, &c));
+    assert_ok(ebm_separation_measure(low, 2, high, 2, 8, &c));
     assert_true(c.accuracy == 1 && c.told_apart == 1 && c.auroc == 1 && c.mean_exp == 0 && c.log_mean_exp == -1e4);
-    assert_ok(ebm_contrast_measure(high, 2, low, 2, 8, &c));
+    assert_ok(ebm_separation_measure(high, 2, low, 2, 8, &c));
     assert_true(c.accuracy == 0 && c.auroc == 0 && isfinite(c.mean_exp) && c.log_mean_exp == 1e4);
-    assert_fails(ebm_contrast_measure(zero, 2, broken, 2, 1, &c), EBM_ERROR_NONFINITE, "noise energies: row 1");
-    assert_fails(ebm_contrast_measure(zero, 0, zero, 2, 1, &c), EBM_ERROR_INPUT, "data energies: at least one");
-    assert_fails(ebm_contrast_measure(zero, 2, zero, 2, 0, &c), EBM_ERROR_INPUT, "noise ratio");
+    assert_fails(ebm_separation_measure(zero, 2, broken, 2, 1, &c), EBM_ERROR_NONFINITE, "noise energies: row 1");
+    assert_fails(ebm_separation_measure(zero, 0, zero, 2, 1, &c), EBM_ERROR_INPUT, "data energies: at least one");
+    assert_fails(ebm_separation_measure(zero, 2, zero, 2, 0, &c), EBM_ERROR_INPUT, "noise ratio");
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "contrast.h"
+#include "separation.h"
 
 #include <float.h>
 #include <math.h>
@@ -73,8 +73,8 @@ static ebm_status auroc_of(const float *data, size_t data_count, const float *no
     return ebm_ok();
 }
 
-ebm_status ebm_contrast_measure(const float *data, size_t data_count, const float *noise, size_t noise_count,
-                                double ratio, ebm_contrast *out)
+ebm_status ebm_separation_measure(const float *data, size_t data_count, const float *noise, size_t noise_count,
+                                  double ratio, ebm_separation *out)
 {
     EBM_TRY(check_energies("data", data, data_count));
     EBM_TRY(check_energies("noise", noise, noise_count));

@@ -2,11 +2,11 @@
 // for each text P(data | x) = e^{-E} / (e^{-E} + K) = sigmoid(-E - ln K): the Bayes decision is "data" when E < -ln K,
 // and when both are equally frequent (K = 1) when E < 0.
 //
-//     ebm_contrast c;
-//     EBM_TRY(ebm_contrast_measure(data_energy, 1000, noise_energy, 8000, 8, &c));
+//     ebm_separation c;
+//     EBM_TRY(ebm_separation_measure(data_energy, 1000, noise_energy, 8000, 8, &c));
 //     printf("told apart %.3f, Z %.2f\n", c.told_apart, c.mean_exp);
-#ifndef EBM_CONTRAST_H
-#define EBM_CONTRAST_H
+#ifndef EBM_SEPARATION_H
+#define EBM_SEPARATION_H
 
 #include <stddef.h>
 
@@ -23,12 +23,12 @@ typedef struct {
     double mean_exp;     // mean of e^{-E} over noise, an estimate of Z that training drives to 1; DBL_MAX at most
     double log_mean_exp; // its logarithm, finite for every finite energy
     double data_energy, noise_energy; // means
-} ebm_contrast;
+} ebm_separation;
 
 // data, noise: finite energies, at least one of each; ratio: K > 0. An energy at a threshold counts half. Any numbers
 // of both may be given: each side is weighted by the ratio, not by its count.
-ebm_status ebm_contrast_measure(const float *data, size_t data_count, const float *noise, size_t noise_count,
-                                double ratio, ebm_contrast *out);
+ebm_status ebm_separation_measure(const float *data, size_t data_count, const float *noise, size_t noise_count,
+                                double ratio, ebm_separation *out);
 
 #ifdef __cplusplus
 }
