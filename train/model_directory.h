@@ -1,0 +1,33 @@
+// A model directory as others' tools read it, with ebmcl's own settings in a file beside: ebmcl.json
+//     {"objective": "joint", "energy": "hidden", "noise_ratio": 1, "nce_weight": 1.0, "max_seq_length": 128}
+#ifndef EBM_MODEL_DIRECTORY_H
+#define EBM_MODEL_DIRECTORY_H
+
+#include "classifier.h"
+#include "step.h"
+#include "tokenizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    ebm_objective_kind objective;
+    ebm_energy_kind energy; // with EBM_OBJECTIVE_JOINT
+    int noise_ratio;
+    float nce_weight;
+    size_t max_tokens; // longest sequence it was trained on; 0 = not known
+} ebm_model_info;
+
+// Writes config.json, model.safetensors (energy.safetensors), tokenizer files and ebmcl.json into an existing directory.
+ebm_status ebm_model_directory_write(const char *directory, ebm_classifier *classifier, const ebm_tokenizer *tokenizer,
+                                     const ebm_model_info *info);
+// Reads ebmcl.json; a directory without one is a plain classifier (EBM_OBJECTIVE_CE).
+ebm_status ebm_model_directory_info(const char *directory, ebm_model_info *info);
+
+const char *ebm_objective_name(ebm_objective_kind kind); // "ce", "joint"
+
+#ifdef __cplusplus
+}
+#endif
+#endif

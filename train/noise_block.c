@@ -1,0 +1,300 @@
+#include "noise_block.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "random.h"
+
+// What a thread that encodes texts anew is given.
+typedef struct {
+    const ebm_noise_maker *maker;
+    ebm_noise_block *block;
+} encoding_job;
+
+static void plan(ebm_noise_maker *m)
+{
+    const size_t vocabulary = ebm_noise_model_config(m->source.model)->vocabulary;
+    ebm_arena_reserve(m->arena, &m->map, m->maps_ids ? vocabulary : 0);
+    ebm_arena_reserve(m->arena, &m->mapped, m->maps_ids ? EBM_NOISE_BLOCK * m->most_new : 0);
+}
+
+static ebm_status make_map(ebm_noise_maker *m)
+{
+    const ebm_tokenizer *noise = ebm_noise_model_tokenizer(m->source.model);
+    const size_t vocabulary = ebm_noise_model_config(m->source.model)->vocabulary;
+    size_t missing = 0;
+    m->host_map = malloc(vocabulary * sizeof *m->host_map);
+    if (!m->host_map) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a map of %zu tokens", vocabulary);
+    for (size_t i = 0; i < vocabulary; i++) m->host_map[i] = -1;
+    ebm_tokenizer_map(noise, m->source.encoder, m->host_map, &missing);
+    m->maps_ids = missing == 0;
+    return ebm_ok();
+}
+
+static ebm_status create_parts(ebm_noise_maker *m)
+{
+    const ebm_noise_source *s = &m->source;
+    const ebm_generator_settings generation = {
+        .slots = s->slots,
+        .capacity = s->capacity,
+        .block = EBM_NOISE_BLOCK,
+        .most_new = m->most_new,
+        .prompt_limits = s->prompt_limits,
+        .temperature = s->temperature,
+        .top_k = s->top_k,
+        .seed = s->seed,
+    };
+    m->prompts = calloc(EBM_NOISE_BLOCK, sizeof *m->prompts);
+    m->prompt_ids = calloc(EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
+    m->arena = ebm_arena_create(m->device, "noise texts");
+    if (!m->prompts || !m->prompt_ids || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
+    EBM_TRY(ebm_noise_texts_create(s->training, ebm_noise_model_tokenizer(s->model), ebm_noise_model_roles(s->model),
+                                   &m->texts));
+    EBM_TRY(make_map(m));
+    EBM_TRY(ebm_generator_create(s->model, &generation, m->arena, &m->generator));
+    plan(m);
+    return ebm_ok();
+}
+
+ebm_status ebm_noise_maker_create(const ebm_noise_source *source, ebm_noise_maker **out)
+{
+    *out = NULL;
+    if (source->capacity <= EBM_NOISE_MAX_PREFIX + 2)
+        return ebm_fail(EBM_ERROR_INPUT, "generation of %zu tokens, a prefix alone may have %d", source->capacity,
+                        EBM_NOISE_MAX_PREFIX);
+    ebm_noise_maker *m = calloc(1, sizeof *m);
+    if (!m) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
+    m->source = *source;
+    m->device = ebm_noise_model_device(source->model);
+    m->pairs = ebm_dataset_is_pairs(source->training);
+    m->most_new = source->capacity - EBM_NOISE_MAX_PREFIX - 1;
+    const ebm_status status = create_parts(m);
+    if (status.code == EBM_OK)
+        *out = m;
+    else
+        ebm_noise_maker_free(m);
+    return status;
+}
+
+void ebm_noise_maker_free(ebm_noise_maker *m)
+{
+    if (!m) return;
+    ebm_generator_free(m->generator);
+    ebm_noise_texts_free(m->texts);
+    ebm_arena_free(m->arena);
+    free(m->host_map);
+    free(m->prompts);
+    free(m->prompt_ids);
+    free(m);
+}
+
+ebm_status ebm_noise_maker_allocate(ebm_noise_maker *m)
+{
+    EBM_TRY(ebm_arena_allocate(m->arena));
+    return ebm_slice_write(m->device, m->map, 0, m->map.count, m->host_map);
+}
+
+ebm_status ebm_noise_block_create(const ebm_noise_maker *m, ebm_noise_block *b)
+{
+    memset(b, 0, sizeof *b);
+    const size_t tokens = EBM_NOISE_BLOCK * m->most_new, sequences = EBM_NOISE_BLOCK * m->source.max_length;
+    b->raw = calloc(tokens, sizeof *b->raw);
+    b->mapped = calloc(m->maps_ids ? tokens : 1, sizeof *b->mapped);
+    b->items = calloc(EBM_NOISE_BLOCK, sizeof *b->items);
+    b->ids = calloc(sequences, sizeof *b->ids);
+    b->types = calloc(sequences, sizeof *b->types);
+    if (b->raw && b->mapped && b->items && b->ids && b->types) return ebm_ok();
+    ebm_noise_block_free(b);
+    return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a block of noise texts");
+}
+
+void ebm_noise_block_free(ebm_noise_block *b)
+{
+    if (b->encoding) pthread_join(b->thread, NULL);
+    free(b->raw);
+    free(b->mapped);
+    free(b->items);
+    free(b->ids);
+    free(b->types);
+    memset(b, 0, sizeof *b);
+}
+
+// Prompt i of a block: a random training text under a fresh mask, then the start token.
+static void make_prompts(ebm_noise_maker *m, uint64_t number)
+{
+    const int32_t start = ebm_noise_model_roles(m->source.model).start;
+    for (size_t i = 0; i < EBM_NOISE_BLOCK; i++) {
+        const uint32_t text = (uint32_t)(number * EBM_NOISE_BLOCK + i);
+        ebm_random random = ebm_random_stream(m->source.seed, text, EBM_SITE_PROMPT);
+        const uint32_t source = ebm_random_below(&random, (uint32_t)ebm_noise_texts_count(m->texts));
+        int32_t *prompt = m->prompt_ids + i * (EBM_NOISE_MAX_PREFIX + 1);
+        size_t length = 0;
+        if (m->source.mask_probability < 1)
+            length = ebm_noise_mask(m->texts, source, m->source.mask_probability, m->source.seed, text, prompt);
+        prompt[length++] = start;
+        m->prompts[i] = (ebm_prompt){prompt, length};
+    }
+}
+
+typedef enum { TEXT_GOOD, TEXT_MALFORMED, TEXT_DUPLICATE } text_verdict;
+
+static text_verdict judge(const ebm_noise_maker *m, const int32_t *tokens, int32_t length, ebm_noise_item *item)
+{
+    const int32_t separator = ebm_noise_model_roles(m->source.model).separator;
+    size_t separators = 0;
+    if (length <= 0) return TEXT_MALFORMED;
+    item->count = item->separator = (size_t)length;
+    for (size_t i = 0; i < item->count; i++)
+        if (tokens[i] == separator && separators++ == 0) item->separator = i;
+    if (separators != (m->pairs ? 1 : 0)) return TEXT_MALFORMED;
+    if (m->pairs && (item->separator == 0 || item->separator + 1 == item->count)) return TEXT_MALFORMED;
+    return ebm_noise_texts_contain(m->texts, tokens, item->count) ? TEXT_DUPLICATE : TEXT_GOOD;
+}
+
+static void accept(ebm_noise_maker *m, ebm_noise_block *b)
+{
+    const int32_t *lengths = ebm_generator_lengths(m->generator);
+    b->count = 0;
+    m->statistics.generated += EBM_NOISE_BLOCK;
+    for (size_t row = 0; row < EBM_NOISE_BLOCK; row++) {
+        ebm_noise_item item = {.row = row};
+        const text_verdict verdict = judge(m, b->raw + row * m->most_new, lengths[row], &item);
+        m->statistics.malformed += verdict == TEXT_MALFORMED;
+        m->statistics.duplicates += verdict == TEXT_DUPLICATE;
+        if (verdict == TEXT_GOOD) b->items[b->count++] = item;
+    }
+}
+
+// Cuts a pair to `most` tokens, the longer text first.
+static void cut_longest(size_t *a, size_t *b, size_t most)
+{
+    while (*a + *b > most) {
+        if (*a > *b)
+            --*a;
+        else
+            --*b;
+    }
+}
+
+// An encoder sequence from mapped ids: BERT [CLS] A [SEP] B [SEP], RoBERTa <s> A </s></s> B </s>.
+static void assemble(const ebm_noise_maker *m, ebm_noise_block *b, ebm_noise_item *item)
+{
+    const ebm_tokenizer *encoder = m->source.encoder;
+    const int32_t cls = ebm_tokenizer_special(encoder, EBM_TOKEN_CLS),
+                  sep = ebm_tokenizer_special(encoder, EBM_TOKEN_SEP);
+    const bool roberta = ebm_tokenizer_family(encoder) == EBM_FAMILY_ROBERTA;
+    const int32_t *first = b->mapped + item->row * m->most_new, *second = first + item->separator + 1;
+    size_t a = item->separator, c = m->pairs ? item->count - item->separator - 1 : 0;
+    cut_longest(&a, &c, m->source.max_length - ebm_tokenizer_special_count(encoder, m->pairs));
+    int32_t *ids = b->ids + item->first, *types = b->types + item->first;
+    size_t n = 0;
+    ids[n++] = cls;
+    for (size_t i = 0; i < a; i++) ids[n++] = first[i];
+    ids[n++] = sep;
+    const size_t second_from = n;
+    if (m->pairs && roberta) ids[n++] = sep;
+    for (size_t i = 0; i < c; i++) ids[n++] = second[i];
+    if (m->pairs) ids[n++] = sep;
+    for (size_t i = 0; i < n; i++) types[i] = !roberta && i >= second_from;
+    item->length = n;
+}
+
+static ebm_status map_ids(ebm_noise_maker *m, ebm_noise_block *b)
+{
+    const size_t tokens = EBM_NOISE_BLOCK * m->most_new;
+    EBM_TRY(ebm_map_ids(m->device, m->mapped, ebm_generator_tokens(m->generator), m->map, tokens));
+    EBM_TRY(ebm_slice_read(m->device, m->mapped, 0, tokens, b->mapped));
+    for (size_t i = 0; i < b->count; i++) assemble(m, b, &b->items[i]);
+    return ebm_ok();
+}
+
+static ebm_status decode_part(const ebm_noise_maker *m, const int32_t *ids, size_t count, char **text)
+{
+    return ebm_tokenizer_decode(ebm_noise_model_tokenizer(m->source.model), ids, count, true, text);
+}
+
+static ebm_status encode_item(const ebm_noise_maker *m, ebm_noise_block *b, ebm_noise_item *item,
+                              ebm_encoding *encoding)
+{
+    const int32_t *tokens = b->raw + item->row * m->most_new;
+    char *first = NULL, *second = NULL;
+    ebm_status status = decode_part(m, tokens, item->separator, &first);
+    EBM_CHECK(status, end);
+    if (m->pairs)
+        EBM_CHECK(decode_part(m, tokens + item->separator + 1, item->count - item->separator - 1, &second), end);
+    EBM_CHECK(ebm_tokenizer_encode(m->source.encoder, first, strlen(first), second, second ? strlen(second) : 0,
+                                   m->source.max_length, encoding),
+              end);
+    item->length = encoding->tokens;
+    memcpy(b->ids + item->first, encoding->ids, encoding->tokens * sizeof *b->ids);
+    memcpy(b->types + item->first, encoding->types, encoding->tokens * sizeof *b->types);
+end:
+    free(first);
+    free(second);
+    return status;
+}
+
+static void *encode_texts(void *argument)
+{
+    encoding_job *job = argument;
+    ebm_noise_block *b = job->block;
+    ebm_encoding encoding = {0};
+    b->encoded = ebm_ok();
+    for (size_t i = 0; i < b->count && b->encoded.code == EBM_OK; i++)
+        b->encoded = encode_item(job->maker, b, &b->items[i], &encoding);
+    ebm_encoding_free(&encoding);
+    free(job);
+    return NULL;
+}
+
+static ebm_status start_encoding(const ebm_noise_maker *m, ebm_noise_block *b)
+{
+    encoding_job *job = malloc(sizeof *job);
+    if (!job) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for encoding noise");
+    *job = (encoding_job){m, b};
+    if (pthread_create(&b->thread, NULL, encode_texts, job) != 0) {
+        free(job);
+        return ebm_fail(EBM_ERROR_MEMORY, "no thread for encoding noise");
+    }
+    b->encoding = true;
+    return ebm_ok();
+}
+
+ebm_status ebm_noise_block_make(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b)
+{
+    const size_t tokens = EBM_NOISE_BLOCK * m->most_new;
+    make_prompts(m, number);
+    EBM_TRY(ebm_generator_run(m->generator, m->prompts, EBM_NOISE_BLOCK, number * EBM_NOISE_BLOCK, m->pairs));
+    EBM_TRY(ebm_slice_read(m->device, ebm_generator_tokens(m->generator), 0, tokens, b->raw));
+    m->statistics.tokens = ebm_generator_sampled(m->generator);
+    accept(m, b);
+    for (size_t i = 0; i < b->count; i++) b->items[i].first = i * m->source.max_length;
+    return m->maps_ids ? map_ids(m, b) : start_encoding(m, b);
+}
+
+ebm_status ebm_noise_block_wait(ebm_noise_block *b)
+{
+    if (!b->encoding) return ebm_ok();
+    pthread_join(b->thread, NULL);
+    b->encoding = false;
+    return b->encoded;
+}
+
+ebm_status ebm_noise_block_text(const ebm_noise_maker *m, const ebm_noise_block *b, size_t index, char **text)
+{
+    const ebm_noise_item *item = &b->items[index];
+    const int32_t *tokens = b->raw + item->row * m->most_new;
+    char *first = NULL, *second = NULL;
+    ebm_status status = decode_part(m, tokens, item->separator, &first);
+    if (status.code != EBM_OK || !m->pairs) {
+        *text = first;
+        return status;
+    }
+    status = decode_part(m, tokens + item->separator + 1, item->count - item->separator - 1, &second);
+    if (status.code == EBM_OK && asprintf(text, "%s%s%s", first, EBM_PAIR_SEPARATOR, second) < 0)
+        status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for a text");
+    free(first);
+    free(second);
+    return status;
+}

@@ -1,0 +1,59 @@
+// A block of noise texts: generated together, checked, and turned into encoder sequences. Block b is a function of the
+// source and b alone, so a stream can be taken up again at any block.
+#ifndef EBM_NOISE_BLOCK_H
+#define EBM_NOISE_BLOCK_H
+
+#include <pthread.h>
+
+#include "generator.h"
+#include "noise_stream.h"
+#include "noise_texts.h"
+
+enum { EBM_NOISE_BLOCK = 512 };
+
+// One accepted text: where its tokens lie in the block, and its encoder sequence.
+typedef struct {
+    size_t row, count, separator; // separator: its index for a pair, else count
+    size_t first, length;         // in ids and types
+} ebm_noise_item;
+
+typedef struct {
+    int32_t *raw;    // (EBM_NOISE_BLOCK, most_new) the model's tokens
+    int32_t *mapped; // the same in the encoder's vocabulary, where ids are mapped
+    ebm_noise_item *items;
+    size_t count;
+    int32_t *ids, *types; // encoder sequences, EBM_NOISE_BLOCK x max_length each
+    pthread_t thread;
+    bool encoding; // the thread runs
+    ebm_status encoded;
+} ebm_noise_block;
+
+typedef struct {
+    ebm_noise_source source;
+    ebm_device *device;
+    ebm_arena *arena;
+    ebm_noise_texts *texts;
+    ebm_generator *generator;
+    bool pairs, maps_ids;
+    size_t most_new;
+    ebm_slice map, mapped;
+    int32_t *host_map;
+    ebm_prompt *prompts;
+    int32_t *prompt_ids;
+    ebm_noise_statistics statistics;
+} ebm_noise_maker;
+
+ebm_status ebm_noise_maker_create(const ebm_noise_source *source, ebm_noise_maker **maker);
+void ebm_noise_maker_free(ebm_noise_maker *maker);
+ebm_status ebm_noise_maker_allocate(ebm_noise_maker *maker);
+
+ebm_status ebm_noise_block_create(const ebm_noise_maker *maker, ebm_noise_block *block);
+void ebm_noise_block_free(ebm_noise_block *block);
+// Generates and checks block `number`. Where ids are not mapped its texts are then being encoded by a thread:
+// ebm_noise_block_wait before using ids.
+ebm_status ebm_noise_block_make(ebm_noise_maker *maker, uint64_t number, ebm_noise_block *block);
+ebm_status ebm_noise_block_wait(ebm_noise_block *block);
+// `A` or `A <SEP> B` for the caller to free().
+ebm_status ebm_noise_block_text(const ebm_noise_maker *maker, const ebm_noise_block *block, size_t item, char **text);
+
+#endif

@@ -1,0 +1,153 @@
+#include "noise_texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "random.h"
+
+enum { MAX_TEXT = EBM_NOISE_MAX_TOKENS - EBM_NOISE_MAX_PREFIX - 2 };
+
+struct ebm_noise_texts {
+    ebm_noise_roles roles;
+    int32_t unknown;
+    size_t count, tokens, capacity;
+    int32_t *ids;
+    size_t *starts;    // count + 1
+    uint32_t *table;   // open addressing over texts; 0 = free, else index + 1
+    size_t table_size; // a power of two
+};
+
+static uint64_t hash_of(const int32_t *ids, size_t count)
+{
+    uint64_t hash = 14695981039346656037u; // FNV-1a over the ids
+    for (size_t i = 0; i < count; i++) hash = (hash ^ (uint32_t)ids[i]) * 1099511628211u;
+    return hash ^ (hash >> 29);
+}
+
+static bool is_role(const ebm_noise_texts *t, int32_t id)
+{
+    return id == t->roles.mask || id == t->roles.separator || id == t->roles.start || id == t->roles.end;
+}
+
+static ebm_status push(ebm_noise_texts *t, int32_t id)
+{
+    if (t->tokens == t->capacity) {
+        const size_t capacity = t->capacity ? 2 * t->capacity : 4096;
+        int32_t *more = realloc(t->ids, capacity * sizeof *more);
+        if (!more) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for %zu tokens", capacity);
+        t->ids = more;
+        t->capacity = capacity;
+    }
+    t->ids[t->tokens++] = id;
+    return ebm_ok();
+}
+
+static ebm_status push_text(ebm_noise_texts *t, const ebm_tokenizer *tokenizer, const char *text, size_t bytes,
+                            size_t most, ebm_encoding *encoding)
+{
+    EBM_TRY(ebm_tokenizer_encode_plain(tokenizer, text, bytes, encoding));
+    for (size_t i = 0; i < encoding->tokens && i < most; i++) {
+        const int32_t id = is_role(t, encoding->ids[i]) ? t->unknown : encoding->ids[i];
+        if (id >= 0 && !is_role(t, id)) EBM_TRY(push(t, id));
+    }
+    return ebm_ok();
+}
+
+static ebm_status push_row(ebm_noise_texts *t, const ebm_tokenizer *tokenizer, const ebm_row *row,
+                           ebm_encoding *encoding)
+{
+    const size_t most = row->text_b ? (MAX_TEXT - 1) / 2 : MAX_TEXT;
+    EBM_TRY(push_text(t, tokenizer, row->text_a, row->text_a_length, most, encoding));
+    if (!row->text_b) return ebm_ok();
+    EBM_TRY(push(t, t->roles.separator));
+    return push_text(t, tokenizer, row->text_b, row->text_b_length, most, encoding);
+}
+
+static void fill_table(ebm_noise_texts *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        size_t at = hash_of(t->ids + t->starts[i], t->starts[i + 1] - t->starts[i]) & (t->table_size - 1);
+        while (t->table[at]) at = (at + 1) & (t->table_size - 1);
+        t->table[at] = (uint32_t)i + 1;
+    }
+}
+
+static ebm_status fill(ebm_noise_texts *t, const ebm_dataset *dataset, const ebm_tokenizer *tokenizer)
+{
+    ebm_encoding encoding = {0};
+    ebm_status status = ebm_ok();
+    for (size_t i = 0; i < ebm_dataset_count(dataset) && status.code == EBM_OK; i++) {
+        const ebm_row row = ebm_dataset_row(dataset, i);
+        status = ebm_in(push_row(t, tokenizer, &row, &encoding), "text of line %zu", row.line);
+        t->starts[++t->count] = t->tokens;
+    }
+    ebm_encoding_free(&encoding);
+    if (status.code == EBM_OK) fill_table(t);
+    return status;
+}
+
+ebm_status ebm_noise_texts_create(const ebm_dataset *dataset, const ebm_tokenizer *tokenizer, ebm_noise_roles roles,
+                                  ebm_noise_texts **out)
+{
+    *out = NULL;
+    const size_t rows = ebm_dataset_count(dataset);
+    ebm_noise_texts *t = calloc(1, sizeof *t);
+    if (!t) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for the noise model's texts");
+    t->roles = roles;
+    t->unknown = ebm_tokenizer_special(tokenizer, EBM_TOKEN_UNK);
+    for (t->table_size = 16; t->table_size < 2 * rows; t->table_size *= 2) {}
+    t->starts = calloc(rows + 1, sizeof *t->starts);
+    t->table = calloc(t->table_size, sizeof *t->table);
+    ebm_status status = t->starts && t->table ? fill(t, dataset, tokenizer)
+                                              : ebm_fail(EBM_ERROR_MEMORY, "no host memory for %zu texts", rows);
+    if (status.code == EBM_OK)
+        *out = t;
+    else
+        ebm_noise_texts_free(t);
+    return status;
+}
+
+void ebm_noise_texts_free(ebm_noise_texts *t)
+{
+    if (!t) return;
+    free(t->ids);
+    free(t->starts);
+    free(t->table);
+    free(t);
+}
+
+size_t ebm_noise_texts_count(const ebm_noise_texts *t) { return t->count; }
+
+const int32_t *ebm_noise_texts_view(const ebm_noise_texts *t, size_t i, size_t *count)
+{
+    *count = t->starts[i + 1] - t->starts[i];
+    return t->ids + t->starts[i];
+}
+
+bool ebm_noise_texts_contain(const ebm_noise_texts *t, const int32_t *ids, size_t count)
+{
+    for (size_t at = hash_of(ids, count) & (t->table_size - 1); t->table[at]; at = (at + 1) & (t->table_size - 1)) {
+        size_t length = 0;
+        const int32_t *text = ebm_noise_texts_view(t, t->table[at] - 1, &length);
+        if (length == count && memcmp(text, ids, count * sizeof *ids) == 0) return true;
+    }
+    return false;
+}
+
+size_t ebm_noise_mask(const ebm_noise_texts *t, size_t index, float probability, uint64_t seed, uint32_t draw,
+                      int32_t *prefix)
+{
+    size_t count = 0, written = 0;
+    const int32_t *ids = ebm_noise_texts_view(t, index, &count);
+    ebm_random random = ebm_random_stream(seed, draw, EBM_SITE_MASK);
+    bool in_run = false;
+    for (size_t i = 0; i < count && written < EBM_NOISE_MAX_PREFIX; i++) {
+        const bool masked = ebm_random_uniform(&random) < (double)probability && ids[i] != t->roles.separator;
+        if (!masked)
+            prefix[written++] = ids[i];
+        else if (!in_run)
+            prefix[written++] = t->roles.mask;
+        in_run = masked;
+    }
+    return written;
+}

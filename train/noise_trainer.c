@@ -1,0 +1,307 @@
+#include "noise_trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "order.h"
+#include "packing.h"
+#include "random.h"
+
+enum { PHASE_DRAWS = 1 << 26 }; // draws of masks: training from 0 on, held-out texts from here on
+
+struct ebm_noise_trainer {
+    ebm_noise_model *model;
+    ebm_noise_trainer_settings set;
+    ebm_arena *arena;
+    ebm_packing *packing;
+    ebm_optimizer *optimizer;
+    int32_t *sequences, *targets;            // of a step: EBM_NOISE_MAX_TOKENS a row; of a packed batch
+    size_t rows_capacity, *lengths, *starts; // starts: where the full part begins
+    float **best_weights;                    // a host copy of every tensor at the best perplexity
+    size_t tensor_count;
+    uint64_t update; // over all phases: bias correction and dropout go on
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+ebm_status ebm_noise_trainer_create(ebm_noise_model *model, const ebm_noise_trainer_settings *settings,
+                                    ebm_noise_trainer **out)
+{
+    *out = NULL;
+    ebm_noise_trainer *t = calloc(1, sizeof *t);
+    if (!t) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for training the noise model");
+    ebm_device *device = ebm_noise_model_device(model);
+    ebm_parameters *parameters = ebm_noise_model_parameters(model);
+    ebm_status status = ebm_ok();
+    t->model = model;
+    t->set = *settings;
+    t->arena = ebm_arena_create(device, "noise training");
+    t->targets = calloc(settings->limits.tokens, sizeof *t->targets);
+    t->tensor_count = ebm_parameters_tensor_count(parameters);
+    t->best_weights = calloc(t->tensor_count, sizeof *t->best_weights);
+    if (!t->arena || !t->targets || !t->best_weights)
+        status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for training the noise model");
+    EBM_CHECK(status, fail);
+    EBM_CHECK(ebm_packing_create(device, ebm_noise_model_config(model), &settings->limits, t->arena, &t->packing),
+              fail);
+    EBM_CHECK(ebm_optimizer_create(device, parameters, &settings->adamw, t->arena, &t->optimizer), fail);
+    *out = t;
+    return status;
+fail:
+    ebm_noise_trainer_free(t);
+    return status;
+}
+
+void ebm_noise_trainer_free(ebm_noise_trainer *t)
+{
+    if (!t) return;
+    for (size_t i = 0; t->best_weights && i < t->tensor_count; i++) free(t->best_weights[i]);
+    ebm_optimizer_free(t->optimizer);
+    ebm_packing_free(t->packing);
+    ebm_arena_free(t->arena);
+    free(t->best_weights);
+    free(t->sequences);
+    free(t->targets);
+    free(t->lengths);
+    free(t->starts);
+    free(t);
+}
+
+ebm_arena *ebm_noise_trainer_arena(ebm_noise_trainer *t) { return t->arena; }
+
+static ebm_status reserve_rows(ebm_noise_trainer *t, size_t rows)
+{
+    if (rows <= t->rows_capacity) return ebm_ok();
+    int32_t *sequences = realloc(t->sequences, rows * EBM_NOISE_MAX_TOKENS * sizeof *sequences);
+    if (sequences) t->sequences = sequences;
+    size_t *lengths = realloc(t->lengths, rows * sizeof *lengths);
+    if (lengths) t->lengths = lengths;
+    size_t *starts = realloc(t->starts, rows * sizeof *starts);
+    if (starts) t->starts = starts;
+    if (!sequences || !lengths || !starts) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for %zu sequences", rows);
+    t->rows_capacity = rows;
+    return ebm_ok();
+}
+
+// Row r of the step: [masked text] [start] [text] [end].
+static void build_row(ebm_noise_trainer *t, const ebm_noise_texts *texts, size_t text, uint32_t draw, size_t r)
+{
+    const ebm_noise_roles roles = ebm_noise_model_roles(t->model);
+    int32_t *row = t->sequences + r * EBM_NOISE_MAX_TOKENS;
+    size_t n = 0, count = 0;
+    if (!t->set.plain) n = ebm_noise_mask(texts, text, t->set.mask_probability, t->set.seed, draw, row);
+    t->starts[r] = n;
+    row[n++] = roles.start;
+    const int32_t *ids = ebm_noise_texts_view(texts, text, &count);
+    memcpy(row + n, ids, count * sizeof *row);
+    n += count;
+    row[n++] = roles.end;
+    t->lengths[r] = n;
+}
+
+static size_t targets_of(const ebm_noise_trainer *t, size_t rows)
+{
+    size_t total = 0;
+    for (size_t r = 0; r < rows; r++) total += t->lengths[r] - t->starts[r] - 1;
+    return total;
+}
+
+// Packs rows from *next on as far as the token budget goes; each position of the full part predicts the next token.
+static ebm_status pack(ebm_noise_trainer *t, size_t rows, uint64_t first_token, size_t *next, ebm_batch *batch)
+{
+    ebm_packing_clear(t->packing, first_token, *next);
+    for (; *next < rows; ++*next) {
+        const int32_t *row = t->sequences + *next * EBM_NOISE_MAX_TOKENS;
+        const size_t at = ebm_packing_tokens(t->packing);
+        bool fits = false;
+        EBM_TRY(ebm_packing_add(t->packing, (ebm_sequence){row, NULL, t->lengths[*next]}, &fits));
+        if (!fits) break;
+        for (size_t i = 0; i < t->lengths[*next]; i++)
+            t->targets[at + i] = i >= t->starts[*next] && i + 1 < t->lengths[*next] ? row[i + 1] : -1;
+    }
+    return ebm_packing_send(t->packing, batch);
+}
+
+// Loss of the rows built, summed over targets; with `training` also its gradients, scaled by 1 / targets.
+static ebm_status run_rows(ebm_noise_trainer *t, size_t rows, bool training, double *sum, size_t *tokens)
+{
+    ebm_decoder *decoder = ebm_noise_model_decoder(t->model);
+    const ebm_run run = {.training = training, .seed = t->set.seed, .step = (uint32_t)t->update};
+    const size_t total = targets_of(t, rows);
+    *tokens = 0;
+    for (size_t next = 0; next < rows;) {
+        ebm_batch batch;
+        double part = 0;
+        size_t targets = 0;
+        EBM_TRY(pack(t, rows, *tokens, &next, &batch));
+        EBM_TRY(ebm_decoder_forward(decoder, &batch, &run));
+        EBM_TRY(ebm_decoder_loss(decoder, &batch, t->targets, total, training, &part, &targets));
+        if (training) EBM_TRY(ebm_decoder_backward(decoder, &batch, &run));
+        *sum += part;
+        *tokens += batch.tokens;
+    }
+    return ebm_ok();
+}
+
+ebm_status ebm_noise_trainer_perplexity(ebm_noise_trainer *t, const ebm_noise_texts *texts, double *perplexity)
+{
+    enum { ROWS = 64 };
+    double sum = 0;
+    size_t targets = 0, tokens = 0;
+    EBM_TRY(reserve_rows(t, ROWS));
+    for (size_t first = 0; first < ebm_noise_texts_count(texts); first += ROWS) {
+        const size_t left = ebm_noise_texts_count(texts) - first, rows = left < ROWS ? left : ROWS;
+        for (size_t r = 0; r < rows; r++) build_row(t, texts, first + r, (uint32_t)(PHASE_DRAWS + first + r), r);
+        EBM_TRY(run_rows(t, rows, false, &sum, &tokens));
+        targets += targets_of(t, rows);
+    }
+    *perplexity = exp(sum / (double)targets);
+    return ebm_ok();
+}
+
+static ebm_status keep_weights(ebm_noise_trainer *t)
+{
+    ebm_parameters *parameters = ebm_noise_model_parameters(t->model);
+    for (size_t i = 0; i < t->tensor_count; i++) {
+        const ebm_tensor *tensor = ebm_parameters_tensor_view(parameters, i);
+        if (!t->best_weights[i]) t->best_weights[i] = malloc(tensor->count * sizeof **t->best_weights);
+        if (!t->best_weights[i]) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for the best weights");
+        EBM_TRY(ebm_slice_read(ebm_noise_model_device(t->model), tensor->weight, 0, tensor->count, t->best_weights[i]));
+    }
+    return ebm_ok();
+}
+
+static ebm_status restore_weights(ebm_noise_trainer *t)
+{
+    ebm_parameters *parameters = ebm_noise_model_parameters(t->model);
+    for (size_t i = 0; i < t->tensor_count; i++) {
+        const ebm_tensor *tensor = ebm_parameters_tensor_view(parameters, i);
+        EBM_TRY(
+            ebm_slice_write(ebm_noise_model_device(t->model), tensor->weight, 0, tensor->count, t->best_weights[i]));
+    }
+    return ebm_ok();
+}
+
+// What a phase counts while it runs.
+typedef struct {
+    const ebm_noise_texts *texts, *held_out;
+    const ebm_noise_phase *phase;
+    ebm_order *order;
+    ebm_schedule schedule;
+    uint64_t steps_per_epoch, total, done;
+    uint32_t *rows;
+    double started, window_loss, window_seconds, window_tokens;
+    uint64_t window_steps;
+    ebm_noise_evaluation best;
+    int worse; // evaluations since the best one
+} phase_run;
+
+static ebm_status one_step(ebm_noise_trainer *t, phase_run *p)
+{
+    const double start = now();
+    const size_t left = ebm_order_left(p->order), count = left < p->phase->batch_size ? left : p->phase->batch_size;
+    const uint32_t epoch = ebm_order_epoch(p->order);
+    double sum = 0, norm = 0;
+    size_t tokens = 0;
+    ebm_order_next(p->order, count, p->rows);
+    for (size_t r = 0; r < count; r++)
+        build_row(t, p->texts, p->rows[r], epoch * (uint32_t)ebm_noise_texts_count(p->texts) + p->rows[r], r);
+    const size_t targets = targets_of(t, count);
+    EBM_TRY(run_rows(t, count, true, &sum, &tokens));
+    if (!isfinite(sum)) return ebm_fail(EBM_ERROR_NONFINITE, "the noise model's loss is not finite");
+    EBM_TRY(ebm_optimizer_step(t->optimizer, ebm_learning_rate_at(&p->schedule, p->done), t->update + 1, true));
+    EBM_TRY(ebm_optimizer_norm(t->optimizer, &norm));
+    t->update++;
+    p->done++;
+    p->window_loss += sum / (double)targets;
+    p->window_seconds += now() - start;
+    p->window_tokens += (double)tokens;
+    p->window_steps++;
+    return ebm_ok();
+}
+
+static void report(ebm_noise_trainer *t, phase_run *p)
+{
+    enum { WINDOW = 50 };
+    const ebm_noise_progress progress = {
+        .step = p->done,
+        .total_steps = p->total,
+        .epoch = (double)p->done / (double)p->steps_per_epoch,
+        .loss = p->window_loss / (double)p->window_steps,
+        .learning_rate = ebm_learning_rate_at(&p->schedule, p->done - 1),
+        .tokens_per_second = p->window_tokens / p->window_seconds,
+        .seconds_left = (now() - p->started) / (double)p->done * (double)(p->total - p->done),
+    };
+    if (t->set.listener.progress) t->set.listener.progress(t->set.listener.context, &progress);
+    if (p->window_steps < WINDOW) return;
+    p->window_loss = p->window_seconds = p->window_tokens = 0;
+    p->window_steps = 0;
+}
+
+static ebm_status evaluate(ebm_noise_trainer *t, phase_run *p)
+{
+    ebm_noise_evaluation e = {.step = p->done, .epoch = (double)p->done / (double)p->steps_per_epoch};
+    EBM_TRY(ebm_noise_trainer_perplexity(t, p->held_out, &e.perplexity));
+    EBM_TRY(reserve_rows(t, p->phase->batch_size));
+    e.is_best = p->best.perplexity == 0 || e.perplexity < p->best.perplexity;
+    p->worse = e.is_best ? 0 : p->worse + 1;
+    if (e.is_best) {
+        EBM_TRY(keep_weights(t));
+        p->best = e;
+    }
+    if (t->set.listener.evaluated) t->set.listener.evaluated(t->set.listener.context, &e);
+    return ebm_ok();
+}
+
+static ebm_status run_steps(ebm_noise_trainer *t, phase_run *p)
+{
+    const uint64_t every = p->phase->eval_steps ? p->phase->eval_steps : p->steps_per_epoch;
+    while (p->done < p->total) {
+        EBM_TRY(ebm_in(one_step(t, p), "noise model, step %" PRIu64, p->done + 1));
+        report(t, p);
+        if (t->set.stop && *t->set.stop)
+            return ebm_fail(EBM_ERROR_INTERRUPTED, "stopped after step %" PRIu64 " of %" PRIu64, p->done, p->total);
+        if (!p->held_out || (p->done % every != 0 && p->done < p->total)) continue;
+        EBM_TRY(evaluate(t, p));
+        if (p->phase->patience > 0 && p->worse >= p->phase->patience) break;
+    }
+    return ebm_ok();
+}
+
+static ebm_status start_phase(ebm_noise_trainer *t, phase_run *p)
+{
+    const size_t n = ebm_noise_texts_count(p->texts), B = p->phase->batch_size;
+    p->steps_per_epoch = (n + B - 1) / B;
+    p->total =
+        p->phase->max_steps ? p->phase->max_steps : (uint64_t)ceil(p->phase->epochs * (double)p->steps_per_epoch);
+    p->schedule =
+        (ebm_schedule){p->phase->learning_rate, (uint64_t)ceil(p->phase->warmup_ratio * (double)p->total), p->total};
+    p->rows = calloc(B, sizeof *p->rows);
+    p->started = now();
+    if (!p->rows) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a batch of %zu", B);
+    EBM_TRY(reserve_rows(t, B));
+    return ebm_order_create(t->set.seed, EBM_SITE_SHUFFLE, n, &p->order);
+}
+
+ebm_status ebm_noise_trainer_run(ebm_noise_trainer *t, const ebm_noise_texts *texts, const ebm_noise_texts *held_out,
+                                 const ebm_noise_phase *phase, ebm_noise_evaluation *best)
+{
+    phase_run p = {.texts = texts, .held_out = held_out, .phase = phase};
+    ebm_status status = start_phase(t, &p);
+    EBM_CHECK(status, end);
+    EBM_CHECK(run_steps(t, &p), end);
+    if (p.best.perplexity > 0 && !(p.best.step == p.done)) EBM_CHECK(restore_weights(t), end);
+    if (best) *best = p.best;
+end:
+    ebm_order_free(p.order);
+    free(p.rows);
+    return status;
+}

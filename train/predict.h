@@ -1,0 +1,23 @@
+// Runs a model over an encoded data set, in packed batches, without dropout.
+#ifndef EBM_PREDICT_H
+#define EBM_PREDICT_H
+
+#include "classifier.h"
+#include "encoded.h"
+#include "packing.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// logits: count x labels; energy: count, or NULL. `packing` must have the classifier's limits.
+ebm_status ebm_predict(ebm_device *device, ebm_classifier *classifier, ebm_packing *packing, const ebm_encoded *encoded,
+                       float *logits, float *energy);
+// Energies of any sequences (noise texts), with the classifier's own energy.
+ebm_status ebm_predict_energies(ebm_device *device, ebm_classifier *classifier, ebm_packing *packing,
+                                const ebm_sequence *sequences, size_t count, float *energy);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

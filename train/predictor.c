@@ -1,0 +1,118 @@
+#include "predictor.h"
+
+#include <stdlib.h>
+
+#include "encoded.h"
+#include "predict.h"
+
+enum { DEFAULT_BUDGET = 8192 };
+
+struct ebm_predictor {
+    ebm_device *device;
+    ebm_config *config;
+    ebm_tokenizer *tokenizer;
+    ebm_model_info info;
+    ebm_classifier *classifier;
+    ebm_arena *arena; // of the batch
+    ebm_packing *packing;
+};
+
+static ebm_status create_model(ebm_predictor *p, size_t budget)
+{
+    const size_t longest = ebm_config_max_tokens(p->config);
+    if (budget == 0) budget = DEFAULT_BUDGET > longest ? DEFAULT_BUDGET : longest;
+    const ebm_classifier_settings settings = {
+        .limits = {.tokens = budget, .sequences = budget / 4 + 1, .training = false},
+        .has_energy = ebm_predictor_has_energy(p),
+        .energy = p->info.energy,
+    };
+    EBM_TRY(ebm_classifier_create(p->device, p->config, &settings, &p->classifier));
+    p->arena = ebm_arena_create(p->device, "batches");
+    if (!p->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a batch");
+    return ebm_packing_create(p->device, p->config, &settings.limits, p->arena, &p->packing);
+}
+
+static ebm_status allocate(ebm_predictor *p)
+{
+    ebm_arena *arenas[EBM_CLASSIFIER_ARENAS + 1];
+    size_t count = ebm_classifier_arenas(p->classifier, arenas);
+    arenas[count++] = p->arena;
+    EBM_TRY(ebm_arena_plan(p->device, arenas, count, "take a smaller token budget"));
+    EBM_TRY(ebm_arena_allocate(p->arena));
+    return ebm_classifier_allocate(p->classifier);
+}
+
+static ebm_status load(ebm_predictor *p, const char *directory)
+{
+    ebm_load_report report = {0};
+    EBM_TRY(ebm_classifier_load(p->classifier, directory, &report));
+    const ebm_status status =
+        report.created[0]
+            ? ebm_fail(EBM_ERROR_INPUT,
+                       "%s: tensor %s is missing; this model is not trained to classify (ebmcl train does it)",
+                       directory, report.created[0])
+            : ebm_ok();
+    ebm_load_report_free(&report);
+    return status;
+}
+
+ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t token_budget, ebm_predictor **out)
+{
+    *out = NULL;
+    ebm_predictor *p = calloc(1, sizeof *p);
+    if (!p) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a predictor");
+    ebm_status status = ebm_ok();
+    p->device = device;
+    EBM_CHECK(ebm_config_load(directory, &p->config), fail);
+    EBM_CHECK(ebm_tokenizer_load(directory, &p->tokenizer), fail);
+    EBM_CHECK(ebm_model_directory_info(directory, &p->info), fail);
+    EBM_CHECK(create_model(p, token_budget), fail);
+    EBM_CHECK(allocate(p), fail);
+    EBM_CHECK(load(p, directory), fail);
+    *out = p;
+    return status;
+fail:
+    ebm_predictor_free(p);
+    return status;
+}
+
+void ebm_predictor_free(ebm_predictor *p)
+{
+    if (!p) return;
+    ebm_classifier_free(p->classifier);
+    ebm_packing_free(p->packing);
+    ebm_arena_free(p->arena);
+    ebm_tokenizer_free(p->tokenizer);
+    ebm_config_free(p->config);
+    free(p);
+}
+
+const ebm_config *ebm_predictor_config(const ebm_predictor *p) { return p->config; }
+const ebm_tokenizer *ebm_predictor_tokenizer(const ebm_predictor *p) { return p->tokenizer; }
+ebm_model_info ebm_predictor_info(const ebm_predictor *p) { return p->info; }
+bool ebm_predictor_has_energy(const ebm_predictor *p) { return p->info.objective == EBM_OBJECTIVE_JOINT; }
+
+ebm_status ebm_predictor_dataset(ebm_predictor *p, const ebm_dataset *dataset, size_t max_length, float *logits,
+                                 float *energy)
+{
+    if (energy && !ebm_predictor_has_energy(p))
+        return ebm_fail(EBM_ERROR_INPUT, "a model trained by cross-entropy alone has no energy");
+    const size_t longest = ebm_config_max_tokens(p->config);
+    if (max_length == 0) max_length = p->info.max_tokens ? p->info.max_tokens : longest;
+    if (max_length > longest) max_length = longest;
+    ebm_encoded *encoded = NULL;
+    EBM_TRY(ebm_encoded_create(dataset, p->tokenizer, max_length, &encoded));
+    const ebm_status status = ebm_predict(p->device, p->classifier, p->packing, encoded, logits, energy);
+    ebm_encoded_free(encoded);
+    return status;
+}
+
+ebm_status ebm_predictor_text(ebm_predictor *p, const char *first, const char *second, float *logits, float *energy)
+{
+    ebm_dataset *one = NULL;
+    EBM_TRY(ebm_dataset_create(NULL, &one));
+    ebm_status status = ebm_dataset_add(one, first, second, -1, 0);
+    if (status.code == EBM_OK) status = ebm_predictor_dataset(p, one, 0, logits, energy);
+    ebm_dataset_free(one);
+    return status;
+}

@@ -1,0 +1,44 @@
+// A model directory, opened to predict: weights on the device, tokenizer, labels.
+//
+//     ebm_predictor *predictor = NULL;
+//     EBM_TRY(ebm_predictor_open(device, "my-model", 0, &predictor));
+//     float logits[2];
+//     EBM_CHECK(ebm_predictor_text(predictor, "A fine film.", NULL, logits, NULL), end);
+//     end: ebm_predictor_free(predictor);
+#ifndef EBM_PREDICTOR_H
+#define EBM_PREDICTOR_H
+
+#include "classifier.h"
+#include "dataset.h"
+#include "model_directory.h"
+#include "tokenizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ebm_predictor ebm_predictor;
+
+// token_budget: tokens of the largest packed batch, 0 for a default (8192, or one longest sequence if that is more).
+// EBM_ERROR_INPUT when the directory holds no classification head: a base checkpoint has nothing to predict with.
+ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t token_budget, ebm_predictor **predictor);
+void ebm_predictor_free(ebm_predictor *predictor); // NULL is accepted
+
+const ebm_config *ebm_predictor_config(const ebm_predictor *predictor); // label names and sizes; borrowed
+const ebm_tokenizer *ebm_predictor_tokenizer(const ebm_predictor *predictor);
+ebm_model_info ebm_predictor_info(const ebm_predictor *predictor);
+bool ebm_predictor_has_energy(const ebm_predictor *predictor); // trained jointly
+
+// logits: one row of ebm_predictor_config()->label_count floats a text, in the order of the data set; energy: one float
+// a text, or NULL. max_length: longest sequence in tokens, special tokens included; 0: what the model was trained with,
+// else what it has positions for.
+ebm_status ebm_predictor_dataset(ebm_predictor *predictor, const ebm_dataset *dataset, size_t max_length, float *logits,
+                                 float *energy);
+// One text, or a pair when second is not NULL; zero-terminated UTF-8.
+ebm_status ebm_predictor_text(ebm_predictor *predictor, const char *first, const char *second, float *logits,
+                              float *energy);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

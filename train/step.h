@@ -1,0 +1,60 @@
+// One step of joint training (He et al. 2021, section 3; METHOD section 2): labelled texts, texts for NCE and K noise
+// samples for each of those in one packed forward and backward; a token budget cuts what does not fit, gradients add up.
+//
+//     EBM_TRY(ebm_step_create(device, classifier, &settings, arena, &step));     // plans its buffers in `arena`
+//     ... arenas planned and allocated ...
+//     EBM_TRY(ebm_step_gradients(step, &texts, &run, &sums));                   // losses; gradients are added
+//     EBM_TRY(ebm_optimizer_step(optimizer, rate, update, true));
+#ifndef EBM_STEP_H
+#define EBM_STEP_H
+
+#include "classifier.h"
+#include "objective.h"
+#include "packing.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum { EBM_OBJECTIVE_CE, EBM_OBJECTIVE_JOINT } ebm_objective_kind;
+// SEPARATE: NCE's texts come from a pass of their own over the training set, as the published code does (K + 2 encoder
+// passes a step). SHARED: the labelled batch is NCE's data batch as well (K + 1 passes).
+typedef enum { EBM_NCE_SEPARATE, EBM_NCE_SHARED } ebm_nce_data;
+
+typedef struct {
+    ebm_objective_kind objective;
+    ebm_nce_data nce_data;
+    int noise_ratio;  // K
+    float nce_weight; // lambda
+    ebm_limits limits; // of one packed batch: the token budget
+} ebm_step_settings;
+
+// What a step works on, all borrowed. data is empty with SHARED, data and noise are empty with EBM_OBJECTIVE_CE.
+typedef struct {
+    const ebm_sequence *labelled, *data, *noise;
+    const int32_t *labels; // of the labelled ones
+    size_t labelled_count, data_count, noise_count;
+} ebm_step_texts;
+
+typedef struct {
+    ebm_objective_sums sums;
+    double loss, cross_entropy, nce; // means as METHOD section 2 defines them; loss = cross_entropy + lambda nce
+    size_t tokens, batches;          // packed, and in how many batches
+} ebm_step_result;
+
+typedef struct ebm_step ebm_step;
+
+ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const ebm_step_settings *settings,
+                           ebm_arena *arena, ebm_step **step);
+void ebm_step_free(ebm_step *step); // NULL is accepted
+
+// Forward and backward over all texts; adds to the gradients of the classifier's parameters and reads the losses back.
+// EBM_ERROR_NONFINITE when a loss or energy is not finite.
+ebm_status ebm_step_gradients(ebm_step *step, const ebm_step_texts *texts, const ebm_run *run, ebm_step_result *result);
+
+ebm_packing *ebm_step_packing(ebm_step *step); // its batch buffers, free for prediction between steps
+
+#ifdef __cplusplus
+}
+#endif
+#endif

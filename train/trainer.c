@@ -1,0 +1,372 @@
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "separation.h"
+#include "file.h"
+#include "predict.h"
+#include "random.h"
+#include "trainer_internal.h"
+
+enum { MAX_HELD_NOISE = 512 };
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static bool is_joint(const ebm_trainer *t) { return t->set.step.objective == EBM_OBJECTIVE_JOINT; }
+static bool has_own_data(const ebm_trainer *t) { return is_joint(t) && t->set.step.nce_data == EBM_NCE_SEPARATE; }
+static size_t most_noise(const ebm_trainer *t)
+{
+    return is_joint(t) ? t->set.batch_size * (size_t)t->set.step.noise_ratio : 0;
+}
+
+static void plan_steps(ebm_trainer *t)
+{
+    const size_t n = ebm_encoded_count(t->in.train), B = t->set.batch_size;
+    t->steps_per_epoch = (n + B - 1) / B;
+    t->total = t->set.max_steps ? t->set.max_steps : (uint64_t)ceil(t->set.epochs * (double)t->steps_per_epoch);
+    t->schedule.peak = t->set.learning_rate;
+    t->schedule.total = t->total;
+    t->schedule.warmup =
+        t->set.warmup_steps ? t->set.warmup_steps : (uint64_t)ceil(t->set.warmup_ratio * (double)t->total);
+}
+
+static ebm_status allocate_host(ebm_trainer *t)
+{
+    const size_t B = t->set.batch_size, labels = ebm_classifier_config(t->in.classifier)->label_count;
+    const size_t rows = t->in.validation ? ebm_encoded_count(t->in.validation) : 0;
+    t->rows = calloc(B, sizeof *t->rows);
+    t->labels = calloc(B, sizeof *t->labels);
+    t->labelled = calloc(B, sizeof *t->labelled);
+    t->data = calloc(B, sizeof *t->data);
+    t->noise = calloc(most_noise(t) + 1, sizeof *t->noise);
+    t->logits = calloc(rows * labels + 1, sizeof *t->logits);
+    t->data_energy = calloc(rows + 1, sizeof *t->data_energy);
+    t->noise_energy = calloc(MAX_HELD_NOISE, sizeof *t->noise_energy);
+    t->held_noise = calloc(MAX_HELD_NOISE, sizeof *t->held_noise);
+    if (!t->rows || !t->labels || !t->labelled || !t->data || !t->noise || !t->logits || !t->data_energy ||
+        !t->noise_energy || !t->held_noise)
+        return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a trainer");
+    return ebm_ok();
+}
+
+static ebm_status check_labels(const ebm_encoded *encoded, size_t label_count, const char *which)
+{
+    for (size_t i = 0; i < ebm_encoded_count(encoded); i++)
+        if (ebm_encoded_labels(encoded)[i] < 0 || (size_t)ebm_encoded_labels(encoded)[i] >= label_count)
+            return ebm_fail(EBM_ERROR_INPUT, "%s text %zu has no label among the model's %zu", which, i + 1,
+                            label_count);
+    return ebm_ok();
+}
+
+ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_trainer_settings *settings, ebm_trainer **out)
+{
+    *out = NULL;
+    const size_t label_count = ebm_classifier_config(inputs->classifier)->label_count;
+    EBM_TRY(check_labels(inputs->train, label_count, "training"));
+    if (inputs->validation) EBM_TRY(check_labels(inputs->validation, label_count, "validation"));
+    ebm_trainer *t = calloc(1, sizeof *t);
+    if (!t) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a trainer");
+    ebm_status status = ebm_ok();
+    t->in = *inputs;
+    t->set = *settings;
+    t->evaluated_at = UINT64_MAX;
+    t->arena = ebm_arena_create(inputs->device, "batches and optimiser");
+    if (!t->arena) status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for a trainer");
+    EBM_CHECK(status, fail);
+    plan_steps(t);
+    EBM_CHECK(allocate_host(t), fail);
+    EBM_CHECK(ebm_step_create(inputs->device, inputs->classifier, &settings->step, t->arena, &t->step), fail);
+    EBM_CHECK(ebm_optimizer_create(inputs->device, ebm_classifier_parameters(inputs->classifier), &settings->adamw,
+                                   t->arena, &t->optimizer),
+              fail);
+    EBM_CHECK(ebm_order_create(settings->seed, EBM_SITE_SHUFFLE, ebm_encoded_count(inputs->train), &t->order), fail);
+    EBM_CHECK(ebm_order_create(settings->seed, EBM_SITE_SHUFFLE_NCE, ebm_encoded_count(inputs->train), &t->nce_order),
+              fail);
+    *out = t;
+    return status;
+fail:
+    ebm_trainer_free(t);
+    return status;
+}
+
+void ebm_trainer_free(ebm_trainer *t)
+{
+    if (!t) return;
+    ebm_order_free(t->order);
+    ebm_order_free(t->nce_order);
+    ebm_optimizer_free(t->optimizer);
+    ebm_step_free(t->step);
+    ebm_arena_free(t->arena);
+    free(t->rows);
+    free(t->labels);
+    free(t->labelled);
+    free(t->data);
+    free(t->noise);
+    free(t->logits);
+    free(t->data_energy);
+    free(t->noise_energy);
+    free(t->held_noise);
+    free(t->held_ids);
+    free(t);
+}
+
+ebm_arena *ebm_trainer_arena(ebm_trainer *t) { return t->arena; }
+void ebm_trainer_set_noise(ebm_trainer *t, ebm_noise_stream *noise) { t->in.noise = noise; }
+uint64_t ebm_trainer_total_steps(const ebm_trainer *t) { return t->total; }
+ebm_status ebm_trainer_resume(ebm_trainer *t, const char *checkpoint) { return ebm_checkpoint_read(t, checkpoint); }
+
+bool ebm_trainer_best(const ebm_trainer *t, ebm_trainer_evaluation *evaluation)
+{
+    if (t->has_best) *evaluation = t->best;
+    return t->has_best;
+}
+
+// The first texts of the stream never train: evaluation measures on them how well data and noise are told apart.
+static ebm_status hold_out_noise(ebm_trainer *t)
+{
+    if (!is_joint(t) || !t->in.validation || t->held_count > 0) return ebm_ok();
+    const size_t rows = ebm_encoded_count(t->in.validation), count = rows < MAX_HELD_NOISE ? rows : MAX_HELD_NOISE;
+    if (ebm_noise_stream_position(t->in.noise) != 0) EBM_TRY(ebm_noise_stream_seek(t->in.noise, 0));
+    EBM_TRY(ebm_noise_stream_next(t->in.noise, count, t->held_noise));
+    size_t tokens = 0;
+    for (size_t i = 0; i < count; i++) tokens += t->held_noise[i].count;
+    t->held_ids = calloc(2 * tokens + 1, sizeof *t->held_ids); // the stream takes its own memory back
+    if (!t->held_ids) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for held-out noise");
+    int32_t *at = t->held_ids;
+    for (size_t i = 0; i < count; i++) {
+        ebm_sequence *s = &t->held_noise[i];
+        memcpy(at, s->ids, s->count * sizeof *at);
+        if (s->types) memcpy(at + s->count, s->types, s->count * sizeof *at);
+        s->ids = at;
+        s->types = s->types ? at + s->count : NULL;
+        at += 2 * s->count;
+    }
+    t->held_count = count;
+    return ebm_ok();
+}
+
+static ebm_status gather(ebm_trainer *t, ebm_step_texts *texts)
+{
+    const size_t left = ebm_order_left(t->order), B = t->set.batch_size, count = left < B ? left : B;
+    const int32_t *labels = ebm_encoded_labels(t->in.train);
+    ebm_order_next(t->order, count, t->rows);
+    for (size_t i = 0; i < count; i++) {
+        t->labelled[i] = ebm_encoded_sequence(t->in.train, t->rows[i]);
+        t->labels[i] = labels[t->rows[i]];
+    }
+    *texts = (ebm_step_texts){.labelled = t->labelled, .labels = t->labels, .labelled_count = count};
+    if (has_own_data(t)) {
+        ebm_order_next(t->nce_order, count, t->rows);
+        for (size_t i = 0; i < count; i++) t->data[i] = ebm_encoded_sequence(t->in.train, t->rows[i]);
+        texts->data = t->data;
+        texts->data_count = count;
+    }
+    if (is_joint(t)) {
+        texts->noise_count = count * (size_t)t->set.step.noise_ratio;
+        texts->noise = t->noise;
+        EBM_TRY(ebm_noise_stream_next(t->in.noise, texts->noise_count, t->noise));
+    }
+    return ebm_ok();
+}
+
+static double mean(double sum, double count) { return count > 0 ? sum / count : 0; }
+
+static void add_sums(ebm_objective_sums *to, const ebm_objective_sums *from)
+{
+    to->data_apart += from->data_apart;
+    to->noise_apart += from->noise_apart;
+    to->noise_z += from->noise_z;
+    to->data_energy += from->data_energy;
+    to->noise_energy += from->noise_energy;
+    to->data += from->data;
+    to->noise += from->noise;
+}
+
+static void add_to_window(ebm_log_window *w, const ebm_step_result *result, double norm, double seconds, double noise)
+{
+    w->steps++;
+    w->loss += result->loss;
+    w->cross_entropy += result->cross_entropy;
+    w->nce += result->nce;
+    w->norm += norm;
+    w->tokens += (double)result->tokens;
+    w->seconds += seconds;
+    w->noise_seconds += noise;
+    add_sums(&w->sums, &result->sums);
+}
+
+static ebm_progress progress_of(const ebm_trainer *t)
+{
+    const ebm_log_window *w = &t->window;
+    const double steps = (double)w->steps, per_step = (now() - t->started_at) / (double)(t->done - t->started_step);
+    const ebm_progress p = {
+        .step = t->done,
+        .total_steps = t->total,
+        .epoch = (double)t->done / (double)t->steps_per_epoch,
+        .loss = mean(w->loss, steps),
+        .cross_entropy = mean(w->cross_entropy, steps),
+        .nce = mean(w->nce, steps),
+        .gradient_norm = mean(w->norm, steps),
+        .learning_rate = ebm_learning_rate_at(&t->schedule, t->done - 1),
+        .tokens_per_second = mean(w->tokens, w->seconds),
+        .noise_share = mean(w->noise_seconds, w->seconds),
+        .seconds_left = per_step * (double)(t->total - t->done),
+        .data_apart = mean(w->sums.data_apart, w->sums.data),
+        .noise_apart = mean(w->sums.noise_apart, w->sums.noise),
+        .noise_z = mean(w->sums.noise_z, w->sums.noise),
+        .data_energy = mean(w->sums.data_energy, w->sums.data),
+        .noise_energy = mean(w->sums.noise_energy, w->sums.noise),
+        .joint = is_joint(t),
+    };
+    return p;
+}
+
+static ebm_status one_step(ebm_trainer *t)
+{
+    const double start = now();
+    ebm_step_texts texts;
+    ebm_step_result result;
+    double norm = 0;
+    EBM_TRY(gather(t, &texts));
+    const double noise = is_joint(t) ? now() - start : 0;
+    const ebm_run run = {.training = true, .seed = t->set.seed, .step = (uint32_t)t->done};
+    EBM_TRY(ebm_step_gradients(t->step, &texts, &run, &result));
+    EBM_TRY(ebm_optimizer_step(t->optimizer, ebm_learning_rate_at(&t->schedule, t->done), t->done + 1, true));
+    EBM_TRY(ebm_optimizer_norm(t->optimizer, &norm));
+    t->done++;
+    add_to_window(&t->window, &result, norm, now() - start, noise);
+    return ebm_ok();
+}
+
+static ebm_status measure_noise(ebm_trainer *t, ebm_trainer_evaluation *e)
+{
+    ebm_separation contrast;
+    EBM_TRY(ebm_predict_energies(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->held_noise,
+                                 t->held_count, t->noise_energy));
+    EBM_TRY(ebm_separation_measure(t->data_energy, ebm_encoded_count(t->in.validation), t->noise_energy, t->held_count,
+                                 t->set.step.noise_ratio, &contrast));
+    e->has_noise = true;
+    e->told_apart = contrast.told_apart;
+    e->auroc = contrast.auroc;
+    e->mean_exp = contrast.mean_exp;
+    return ebm_ok();
+}
+
+static bool is_better(const ebm_trainer *t, const ebm_trainer_evaluation *e)
+{
+    const double value = e->value[t->set.metric], best = t->best.value[t->set.metric];
+    if (!t->has_best || isnan(best)) return true;
+    return ebm_metric_more_is_better(t->set.metric) ? value > best : value < best;
+}
+
+static ebm_status keep_best(ebm_trainer *t)
+{
+    char *path = ebm_path_join(t->set.output_dir, "best");
+    ebm_directory_writer *writer = NULL;
+    ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    EBM_CHECK(status, end);
+    EBM_CHECK(ebm_directory_writer_open(path, &writer), end);
+    EBM_CHECK(
+        ebm_model_directory_write(ebm_directory_writer_path(writer), t->in.classifier, t->in.tokenizer, &t->in.info),
+        end);
+    EBM_CHECK(ebm_directory_writer_finish(writer, true), end);
+end:
+    ebm_directory_writer_free(writer);
+    free(path);
+    return status;
+}
+
+static ebm_status evaluate(ebm_trainer *t)
+{
+    if (!t->in.validation || t->evaluated_at == t->done) return ebm_ok();
+    const ebm_predictions predictions = {
+        .count = ebm_encoded_count(t->in.validation),
+        .labels = (int)ebm_classifier_config(t->in.classifier)->label_count,
+        .logits = t->logits,
+        .label = ebm_encoded_labels(t->in.validation),
+    };
+    ebm_trainer_evaluation e = {.step = t->done, .epoch = (double)t->done / (double)t->steps_per_epoch};
+    EBM_TRY(ebm_predict(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->in.validation, t->logits,
+                        is_joint(t) ? t->data_energy : NULL));
+    EBM_TRY(
+        ebm_in(ebm_metrics(&predictions, 1.0, EBM_BINS_DEFAULT, e.value), "validation after step %" PRIu64, t->done));
+    if (is_joint(t)) EBM_TRY(measure_noise(t, &e));
+    e.is_best = is_better(t, &e);
+    if (e.is_best) {
+        EBM_TRY(keep_best(t));
+        t->best = e;
+        t->has_best = true;
+    }
+    t->evaluated_at = t->done;
+    EBM_TRY(ebm_trainer_log_evaluation(t, &e));
+    if (t->set.listener.evaluated) t->set.listener.evaluated(t->set.listener.context, &e);
+    return ebm_ok();
+}
+
+static bool is_due(uint64_t every, const ebm_trainer *t) { return every > 0 && t->done % every == 0; }
+
+static ebm_status save(ebm_trainer *t)
+{
+    char name[64];
+    EBM_TRY(ebm_checkpoint_write(t));
+    snprintf(name, sizeof name, "checkpoint-%" PRIu64, t->done);
+    if (t->set.listener.saved) t->set.listener.saved(t->set.listener.context, name);
+    return ebm_ok();
+}
+
+static ebm_status after_step(ebm_trainer *t)
+{
+    const ebm_progress progress = progress_of(t);
+    if (t->set.listener.progress) t->set.listener.progress(t->set.listener.context, &progress);
+    if (is_due(t->set.logging_steps, t) || t->done == t->total) {
+        EBM_TRY(ebm_trainer_log_step(t, &progress));
+        memset(&t->window, 0, sizeof t->window);
+    }
+    if (is_due(t->set.eval_steps ? t->set.eval_steps : t->steps_per_epoch, t)) EBM_TRY(evaluate(t));
+    const bool stopped = t->set.stop && *t->set.stop && t->done < t->total;
+    if (stopped || is_due(t->set.save_steps, t)) EBM_TRY(save(t));
+    if (stopped)
+        return ebm_fail(EBM_ERROR_INTERRUPTED,
+                        "stopped after step %" PRIu64 " of %" PRIu64 "; continue with"
+                        " --resume_from_checkpoint %s/checkpoint-%" PRIu64,
+                        t->done, t->total, t->set.output_dir, t->done);
+    return ebm_ok();
+}
+
+// The chosen model becomes the content of the output directory itself.
+static ebm_status publish(ebm_trainer *t)
+{
+    EBM_TRY(evaluate(t));
+    if (!t->has_best)
+        return ebm_model_directory_write(t->set.output_dir, t->in.classifier, t->in.tokenizer, &t->in.info);
+    char *best = ebm_path_join(t->set.output_dir, "best");
+    ebm_status status = best ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    if (status.code == EBM_OK) status = ebm_directory_move_files(best, t->set.output_dir);
+    free(best);
+    return status;
+}
+
+ebm_status ebm_trainer_run(ebm_trainer *t)
+{
+    if (is_joint(t) && !t->in.noise) return ebm_fail(EBM_ERROR_INPUT, "joint training needs noise texts");
+    const uint64_t position = is_joint(t) ? ebm_noise_stream_position(t->in.noise) : 0;
+    EBM_TRY(hold_out_noise(t));
+    if (is_joint(t) && position != 0) EBM_TRY(ebm_noise_stream_seek(t->in.noise, position));
+    t->started_at = now();
+    t->started_step = t->done;
+    while (t->done < t->total) {
+        EBM_TRY(ebm_in(one_step(t), "step %" PRIu64, t->done + 1));
+        EBM_TRY(after_step(t));
+    }
+    return publish(t);
+}

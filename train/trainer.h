@@ -1,0 +1,99 @@
+// The training loop: steps, log, evaluation, checkpoints, and a way back from each of them.
+//
+//     EBM_TRY(ebm_trainer_create(&inputs, &settings, &trainer));
+//     ... plan and allocate ebm_trainer_arena with the other arenas, load the weights ...
+//     EBM_CHECK(ebm_trainer_resume(trainer, "out/checkpoint-200"), end);       // optional
+//     EBM_CHECK(ebm_trainer_run(trainer), end);
+//
+// Output directory: trainer_log.jsonl (a line per log or evaluation, the Trainer's field names), checkpoint-<step>
+// (complete: weights, moments, step, orders, noise position; the newest only), best (the model with the best metric on
+// the validation set so far), and at the end the chosen model itself: config.json, model.safetensors, ...
+#ifndef EBM_TRAINER_H
+#define EBM_TRAINER_H
+
+#include <signal.h>
+
+#include "encoded.h"
+#include "metrics.h"
+#include "model_directory.h"
+#include "noise_stream.h"
+#include "optimizer.h"
+#include "step.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    uint64_t step, total_steps;
+    double epoch, loss, cross_entropy, nce, learning_rate, gradient_norm; // means since the last report
+    double tokens_per_second, noise_share, seconds_left;
+    double data_apart, noise_apart, noise_z, data_energy, noise_energy; // joint runs: see objective.h
+    bool joint;
+} ebm_progress;
+
+typedef struct {
+    uint64_t step;
+    double epoch;
+    double value[EBM_METRICS];
+    bool is_best;
+    bool has_noise;                     // joint runs: validation texts against held-out noise
+    double told_apart, auroc, mean_exp; // as contrast measured them
+} ebm_trainer_evaluation;
+
+// What the program shows; either may be NULL.
+typedef struct {
+    void *context;
+    void (*progress)(void *context, const ebm_progress *progress); // after every step
+    void (*evaluated)(void *context, const ebm_trainer_evaluation *evaluation);
+    void (*saved)(void *context, const char *directory);
+} ebm_trainer_listener;
+
+typedef struct {
+    ebm_step_settings step;
+    size_t batch_size;
+    double epochs;           // used when max_steps is 0
+    uint64_t max_steps, warmup_steps;
+    double warmup_ratio;     // of all steps, used when warmup_steps is 0
+    double learning_rate;
+    ebm_adamw adamw;
+    uint64_t seed;
+    uint64_t logging_steps;  // > 0
+    uint64_t eval_steps;     // 0: after each epoch
+    uint64_t save_steps;     // 0: only when stopped
+    ebm_metric metric;       // chooses the best model
+    const char *output_dir;  // exists
+    const volatile sig_atomic_t *stop; // not 0: checkpoint, then EBM_ERROR_INTERRUPTED; may be NULL
+    ebm_trainer_listener listener;
+} ebm_trainer_settings;
+
+typedef struct {
+    ebm_device *device;
+    ebm_classifier *classifier;
+    const ebm_tokenizer *tokenizer;
+    const ebm_encoded *train, *validation; // validation may be NULL
+    ebm_noise_stream *noise;               // joint training only, else NULL; may be set later with ebm_trainer_set_noise
+    ebm_model_info info;
+} ebm_trainer_inputs;
+
+typedef struct ebm_trainer ebm_trainer;
+
+ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_trainer_settings *settings,
+                              ebm_trainer **trainer);
+void ebm_trainer_free(ebm_trainer *trainer); // NULL is accepted
+ebm_arena *ebm_trainer_arena(ebm_trainer *trainer);
+void ebm_trainer_set_noise(ebm_trainer *trainer, ebm_noise_stream *noise); // borrowed
+uint64_t ebm_trainer_total_steps(const ebm_trainer *trainer);
+
+// Continues from a checkpoint of the same settings; a difference that would change the result is an error naming it.
+ebm_status ebm_trainer_resume(ebm_trainer *trainer, const char *checkpoint);
+// To the last step. On EBM_ERROR_INTERRUPTED a checkpoint of the current step stands in the output directory; on
+// EBM_ERROR_NONFINITE the last one is kept and the sentence names the step.
+ebm_status ebm_trainer_run(ebm_trainer *trainer);
+// The last evaluation of the model that was written; false when there was none.
+bool ebm_trainer_best(const ebm_trainer *trainer, ebm_trainer_evaluation *evaluation);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,50 @@
+// What trainer.c, checkpoint.c and trainer_log.c share.
+#ifndef EBM_TRAINER_INTERNAL_H
+#define EBM_TRAINER_INTERNAL_H
+
+#include "order.h"
+#include "trainer.h"
+
+// Sums since the last line of the log.
+typedef struct {
+    uint64_t steps;
+    double loss, cross_entropy, nce, norm, tokens, seconds, noise_seconds;
+    ebm_objective_sums sums;
+} ebm_log_window;
+
+struct ebm_trainer {
+    ebm_trainer_inputs in;
+    ebm_trainer_settings set;
+    ebm_arena *arena;
+    ebm_step *step;
+    ebm_optimizer *optimizer;
+    ebm_schedule schedule;
+    uint64_t steps_per_epoch, total;
+    ebm_order *order, *nce_order;
+    uint64_t done; // steps completed
+    ebm_log_window window;
+    double started_at;
+    uint64_t started_step;
+    // Rows of the current step.
+    uint32_t *rows;
+    ebm_sequence *labelled, *data, *noise;
+    int32_t *labels;
+    // Evaluation.
+    float *logits, *data_energy, *noise_energy;
+    ebm_sequence *held_noise; // noise texts kept out of training, one for each validation text, at most MAX_HELD_NOISE
+    int32_t *held_ids;
+    size_t held_count;
+    bool has_best;
+    ebm_trainer_evaluation best;
+    uint64_t evaluated_at; // step of the last evaluation, UINT64_MAX before the first
+};
+
+// checkpoint.c: "<output_dir>/checkpoint-<step>", by atomic rename; older ones are removed afterwards.
+ebm_status ebm_checkpoint_write(ebm_trainer *trainer);
+ebm_status ebm_checkpoint_read(ebm_trainer *trainer, const char *directory);
+
+// trainer_log.c: one line of JSON appended to trainer_log.jsonl.
+ebm_status ebm_trainer_log_step(ebm_trainer *trainer, const ebm_progress *progress);
+ebm_status ebm_trainer_log_evaluation(ebm_trainer *trainer, const ebm_trainer_evaluation *evaluation);
+
+#endif

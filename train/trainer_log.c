@@ -1,0 +1,74 @@
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+#include "trainer_internal.h"
+
+// JSON has no NaN: what is not defined is left out.
+static void put(json_t *json, const char *key, double value)
+{
+    if (isfinite(value)) json_object_set_new(json, key, json_real(value));
+}
+
+static ebm_status append_line(const ebm_trainer *t, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *path = ebm_path_join(t->set.output_dir, "trainer_log.jsonl");
+    ebm_status status = text && path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a line of the log");
+    FILE *file = status.code == EBM_OK ? fopen(path, "a") : NULL;
+    if (status.code == EBM_OK && !file) status = ebm_fail(EBM_ERROR_IO, "%s: %m", path);
+    if (file) {
+        const bool written = fprintf(file, "%s\n", text) > 0;
+        if (fclose(file) != 0 || !written) status = ebm_fail(EBM_ERROR_IO, "%s: %m", path);
+    }
+    free(path);
+    free(text);
+    json_decref(json);
+    return status;
+}
+
+ebm_status ebm_trainer_log_step(ebm_trainer *t, const ebm_progress *p)
+{
+    json_t *json = json_object();
+    if (!json) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a line of the log");
+    json_object_set_new(json, "step", json_integer((json_int_t)p->step));
+    put(json, "epoch", p->epoch);
+    put(json, "loss", p->loss);
+    put(json, "learning_rate", p->learning_rate);
+    put(json, "grad_norm", p->gradient_norm);
+    put(json, "tokens_per_second", p->tokens_per_second);
+    if (p->joint) {
+        put(json, "cross_entropy", p->cross_entropy);
+        put(json, "nce", p->nce);
+        put(json, "noise_share", p->noise_share);
+        put(json, "data_told_apart", p->data_apart);
+        put(json, "noise_told_apart", p->noise_apart);
+        put(json, "mean_exp_minus_energy_noise", p->noise_z);
+        put(json, "mean_energy_data", p->data_energy);
+        put(json, "mean_energy_noise", p->noise_energy);
+    }
+    return append_line(t, json);
+}
+
+ebm_status ebm_trainer_log_evaluation(ebm_trainer *t, const ebm_trainer_evaluation *e)
+{
+    json_t *json = json_object();
+    if (!json) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a line of the log");
+    json_object_set_new(json, "step", json_integer((json_int_t)e->step));
+    put(json, "epoch", e->epoch);
+    for (ebm_metric m = 0; m < EBM_METRICS; m++) {
+        char key[64];
+        snprintf(key, sizeof key, "eval_%s", ebm_metric_name(m));
+        put(json, key, e->value[m]);
+    }
+    if (e->has_noise) {
+        put(json, "eval_told_apart", e->told_apart);
+        put(json, "eval_told_apart_auroc", e->auroc);
+        put(json, "eval_mean_exp_minus_energy_noise", e->mean_exp);
+    }
+    json_object_set_new(json, "best", json_boolean(e->is_best));
+    return append_line(t, json);
+}
