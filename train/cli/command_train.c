@@ -1,0 +1,379 @@
+// ebmcl train: fine-tunes an encoder, by cross-entropy or jointly with an energy-based model.
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+#include "model_source.h"
+#include "program.h"
+#include "trainer.h"
+
+typedef struct {
+    ebm_data_options data;
+    const char *model, *output_dir, *resume, *device, *noise_model, *noise_file, *best_metric;
+    bool overwrite, json;
+    size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
+    size_t noise_slots;
+    double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, mask,
+        temperature;
+    int64_t seed, noise_ratio, top_k;
+    int objective, energy, nce_data;
+} train_options;
+
+static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
+static const char *const ENERGIES[] = {"scalar", "hidden", "sharp-hidden", NULL};
+static const char *const NCE_DATA[] = {"separate", "shared", NULL};
+
+#define AT(member) offsetof(train_options, member)
+static const ebm_option OPTIONS[] = {
+    {"model_name_or_path", EBM_OPTION_STRING, AT(model), NULL, .help = "Directory of the encoder to start from",
+     .required = true},
+    EBM_DATA_OPTIONS(train_options, data),
+    {"output_dir", EBM_OPTION_STRING, AT(output_dir), NULL, .help = "Where the model, the log and checkpoints go",
+     .required = true},
+    {"overwrite_output_dir", EBM_OPTION_FLAG, AT(overwrite), NULL, .help = "Replace what an output_dir in use holds"},
+    {"resume_from_checkpoint", EBM_OPTION_STRING, AT(resume), NULL,
+     .help = "A checkpoint-N directory to continue from"},
+    {"max_seq_length", EBM_OPTION_SIZE, AT(max_seq_length), "128", .help = "Longest sequence in tokens", .least = 8,
+     .most = 4096},
+    {"per_device_train_batch_size", EBM_OPTION_SIZE, AT(batch_size), "32", .help = "Labelled texts a step", .least = 1,
+     .most = 65536},
+    {"learning_rate", EBM_OPTION_FLOAT, AT(learning_rate), "5e-5", .help = "Peak of the learning rate", .least = 0,
+     .most = 10},
+    {"num_train_epochs", EBM_OPTION_FLOAT, AT(epochs), "3", .help = "Passes over the training texts", .least = 0,
+     .most = 1e6, .above_least = true},
+    {"max_steps", EBM_OPTION_SIZE, AT(max_steps), "0", .help = "Steps in all; 0: by epochs"},
+    {"warmup_steps", EBM_OPTION_SIZE, AT(warmup_steps), "0", .help = "Steps of linear warm-up; 0: by warmup_ratio"},
+    {"warmup_ratio", EBM_OPTION_FLOAT, AT(warmup_ratio), "0.06", .help = "Warm-up as a share of all steps", .least = 0,
+     .most = 1},
+    {"weight_decay", EBM_OPTION_FLOAT, AT(weight_decay), "0.1", .help = "Decoupled weight decay", .least = 0,
+     .most = 10},
+    {"adam_epsilon", EBM_OPTION_FLOAT, AT(adam_epsilon), "1e-8", .help = "Epsilon of AdamW", .least = 0, .most = 1},
+    {"max_grad_norm", EBM_OPTION_FLOAT, AT(max_grad_norm), "1", .help = "Gradients are clipped to this norm; 0: not",
+     .least = 0, .most = HUGE_VAL},
+    {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of everything random", .least = 0, .most = 9e15},
+    {"logging_steps", EBM_OPTION_SIZE, AT(logging_steps), "50", .help = "A line of the log every so many steps",
+     .least = 1, .most = 1e9},
+    {"eval_steps", EBM_OPTION_SIZE, AT(eval_steps), "0", .help = "Evaluate every so many steps; 0: after each epoch"},
+    {"save_steps", EBM_OPTION_SIZE, AT(save_steps), "500",
+     .help = "Checkpoint every so many steps; 0: only when stopped"},
+    {"metric_for_best_model", EBM_OPTION_STRING, AT(best_metric), NULL,
+     .help = "Which evaluation is best: accuracy, f1, matthews, nll, ece_class_wise, ...; default: the task's"},
+    {"objective", EBM_OPTION_ENUM, AT(objective), "ce", .help = "Cross-entropy, or jointly with NCE",
+     .choices = OBJECTIVES},
+    {"energy", EBM_OPTION_ENUM, AT(energy), "hidden", .help = "Form of the energy", .choices = ENERGIES},
+    {"noise_ratio", EBM_OPTION_INT, AT(noise_ratio), "1", .help = "Noise samples for each text (K)", .least = 1,
+     .most = 1024},
+    {"nce_weight", EBM_OPTION_FLOAT, AT(nce_weight), "1", .help = "Weight of the NCE loss", .least = 0, .most = 1000},
+    {"nce_data", EBM_OPTION_ENUM, AT(nce_data), "separate",
+     .help = "NCE's texts: a pass of their own, or the labelled batch", .choices = NCE_DATA},
+    {"noise_model", EBM_OPTION_STRING, AT(noise_model), NULL, .help = "Directory of the noise model to stream from"},
+    {"noise_file", EBM_OPTION_STRING, AT(noise_file), NULL, .help = "Noise texts, one a line, pairs as A <SEP> B"},
+    {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Of the noise model's prompts (M)", .least = 0,
+     .most = 1},
+    {"top_k", EBM_OPTION_INT, AT(top_k), "20", .help = "Noise is sampled from so many tokens; 0: all", .least = 0,
+     .most = 64},
+    {"temperature", EBM_OPTION_FLOAT, AT(temperature), "1", .help = "Of noise sampling", .least = 0, .most = 100,
+     .above_least = true},
+    {"noise_slots", EBM_OPTION_SIZE, AT(noise_slots), "64", .help = "Noise texts generated at a time", .least = 1,
+     .most = 4096},
+    {"token_budget", EBM_OPTION_SIZE, AT(token_budget), "0",
+     .help = "Tokens of the largest packed batch; larger steps are split; 0: 8192"},
+    {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
+    {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
+};
+static const ebm_option_table TABLE = {"ebmcl train", "Fine-tunes an encoder for classification.", OPTIONS,
+                                       sizeof OPTIONS / sizeof *OPTIONS};
+
+// Everything a run owns, freed in one place.
+typedef struct {
+    train_options set;
+    ebm_options *parsed;
+    ebm_device *device;
+    ebm_dataset *train, *validation;
+    ebm_encoded *encoded_train, *encoded_validation;
+    ebm_config *config;
+    ebm_tokenizer *tokenizer;
+    ebm_program_noise noise;
+    ebm_classifier *classifier;
+    ebm_trainer *trainer;
+    bool ready; // the output directory is ours
+} train_run;
+
+static void free_run(train_run *r)
+{
+    ebm_trainer_free(r->trainer);
+    ebm_program_noise_free(&r->noise);
+    ebm_classifier_free(r->classifier);
+    ebm_encoded_free(r->encoded_train);
+    ebm_encoded_free(r->encoded_validation);
+    ebm_dataset_free(r->train);
+    ebm_dataset_free(r->validation);
+    ebm_tokenizer_free(r->tokenizer);
+    ebm_config_free(r->config);
+    ebm_device_free(r->device);
+    ebm_options_free(r->parsed);
+}
+
+static bool is_joint(const train_run *r) { return r->set.objective == EBM_OBJECTIVE_JOINT; }
+
+static ebm_status check_options(const train_run *r)
+{
+    const train_options *o = &r->set;
+    if (is_joint(r) && !o->noise_model == !o->noise_file)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "--objective joint needs noise: give --noise_model or --noise_file, one of them");
+    if (!is_joint(r) && (o->noise_model || o->noise_file))
+        return ebm_fail(EBM_ERROR_INPUT, "noise was given, but --objective is ce; did you mean --objective joint?");
+    if (!o->overwrite && !o->resume && !ebm_directory_is_empty(o->output_dir))
+        return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
+                        o->output_dir);
+    return ebm_ok();
+}
+
+static ebm_status read_texts(train_run *r)
+{
+    const ebm_task *task = NULL;
+    EBM_TRY(ebm_program_task(&r->set.data, &task));
+    EBM_TRY(ebm_program_read(&r->set.data, EBM_SPLIT_TRAIN, EBM_LABELS_REQUIRED, NULL, &r->train));
+    if (!r->train)
+        return ebm_fail(EBM_ERROR_INPUT, "training texts are needed: --task_name with --data_dir, or --train_file");
+    EBM_TRY(ebm_program_read(&r->set.data, EBM_SPLIT_DEV, EBM_LABELS_REQUIRED, ebm_dataset_labels(r->train),
+                             &r->validation));
+    if (r->validation && ebm_dataset_is_pairs(r->validation) != ebm_dataset_is_pairs(r->train))
+        return ebm_fail(EBM_ERROR_INPUT, "training texts are %s, validation texts are %s",
+                        ebm_dataset_is_pairs(r->train) ? "pairs" : "single",
+                        ebm_dataset_is_pairs(r->validation) ? "pairs" : "single");
+    if (ebm_dataset_labels(r->train)->count < 2)
+        return ebm_fail(EBM_ERROR_INPUT, "the training texts have one label only: '%s'",
+                        ebm_dataset_labels(r->train)->names[0]);
+    return ebm_ok();
+}
+
+static ebm_status encode_texts(train_run *r)
+{
+    const size_t most = ebm_config_max_tokens(r->config);
+    if (r->set.max_seq_length > most)
+        return ebm_fail(EBM_ERROR_INPUT, "--max_seq_length %zu, the model has positions for %zu", r->set.max_seq_length,
+                        most);
+    if (ebm_tokenizer_size(r->tokenizer) > r->config->vocabulary)
+        return ebm_fail(EBM_ERROR_INPUT, "%s: the tokenizer has %zu tokens, the model's vocabulary %zu", r->set.model,
+                        ebm_tokenizer_size(r->tokenizer), r->config->vocabulary);
+    EBM_TRY(ebm_encoded_create(r->train, r->tokenizer, r->set.max_seq_length, &r->encoded_train));
+    if (r->validation)
+        EBM_TRY(ebm_encoded_create(r->validation, r->tokenizer, r->set.max_seq_length, &r->encoded_validation));
+    const size_t rows = ebm_encoded_count(r->encoded_train);
+    ebm_program_say("data: %zu training texts of %.1f tokens, %zu validation texts, %zu labels", rows,
+                    (double)ebm_encoded_tokens(r->encoded_train) / (double)rows,
+                    r->validation ? ebm_encoded_count(r->encoded_validation) : 0, r->config->label_count);
+    return ebm_ok();
+}
+
+static ebm_step_settings step_settings(const train_run *r)
+{
+    const train_options *o = &r->set;
+    const size_t budget = o->token_budget ? o->token_budget : 8192;
+    const size_t passes = is_joint(r) ? 2 + (size_t)o->noise_ratio : 1;
+    const size_t rows = o->batch_size * passes, most = budget / 4 + 1; // no batch has more texts than that
+    const ebm_step_settings settings = {
+        .objective = (ebm_objective_kind)o->objective,
+        .nce_data = (ebm_nce_data)o->nce_data,
+        .noise_ratio = (int)o->noise_ratio,
+        .nce_weight = (float)o->nce_weight,
+        .limits = {.tokens = budget, .sequences = most > rows ? most : rows, .training = true},
+    };
+    return settings;
+}
+
+static ebm_status open_noise(train_run *r)
+{
+    const train_options *o = &r->set;
+    const ebm_program_noise_settings settings = {
+        .file = o->noise_file,
+        .model = o->noise_model,
+        .training = r->train,
+        .encoder = r->tokenizer,
+        .max_length = o->max_seq_length,
+        .slots = o->noise_slots,
+        .mask_probability = (float)o->mask,
+        .temperature = (float)o->temperature,
+        .top_k = (int)o->top_k,
+        .seed = (uint64_t)o->seed,
+    };
+    EBM_TRY(ebm_program_noise_open(r->device, &settings, &r->noise));
+    ebm_program_say("noise: %s", ebm_noise_stream_route(r->noise.stream));
+    return ebm_ok();
+}
+
+static ebm_status find_metric(const train_run *r, ebm_metric *metric)
+{
+    const ebm_task *task = NULL;
+    EBM_TRY(ebm_program_task(&r->set.data, &task));
+    return ebm_metric_by_name(r->set.best_metric ? r->set.best_metric : task ? task->metric : "accuracy", metric);
+}
+
+static void show_progress(void *context, const ebm_progress *p)
+{
+    char left[16], noise[64] = "";
+    ebm_program_duration(p->seconds_left, left);
+    if (p->joint)
+        snprintf(noise, sizeof noise, "  ce %.3f nce %.3f noise %2.0f %%", p->cross_entropy, p->nce,
+                 100 * p->noise_share);
+    ebm_program_progress("step %" PRIu64 "/%" PRIu64 "  loss %.4f%s  %.0f tokens/s  %s left", p->step, p->total_steps,
+                         p->loss, noise, p->tokens_per_second, left);
+}
+
+static void show_evaluation(void *context, const ebm_trainer_evaluation *e)
+{
+    char noise[80] = "";
+    if (e->has_noise)
+        snprintf(noise, sizeof noise, "  told apart %.3f (AUROC %.3f)  mean e^-E %.2f", e->told_apart, e->auroc,
+                 e->mean_exp);
+    ebm_program_say("step %" PRIu64 " (epoch %.2f): accuracy %.4f  NLL %.4f  class-wise ECE %.4f%s%s", e->step,
+                    e->epoch, e->value[EBM_ACCURACY], e->value[EBM_NLL], e->value[EBM_ECE_CLASS_WISE], noise,
+                    e->is_best ? "  best" : "");
+}
+
+static void show_saved(void *context, const char *name) { ebm_program_progress("saved %s", name); }
+
+static ebm_status create_trainer(train_run *r)
+{
+    const train_options *o = &r->set;
+    ebm_trainer_settings settings = {
+        .step = step_settings(r),
+        .batch_size = o->batch_size,
+        .epochs = o->epochs,
+        .max_steps = o->max_steps,
+        .warmup_steps = o->warmup_steps,
+        .warmup_ratio = o->warmup_ratio,
+        .learning_rate = o->learning_rate,
+        .adamw = {0.9, 0.999, o->adam_epsilon, o->weight_decay, o->max_grad_norm},
+        .seed = (uint64_t)o->seed,
+        .logging_steps = o->logging_steps,
+        .eval_steps = o->eval_steps,
+        .save_steps = o->save_steps,
+        .output_dir = o->output_dir,
+        .stop = ebm_program_stop_flag(),
+        .listener = {NULL, show_progress, show_evaluation, show_saved},
+    };
+    EBM_TRY(find_metric(r, &settings.metric));
+    const ebm_trainer_inputs inputs = {
+        .device = r->device,
+        .classifier = r->classifier,
+        .tokenizer = r->tokenizer,
+        .train = r->encoded_train,
+        .validation = r->encoded_validation,
+        .noise = r->noise.stream,
+        .info = {(ebm_objective_kind)o->objective, (ebm_energy_kind)o->energy, (int)o->noise_ratio,
+                 (float)o->nce_weight, o->max_seq_length},
+    };
+    return ebm_trainer_create(&inputs, &settings, &r->trainer);
+}
+
+static ebm_status create_model(train_run *r)
+{
+    const ebm_classifier_settings settings = {
+        .limits = step_settings(r).limits,
+        .has_energy = is_joint(r),
+        .energy = (ebm_energy_kind)r->set.energy,
+    };
+    ebm_arena *arenas[EBM_CLASSIFIER_ARENAS + EBM_PROGRAM_NOISE_ARENAS + 1];
+    EBM_TRY(ebm_classifier_create(r->device, r->config, &settings, &r->classifier));
+    if (is_joint(r)) EBM_TRY(open_noise(r));
+    EBM_TRY(create_trainer(r));
+    size_t count = ebm_classifier_arenas(r->classifier, arenas);
+    arenas[count++] = ebm_trainer_arena(r->trainer);
+    if (is_joint(r)) count += ebm_program_noise_arenas(&r->noise, arenas + count);
+    EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --token_budget, or --noise_slots"));
+    EBM_TRY(ebm_classifier_allocate(r->classifier));
+    EBM_TRY(ebm_arena_allocate(ebm_trainer_arena(r->trainer)));
+    return is_joint(r) ? ebm_program_noise_allocate(&r->noise) : ebm_ok();
+}
+
+static void say_names(const char *what, char **names)
+{
+    char line[400] = "";
+    size_t count = 0;
+    for (; names && names[count]; count++) {
+        const size_t used = strlen(line);
+        if (used < 300) snprintf(line + used, sizeof line - used, "%s%.80s", count ? ", " : "", names[count]);
+    }
+    if (count > 0) ebm_program_say("%s (%zu): %s%s", what, count, line, strlen(line) >= 300 ? ", ..." : "");
+}
+
+static ebm_status load_weights(train_run *r)
+{
+    ebm_load_report report = {0};
+    EBM_TRY(ebm_parameters_init(ebm_classifier_parameters(r->classifier), (uint64_t)r->set.seed));
+    if (r->set.resume) return ebm_trainer_resume(r->trainer, r->set.resume);
+    EBM_TRY(ebm_classifier_load(r->classifier, r->set.model, &report));
+    say_names("new tensors", report.created);
+    say_names("tensors not used", report.ignored);
+    ebm_load_report_free(&report);
+    return ebm_ok();
+}
+
+// Only now, when everything else is known to work, the output directory is touched.
+static ebm_status prepare_output(train_run *r)
+{
+    if (r->set.overwrite && !r->set.resume) EBM_TRY(ebm_directory_remove(r->set.output_dir));
+    EBM_TRY(ebm_directory_make(r->set.output_dir));
+    char *text = NULL, *path = ebm_path_join(r->set.output_dir, "training_args.json");
+    ebm_status status = ebm_options_json(&TABLE, &r->set, &text);
+    if (status.code == EBM_OK) status = ebm_file_write(path, text, strlen(text));
+    free(text);
+    free(path);
+    return status;
+}
+
+static void print_result(const train_run *r)
+{
+    ebm_trainer_evaluation best = {0};
+    const bool has_best = ebm_trainer_best(r->trainer, &best);
+    if (r->noise.model) {
+        const ebm_noise_statistics n = ebm_noise_stream_statistics(r->noise.stream);
+        ebm_program_say("noise: %" PRIu64 " texts used of %" PRIu64 " generated, %.1f %% malformed, %.1f %% equal to"
+                        " training texts, %.0f tokens/s",
+                        n.delivered, n.generated, 100.0 * (double)n.malformed / (double)n.generated,
+                        100.0 * (double)n.duplicates / (double)n.generated, (double)n.tokens / n.seconds);
+    }
+    ebm_program_say("model written to %s", r->set.output_dir);
+    if (!r->set.json) return;
+    printf("{\"output_dir\": \"%s\", \"steps\": %" PRIu64, r->set.output_dir, ebm_trainer_total_steps(r->trainer));
+    for (ebm_metric m = 0; has_best && m < EBM_METRICS; m++)
+        if (isfinite(best.value[m])) printf(", \"eval_%s\": %.9g", ebm_metric_name(m), best.value[m]);
+    if (has_best) printf(", \"best_step\": %" PRIu64, best.step);
+    if (has_best && best.has_noise)
+        printf(
+            ", \"eval_told_apart\": %.9g, \"eval_told_apart_auroc\": %.9g, \"eval_mean_exp_minus_energy_noise\": %.9g",
+            best.told_apart, best.auroc, best.mean_exp);
+    printf("}\n");
+}
+
+static ebm_status run(train_run *r)
+{
+    EBM_TRY(check_options(r));
+    EBM_TRY(read_texts(r));
+    EBM_TRY(ebm_program_config(r->set.model, ebm_dataset_labels(r->train), &r->config));
+    EBM_TRY(ebm_tokenizer_load(r->set.model, &r->tokenizer));
+    EBM_TRY(encode_texts(r));
+    EBM_TRY(ebm_program_device(r->set.device, &r->device));
+    EBM_TRY(create_model(r));
+    EBM_TRY(load_weights(r));
+    EBM_TRY(prepare_output(r));
+    EBM_TRY(ebm_trainer_run(r->trainer));
+    print_result(r);
+    return ebm_ok();
+}
+
+ebm_status ebm_command_train(int argc, char **argv)
+{
+    train_run r = {0};
+    bool done = false;
+    ebm_status status = ebm_program_options(&TABLE, argc, argv, &r.set, &r.parsed, &done);
+    if (status.code == EBM_OK && !done) status = run(&r);
+    free_run(&r);
+    return status;
+}

@@ -1,0 +1,146 @@
+#include "program.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gemm.h"
+
+static volatile sig_atomic_t stop_flag;
+static bool progress_shown;
+
+ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **argv, void *values,
+                               ebm_options **options, bool *done)
+{
+    *done = false;
+    EBM_TRY(ebm_options_parse(table, argc, (const char *const *)argv, values, options));
+    if (!ebm_options_help_wanted(*options)) return ebm_ok();
+    char *text = NULL;
+    EBM_TRY(ebm_options_help(table, &text));
+    fputs(text, stdout);
+    free(text);
+    *done = true;
+    return ebm_ok();
+}
+
+void ebm_program_say(const char *format, ...)
+{
+    ebm_program_progress_end();
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+ebm_status ebm_program_device(const char *selector, ebm_device **device)
+{
+    EBM_TRY(ebm_device_open(selector, device));
+    const ebm_device_info *info = ebm_device_info_view(*device);
+    ebm_program_say("device %d: %s (%s, driver %s), %s kernels, products by %s", info->index, info->name,
+                    info->platform_name, info->driver, ebm_device_uses_cpu_kernels(*device) ? "CPU" : "GPU",
+                    ebm_gemm_backend(*device));
+    return ebm_ok();
+}
+
+static double mib(uint64_t bytes) { return (double)bytes / (1024.0 * 1024.0); }
+
+ebm_status ebm_program_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion)
+{
+    char line[768] = "";
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t used = strlen(line);
+        total += ebm_arena_bytes(arenas[i]);
+        snprintf(line + used, sizeof line - used, "%s %.0f, ", ebm_arena_name(arenas[i]),
+                 mib(ebm_arena_bytes(arenas[i])));
+    }
+    ebm_program_say("memory: %stotal %.0f MiB, device has %.0f MiB", line, mib(total),
+                    mib(ebm_device_info_view(device)->memory_bytes));
+    return ebm_arena_plan(device, arenas, count, suggestion);
+}
+
+static void on_signal(int number)
+{
+    if (stop_flag) _exit(128 + number);
+    stop_flag = 1;
+}
+
+const volatile sig_atomic_t *ebm_program_stop_flag(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return &stop_flag;
+}
+
+void ebm_program_progress(const char *format, ...)
+{
+    if (!isatty(STDERR_FILENO)) return;
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("\r\033[K", stderr);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fflush(stderr);
+    progress_shown = true;
+}
+
+void ebm_program_progress_end(void)
+{
+    if (progress_shown) fputc('\n', stderr);
+    progress_shown = false;
+}
+
+void ebm_program_duration(double seconds, char text[16])
+{
+    const unsigned all = seconds > 0 && seconds < 3.6e7 ? (unsigned)seconds : 0;
+    if (all >= 3600)
+        snprintf(text, 16, "%u:%02u:%02u", all / 3600, all / 60 % 60, all % 60);
+    else
+        snprintf(text, 16, "%u:%02u", all / 60, all % 60);
+}
+
+ebm_status ebm_program_task(const ebm_data_options *options, const ebm_task **task)
+{
+    *task = NULL;
+    return options->task_name ? ebm_task_find(options->task_name, task) : ebm_ok();
+}
+
+static ebm_status read_file(const ebm_data_options *o, const ebm_task *task, ebm_split split, const char *path,
+                            ebm_label_use use, const ebm_labels *known, ebm_dataset **dataset)
+{
+    ebm_dataset_format format = {0};
+    if (task) format = ebm_task_format(task, split);
+    if (o->text_column) {
+        format.text_column = o->text_column;
+        format.text_pair_column = o->text_pair_column;
+    }
+    if (o->label_column) format.label_column = o->label_column;
+    if (known && known->count > 0) format.known_labels = known;
+    format.labels = use;
+    format.skip_malformed = o->skip_malformed;
+    EBM_TRY(ebm_dataset_read(path, &format, dataset));
+    if (ebm_dataset_skipped(*dataset) > 0)
+        ebm_program_say("%s: %zu malformed rows left out, the first: %s", path, ebm_dataset_skipped(*dataset),
+                        ebm_dataset_first_skipped(*dataset));
+    return ebm_ok();
+}
+
+ebm_status ebm_program_read(const ebm_data_options *o, ebm_split split, ebm_label_use use, const ebm_labels *known,
+                            ebm_dataset **dataset)
+{
+    const char *const files[] = {o->train_file, o->validation_file, o->test_file};
+    const ebm_task *task = NULL;
+    *dataset = NULL;
+    EBM_TRY(ebm_program_task(o, &task));
+    if (files[split]) return read_file(o, task, split, files[split], use, known, dataset);
+    if (!task || !o->data_dir) return ebm_ok();
+    char *path = NULL;
+    EBM_TRY(ebm_task_file(task, o->data_dir, split, &path));
+    const ebm_status status = read_file(o, task, split, path, use, known, dataset);
+    free(path);
+    return status;
+}

@@ -1,0 +1,78 @@
+// What the commands of the program share. Results go to standard output, everything else to standard error.
+#ifndef EBM_PROGRAM_H
+#define EBM_PROGRAM_H
+
+#include <signal.h>
+
+#include "arena.h"
+#include "dataset.h"
+#include "device.h"
+#include "options.h"
+#include "task.h"
+
+typedef struct {
+    const char *name, *summary;
+    ebm_status (*run)(int argc, char **argv); // the arguments behind the command's name
+} ebm_command;
+
+ebm_status ebm_command_bench(int argc, char **argv);
+ebm_status ebm_command_calibrate(int argc, char **argv);
+ebm_status ebm_command_devices(int argc, char **argv);
+ebm_status ebm_command_eval(int argc, char **argv);
+ebm_status ebm_command_noise(int argc, char **argv);
+ebm_status ebm_command_predict(int argc, char **argv);
+ebm_status ebm_command_quickstart(int argc, char **argv);
+ebm_status ebm_command_train(int argc, char **argv);
+
+// Parses into `values`; with --help prints the help to standard output and sets *done.
+ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **argv, void *values, ebm_options **options,
+                               bool *done);
+
+// A message line on standard error.
+void ebm_program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// Opens the device and says which, with its driver.
+ebm_status ebm_program_device(const char *selector, ebm_device **device);
+// Says what each arena needs, checks that all fit, with `suggestion` in the error when they do not.
+ebm_status ebm_program_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion);
+
+// From then on the first SIGINT or SIGTERM only sets the flag, the second one ends the process at once.
+const volatile sig_atomic_t *ebm_program_stop_flag(void);
+
+// A line that is written over again and again on a terminal, and not at all elsewhere.
+void ebm_program_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void ebm_program_progress_end(void);
+void ebm_program_duration(double seconds, char text[16]); // "1:02:03"
+
+// The options that say where texts and labels come from; a struct of a command may hold this first.
+typedef struct {
+    const char *task_name, *data_dir, *train_file, *validation_file, *test_file;
+    const char *text_column, *text_pair_column, *label_column;
+    bool skip_malformed;
+} ebm_data_options;
+#define EBM_DATA_OPTIONS(type, member)                                                                                 \
+    {"task_name", EBM_OPTION_STRING, offsetof(type, member.task_name), NULL,                                           \
+     "GLUE task: cola, sst2, mrpc, rte, wnli, qnli, qqp, mnli", 0, 0, false, NULL, false},                             \
+        {"data_dir", EBM_OPTION_STRING, offsetof(type, member.data_dir), NULL,                                         \
+         "Folder of the GLUE files, or the one above it", 0, 0, false, NULL, false},                                   \
+        {"train_file", EBM_OPTION_STRING, offsetof(type, member.train_file), NULL,                                     \
+         "Training texts: .tsv, .csv or .jsonl, each also with .gz", 0, 0, false, NULL, false},                        \
+        {"validation_file", EBM_OPTION_STRING, offsetof(type, member.validation_file), NULL, "Validation texts", 0, 0, \
+         false, NULL, false},                                                                                          \
+        {"test_file", EBM_OPTION_STRING, offsetof(type, member.test_file), NULL, "Test texts", 0, 0, false, NULL,      \
+         false},                                                                                                       \
+        {"text_column", EBM_OPTION_STRING, offsetof(type, member.text_column), NULL, "Column of the (first) text", 0,  \
+         0, false, NULL, false},                                                                                       \
+        {"text_pair_column", EBM_OPTION_STRING, offsetof(type, member.text_pair_column), NULL,                         \
+         "Column of the second text of a pair", 0, 0, false, NULL, false},                                             \
+        {"label_column", EBM_OPTION_STRING, offsetof(type, member.label_column), NULL, "Column of the label", 0, 0,    \
+         false, NULL, false},                                                                                          \
+        {"skip_malformed", EBM_OPTION_FLAG, offsetof(type, member.skip_malformed), NULL,                               \
+         "Leave out malformed rows and say how many, instead of stopping", 0, 0, false, NULL, false}
+
+// Reads one split: the file given for it, else the task's own in data_dir. *dataset stays NULL when neither is given.
+// known_labels: NULL collects them (or takes the task's). *task (may be NULL) is the task that was named, or NULL.
+ebm_status ebm_program_read(const ebm_data_options *options, ebm_split split, ebm_label_use use,
+                            const ebm_labels *known_labels, ebm_dataset **dataset);
+ebm_status ebm_program_task(const ebm_data_options *options, const ebm_task **task); // NULL when none is named
+
+#endif
