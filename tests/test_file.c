@@ -300,12 +300,13 @@ static void kill_while_replacing(const char *folder, bool two_steps)
     char *path = in_folder(folder, "out");
     int newest = 0;
     write_generation(path, newest, false);
-    for (useconds_t round = 0; round < 30; round++) {
+    // On a busy disk nothing may be replaced within the short waits; longer ones follow until something was.
+    for (useconds_t round = 0; round < 30 || (newest == 0 && round < 60); round++) {
         const pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0)
             for (int generation = newest + 1;; generation++) write_generation(path, generation, two_steps);
-        usleep(500 + 397 * round);
+        usleep(round < 30 ? 500 + 397 * round : 20000 * (round - 29));
         assert_int_equal(kill(child, SIGKILL), 0);
         int how = 0;
         assert_int_equal(waitpid(child, &how, 0), child);
