@@ -116,7 +116,7 @@ static void plan_layer(ebm_decoder *d, layer_activations *a, size_t T, bool with
 static void plan_loss(ebm_decoder *d)
 {
     const size_t T = d->set.limits.tokens, rows = LOSS_ROWS > d->set.slots ? LOSS_ROWS : d->set.slots;
-    ebm_arena_reserve(d->arena, &d->rows, T);
+    ebm_arena_reserve(d->arena, &d->rows, T + 1);
     ebm_arena_reserve(d->arena, &d->targets, LOSS_ROWS);
     ebm_arena_reserve(d->arena, &d->row_hidden, T * d->C);
     ebm_arena_reserve(d->arena, &d->row_gradient, d->set.limits.training ? T * d->C : 0);
@@ -168,7 +168,7 @@ static bool allocate_host(ebm_decoder *d)
     d->weights = calloc(d->L, sizeof *d->weights);
     d->activations = calloc(d->L, sizeof *d->activations);
     d->cache = calloc(d->L, sizeof *d->cache);
-    d->host_rows = calloc(T, sizeof *d->host_rows);
+    d->host_rows = calloc(T + 1, sizeof *d->host_rows);
     d->host_targets = calloc(T, sizeof *d->host_targets);
     d->host_loss = calloc(LOSS_ROWS, sizeof *d->host_loss);
     return d->arena && d->weights && d->activations && d->cache && d->host_rows && d->host_targets && d->host_loss;
@@ -369,6 +369,7 @@ static ebm_batch target_rows(ebm_decoder *d, const ebm_batch *batch, const int32
         d->host_rows[rows.sequences] = (int32_t)t;
         d->host_targets[rows.sequences++] = targets[t];
     }
+    d->host_rows[rows.sequences] = (int32_t)batch->tokens;
     return rows;
 }
 
@@ -408,7 +409,10 @@ ebm_status ebm_decoder_loss(ebm_decoder *d, const ebm_batch *batch, const int32_
     const ebm_batch rows = target_rows(d, batch, targets);
     *loss_sum = 0;
     *target_count = rows.sequences;
-    EBM_TRY(ebm_slice_write(d->device, d->rows, 0, rows.sequences, d->host_rows));
+    // The rows before the first target belong to none of the "sequences"; without any target that is all of them.
+    if (gradient) EBM_TRY(ebm_slice_zero(d->device, d->d_stream, 0, (size_t)d->host_rows[0] * d->C));
+    if (rows.sequences == 0) return ebm_ok();
+    EBM_TRY(ebm_slice_write(d->device, d->rows, 0, rows.sequences + 1, d->host_rows));
     EBM_TRY(ebm_first_tokens_forward(d->device, d->row_hidden, d->output, &rows, d->C));
     const float scale = total > 0 ? 1.0f / (float)total : 0.0f;
     for (size_t first = 0; first < rows.sequences; first += LOSS_ROWS) {
