@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gemm.h"
+
+enum { QUIET_SECONDS = 60 }; // between two lines of progress in a file
 
 static volatile sig_atomic_t stop_flag;
 static bool progress_shown;
@@ -78,14 +81,20 @@ const volatile sig_atomic_t *ebm_program_stop_flag(void)
 
 void ebm_program_progress(const char *format, ...)
 {
-    if (!isatty(STDERR_FILENO)) return;
+    static time_t last;
+    const bool terminal = isatty(STDERR_FILENO);
+    const time_t now = time(NULL);
+    if (last == 0) last = now;
+    if (!terminal && now - last < QUIET_SECONDS) return;
+    last = now;
     va_list arguments;
     va_start(arguments, format);
-    fputs("\r\033[K", stderr);
+    if (terminal) fputs("\r\033[K", stderr);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
+    if (!terminal) fputc('\n', stderr);
     fflush(stderr);
-    progress_shown = true;
+    progress_shown = terminal;
 }
 
 void ebm_program_progress_end(void)

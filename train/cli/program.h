@@ -38,7 +38,7 @@ ebm_status ebm_program_plan(ebm_device *device, ebm_arena *const *arenas, size_t
 // From then on the first SIGINT or SIGTERM only sets the flag, the second one ends the process at once.
 const volatile sig_atomic_t *ebm_program_stop_flag(void);
 
-// A line that is written over again and again on a terminal, and not at all elsewhere.
+// A line that is written over again and again on a terminal; elsewhere a line a minute.
 void ebm_program_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void ebm_program_progress_end(void);
 void ebm_program_duration(double seconds, char text[16]); // "1:02:03"
