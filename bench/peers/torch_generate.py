@@ -1,0 +1,35 @@
+"""New tokens a second of GPT2LMHeadModel.generate with random weights.  torch_generate.py --layers 4 --hidden 384"""
+import argparse
+import json
+import time
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--layers", type=int, default=4)
+parser.add_argument("--hidden", type=int, default=384)
+parser.add_argument("--heads", type=int, default=6)
+parser.add_argument("--vocabulary", type=int, default=30522)
+parser.add_argument("--rows", type=int, default=64)
+parser.add_argument("--prompt", type=int, default=16)
+parser.add_argument("--new_tokens", type=int, default=32)
+parser.add_argument("--top_k", type=int, default=20)
+parser.add_argument("--repeats", type=int, default=3)
+parser.add_argument("--threads", type=int, default=2)
+args = parser.parse_args()
+
+torch.set_num_threads(args.threads)
+torch.manual_seed(1)
+model = GPT2LMHeadModel(GPT2Config(n_layer=args.layers, n_embd=args.hidden, n_head=args.heads,
+                                   vocab_size=args.vocabulary)).eval()
+prompt = torch.randint(5, args.vocabulary, (args.rows, args.prompt))
+times = []
+for _ in range(args.repeats):
+    start = time.perf_counter()
+    with torch.no_grad():
+        model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=True, top_k=args.top_k,
+                       max_new_tokens=args.new_tokens, min_new_tokens=args.new_tokens, pad_token_id=0)
+    times.append(time.perf_counter() - start)
+print(json.dumps({"layers": args.layers, "hidden": args.hidden, "rows": args.rows, "torch": torch.__version__,
+                  "tokens_per_s": args.rows * args.new_tokens / min(times)}))
