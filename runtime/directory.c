@@ -20,8 +20,10 @@ struct ebm_directory_writer {
 
 bool ebm_directory_is_empty(const char *path)
 {
-    DIR *directory = path ? opendir(path) : NULL;
-    if (!directory) return errno == ENOENT;
+    if (!path) return false;
+    DIR *directory = opendir(path);
+    struct stat info;
+    if (!directory) return stat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR); // below a file: none
     bool empty = true;
     for (const struct dirent *entry; empty && (entry = readdir(directory));)
         empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");

@@ -168,7 +168,11 @@ ebm_status ebm_file_make_temporary(const char *path, bool directory, char **name
 ebm_status ebm_file_writer_open(const char *path, ebm_file_writer **writer)
 {
     if (!path) return ebm_file_out_of_memory(path);
-    if (ebm_directory_exists(path)) return ebm_fail(EBM_ERROR_INPUT, "%s: expected a file, found a directory", path);
+    struct stat old;
+    const bool exists = stat(path, &old) == 0;
+    if (exists && !S_ISREG(old.st_mode)) // a rename would put a file in the place of a device or a FIFO
+        return ebm_fail(EBM_ERROR_INPUT, "%s: expected a file, found %s", path,
+                        S_ISDIR(old.st_mode) ? "a directory" : "something else");
     ebm_file_writer *w = calloc(1, sizeof *w);
     if (!w) return ebm_file_out_of_memory(path);
     w->fd = -1;
@@ -183,8 +187,7 @@ ebm_status ebm_file_writer_open(const char *path, ebm_file_writer **writer)
         ebm_file_writer_free(w);
         return status;
     }
-    struct stat old;
-    if (stat(w->path, &old) == 0) (void)!fchmod(w->fd, old.st_mode & 07777);
+    if (exists) (void)!fchmod(w->fd, old.st_mode & 07777);
     *writer = w;
     return status;
 }

@@ -79,6 +79,11 @@ static void test_write_replaces_and_keeps_mode(void **state)
     assert_true(S_ISLNK(info.st_mode));
     assert_int_equal(entries_of(folder), 2);
     assert_fails(ebm_file_write(folder, "x", 1), EBM_ERROR_INPUT, "expected a file, found a directory");
+    char *pipe_path = in_folder(folder, "pipe");
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    assert_fails(ebm_file_write(pipe_path, "x", 1), EBM_ERROR_INPUT, "pipe: expected a file, found something else");
+    assert_false(ebm_file_exists(pipe_path));
+    free(pipe_path);
     free(path);
     free(link_path);
 }
@@ -163,6 +168,10 @@ static void test_make_and_remove_directories(void **state)
     put_file(file, "x", 1);
     assert_false(ebm_directory_is_empty(top));
     assert_true(ebm_directory_is_empty(deep));
+    char *below = in_folder(file, "below");
+    assert_false(ebm_directory_is_empty(file));
+    assert_true(ebm_directory_is_empty(below)); // there is none
+    free(below);
     assert_fails(ebm_directory_make(file), EBM_ERROR_INPUT, "a/b/file: expected a directory, found a file");
     assert_fails(ebm_directory_make(""), EBM_ERROR_INPUT, "empty");
     char *outside = in_folder(folder, "outside"), *link_path = in_folder(folder, "a/link");
