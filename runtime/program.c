@@ -122,11 +122,10 @@ static ebm_status build_failed(ebm_device *device, cl_program program, const cha
     if (log) clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL);
     const char *first = log ? strstr(log, "error") : NULL; // the sentence has room for the first error, not for the log
     while (first && first > log && first[-1] != '\n') first--;
-    const ebm_status status = ebm_fail(EBM_ERROR_DEVICE, "building %s with '%s' on %s failed (%d): %.200s", file,
-                                       options, device->info.name, code,
-                                       first ? first
-                                       : log ? log
-                                             : "no log");
+    const char *said = first ? first : log ? log + strspn(log, " \n") : "no log";
+    const size_t line = strcspn(said, "\n");
+    const ebm_status status = ebm_fail(EBM_ERROR_DEVICE, "building %s with '%s' on %s failed (%d): %.*s", file, options,
+                                       device->info.name, code, (int)(line < 200 ? line : 200), said);
     const char *keep = getenv("EBMCL_BUILD_LOG"); // the whole log, for developers
     FILE *out = keep && *keep && log ? fopen(keep, "w") : NULL;
     if (out) {
