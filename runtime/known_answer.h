@@ -1,0 +1,20 @@
+// Does a device compute what it should? One small kernel with an exact answer: program built, arguments in order,
+// groups and lanes as the runtime thinks.
+//
+//     EBM_TRY(ebm_device_known_answer(device));
+#ifndef EBM_KNOWN_ANSWER_H
+#define EBM_KNOWN_ANSWER_H
+
+#include "device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Runs cl/vector_check.cl. EBM_ERROR_DEVICE with the first element that is wrong, or with what failed.
+ebm_status ebm_device_known_answer(ebm_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
