@@ -56,6 +56,14 @@ static ebm_status load(ebm_predictor *p, const char *directory)
     return status;
 }
 
+// Fewer tokens than rows are fine: embeddings are often rounded up.
+static ebm_status check_vocabulary(const ebm_predictor *p, const char *directory)
+{
+    if (ebm_tokenizer_size(p->tokenizer) <= p->config->vocabulary) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "%s: the tokenizer has %zu tokens, the model's vocabulary %zu", directory,
+                    ebm_tokenizer_size(p->tokenizer), p->config->vocabulary);
+}
+
 ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t token_budget, ebm_predictor **out)
 {
     *out = NULL;
@@ -66,6 +74,7 @@ ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t 
     EBM_CHECK(ebm_config_load(directory, &p->config), fail);
     EBM_CHECK(ebm_tokenizer_load(directory, &p->tokenizer), fail);
     EBM_CHECK(ebm_model_directory_info(directory, &p->info), fail);
+    EBM_CHECK(check_vocabulary(p, directory), fail);
     EBM_CHECK(create_model(p, token_budget), fail);
     EBM_CHECK(allocate(p), fail);
     EBM_CHECK(load(p, directory), fail);
