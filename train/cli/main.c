@@ -8,6 +8,11 @@
 static const ebm_command commands[] = {
     {"train", "fine-tune an encoder by cross-entropy or jointly with an energy-based model", ebm_command_train},
     {"noise", "train a noise model, or write samples of one (noise train, noise sample)", ebm_command_noise},
+    {"eval", "accuracy and calibration of a model on labelled texts", ebm_command_eval},
+    {"calibrate", "fit a temperature on held-out texts and store it beside the model", ebm_command_calibrate},
+    {"predict", "labels, probabilities and energies of texts", ebm_command_predict},
+    {"devices", "list the OpenCL devices", ebm_command_devices},
+    {"bench", "time a training step or noise generation", ebm_command_bench},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,0 +1,655 @@
+// The program's commands that do not train: what they print, and that every wrong input ends in one line, exit code 2
+// and an untouched folder.
+#include "check.h"
+
+#include <ftw.h>
+#include <jansson.h>
+#include <math.h>
+#include <sys/stat.h>
+
+#include "folder.h"
+#include "program.h"
+#include "tiny_model.h"
+
+static char folder[] = "/tmp/ebmcl-test-cli-XXXXXX";
+
+enum { ROWS = 12 };
+static const char *const TEXTS[ROWS] = {
+    "the film is good .", "the film is bad .",
+    "a very dull plot",   "warm and fine",
+    "the cast was cold",  "not bad",
+    "not good .",         "a fine , warm film",
+    "dull , cold , bad",  "the plot is very good",
+    "the cast is fine",   "a bad film",
+};
+static const int LABELS[ROWS] = {1, 0, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0};
+
+#define run(...) run_program(folder, (const char *const[]){__VA_ARGS__, NULL}, NULL)
+
+static void put(const char *name, const char *text)
+{
+    char *path = in_folder(folder, name);
+    put_file(path, text, strlen(text));
+    free(path);
+}
+
+static char *get(const char *name)
+{
+    char *path = in_folder(folder, name), *text = NULL;
+    assert_ok(ebm_file_read(path, 1 << 24, &text, NULL));
+    free(path);
+    return text;
+}
+
+static void put_texts(const char *name, const char *header, const char *const *labels)
+{
+    char *path = in_folder(folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", header);
+    for (int i = 0; i < ROWS; i++) fprintf(file, "%s\t%s\n", TEXTS[i], labels[LABELS[i]]);
+    fclose(file);
+    free(path);
+}
+
+static void make_model(ebm_device *device, const char *name, const ebm_model_info *info, const char *const *labels)
+{
+    char *path = in_folder(folder, name);
+    make_tiny_model(device, path, info, labels);
+    free(path);
+}
+
+static int make_files(void **state)
+{
+    static const char *const names[] = {"negative", "positive"}, *const reversed[] = {"Positive", "Negative"},
+                             *const ids[] = {"0", "1"};
+    const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
+    const ebm_model_info hidden = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32};
+    const ebm_model_info scalar = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32};
+    ebm_device *device = NULL;
+    if (!mkdtemp(folder)) return -1;
+    assert_ok(ebm_device_open(NULL, &device));
+    make_model(device, "model", &ce, names);
+    make_model(device, "reversed", &ce, reversed);
+    make_model(device, "numbered", &ce, NULL);
+    make_model(device, "hidden", &hidden, names);
+    make_model(device, "scalar", &scalar, names);
+    ebm_device_free(device);
+    put_texts("dev.tsv", "sentence\tlabel", names);
+    put_texts("ids.tsv", "sentence\tlabel", ids);
+    char *glue = in_folder(folder, "SST-2");
+    assert_ok(ebm_directory_make(glue));
+    free(glue);
+    put_texts("SST-2/dev.tsv", "sentence\tlabel", ids);
+    put("SST-2/test.tsv", "index\tsentence\n0\tthe film is good .\n1\tdull\n2\tvery cold\n");
+    return 0;
+}
+
+static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
+
+// ---- what commands print
+
+// Exit code 0 and exactly one JSON object on standard output.
+static json_t *json_of(ran r)
+{
+    json_error_t error;
+    if (r.code != 0) fail_msg("exit code %d: %s", r.code, r.err);
+    json_t *object = json_loads(r.out, 0, &error);
+    if (!object) fail_msg("not one JSON object (%s): %s", error.text, r.out);
+    free_ran(&r);
+    return object;
+}
+
+static double number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value)) fail_msg("\"%s\" is missing or no number", key);
+    return json_number_value(value);
+}
+
+static const char *string(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    if (!value) fail_msg("\"%s\" is missing or no text", key);
+    return value;
+}
+
+static void assert_prints(ran r, const char *const *parts)
+{
+    if (r.code != 0) fail_msg("exit code %d: %s", r.code, r.err);
+    for (size_t i = 0; parts[i]; i++)
+        if (!strstr(r.out, parts[i])) fail_msg("\"%s\" is not in: %s", parts[i], r.out);
+    free_ran(&r);
+}
+#define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void every_command_has_help(void **state)
+{
+    assert_prints(run("--help"), PARTS("usage: ebmcl", "train", "calibrate"));
+    assert_prints(run("--version"), PARTS("ebmcl "));
+    assert_prints(run("train", "--help"), PARTS("--learning_rate", "--resume_from_checkpoint"));
+    assert_prints(run("eval", "--help"), PARTS("--model_name_or_path", "--split", "--calibrated"));
+    assert_prints(run("calibrate", "--help"), PARTS("--split"));
+    assert_prints(run("predict", "-h"), PARTS("--output_file", "--format"));
+    assert_prints(run("devices", "--help"), PARTS("--json"));
+    assert_prints(run("bench", "--help"), PARTS("step", "noise"));
+    assert_prints(run("bench", "step", "--help"), PARTS("--sequence_length", "--profile"));
+    assert_prints(run("bench", "noise", "--help"), PARTS("--slots"));
+    assert_prints(run("noise", "train", "--help"), PARTS("--noise_objective"));
+    assert_prints(run("noise", "sample", "--help"), PARTS("--num"));
+}
+
+static void devices_are_listed_and_checked(void **state)
+{
+    json_t *object = json_of(run("devices", "--json", "--check"));
+    const json_t *list = json_object_get(object, "devices");
+    size_t defaults = 0;
+    assert_true(json_array_size(list) > 0);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *device = json_array_get(list, i);
+        assert_int_equal((int)number(device, "index"), (int)i);
+        assert_true(number(device, "compute_units") > 0 && number(device, "memory_bytes") > 0);
+        assert_string_equal(string(device, "check"), "ok");
+        defaults += json_is_true(json_object_get(device, "default"));
+    }
+    assert_int_equal(defaults, 1);
+    json_decref(object);
+    assert_prints(run("devices"), PARTS("0 *", "units"));
+}
+
+static void evaluation_has_a_table_and_a_diagram(void **state)
+{
+    assert_prints(run("eval", "--model_name_or_path", "model", "--validation_file", "dev.tsv"),
+                  PARTS("dev.tsv, all", "12 examples", "accuracy", "ece_class_wise", "ece_top_label", "nll", "#"));
+}
+
+static void evaluation_is_one_json_object(void **state)
+{
+    json_t *e = json_of(run("eval", "--model-name-or-path", "model", "--validation-file", "dev.tsv", "--json"));
+    static const char *const keys[] = {"accuracy",       "accuracy_low", "accuracy_high", "nll",
+                                       "brier",          "f1",           "matthews",      "ece_top_label",
+                                       "ece_class_wise", "ece_pooled",   "bins",          "ece_class_wise_floor"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) assert_true(isfinite(number(e, keys[i])));
+    assert_int_equal((int)number(e, "examples"), ROWS);
+    assert_null(json_object_get(e, "mean_energy"));
+    assert_int_equal(json_array_size(json_object_get(e, "reliability")), 10);
+    json_decref(e);
+    json_t *bare = json_of(run("eval", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--json",
+                               "--bootstrap_samples", "0", "--bins", "5", "--split", "second-half"));
+    assert_int_equal((int)number(bare, "examples"), ROWS / 2);
+    assert_int_equal((int)number(bare, "bins"), 5);
+    assert_null(json_object_get(bare, "accuracy_low"));
+    json_decref(bare);
+}
+
+static double accuracy_of(const char *model, const char *option, const char *value)
+{
+    json_t *e = json_of(run("eval", "--model_name_or_path", model, "--task_name", "sst2", option, value, "--json"));
+    const double accuracy = number(e, "accuracy");
+    json_decref(e);
+    return accuracy;
+}
+
+// The same weights under swapped names are right where the others are wrong.
+static void labels_are_matched_by_name(void **state)
+{
+    const double accuracy = accuracy_of("model", "--data_dir", ".");
+    assert_true(accuracy > 0 && accuracy < 1);
+    assert_true(accuracy_of("numbered", "--data_dir", "SST-2") == accuracy);
+    assert_true(accuracy_of("numbered", "--validation_file", "dev.tsv") == accuracy);
+    assert_true(fabs(accuracy_of("reversed", "--data_dir", ".") - (1 - accuracy)) < 1e-12);
+    json_t *ids = json_of(run("eval", "--model_name_or_path", "numbered", "--test_file", "ids.tsv", "--json"));
+    assert_true(number(ids, "accuracy") == accuracy);
+    json_decref(ids);
+}
+
+static json_t *line_of(char **text)
+{
+    char *end = strchr(*text, '\n');
+    assert_non_null(end);
+    *end = 0;
+    json_t *row = json_loads(*text, 0, NULL);
+    assert_non_null(row);
+    *text = end + 1;
+    return row;
+}
+
+static double at(const json_t *row, const char *list, size_t i)
+{
+    return json_number_value(json_array_get(json_object_get(row, list), i));
+}
+
+// Checks a row of two labels against its own logits and returns -ln p(truth).
+static double check_row(const json_t *row, int index, double temperature)
+{
+    const double f0 = at(row, "logits", 0), f1 = at(row, "logits", 1);
+    const double p1 = 1 / (1 + exp((f0 - f1) / temperature));
+    const char *label = string(row, "label");
+    assert_int_equal((int)number(row, "index"), index);
+    assert_true(fabs(at(row, "probabilities", 1) - p1) < 1e-6); // written as float
+    assert_true(fabs(at(row, "probabilities", 0) - (1 - p1)) < 1e-6);
+    assert_string_equal(label, p1 > 0.5 ? "positive" : "negative");
+    return -log(LABELS[index] ? p1 : 1 - p1);
+}
+
+// eval's numbers follow from predict's rows.
+static void predictions_and_evaluation_agree(void **state)
+{
+    json_t *summary = json_of(run("predict", "--model_name_or_path", "hidden", "--test_file", "dev.tsv",
+                                  "--output_file", "out.jsonl", "--temperature", "0.5", "--json"));
+    assert_int_equal((int)number(summary, "examples"), ROWS);
+    json_t *e = json_of(
+        run("eval", "--model_name_or_path", "hidden", "--test_file", "dev.tsv", "--temperature", "0.5", "--json"));
+    char *text = get("out.jsonl"), *rest = text;
+    double nll = 0, energy = 0, hits = 0;
+    for (int i = 0; i < ROWS; i++) {
+        json_t *row = line_of(&rest);
+        const double f0 = at(row, "logits", 0), f1 = at(row, "logits", 1), own = number(row, "energy");
+        nll += check_row(row, i, 0.5) / ROWS;
+        hits += (f1 > f0) == (LABELS[i] == 1);
+        energy += own / ROWS;
+        assert_true(fabs(own + log(exp(f0) + exp(f1))) < 1e-5); // hidden: E = -logsumexp f, float of size 1
+        json_decref(row);
+    }
+    assert_int_equal(*rest, 0);
+    assert_true(fabs(nll - number(e, "nll")) < 1e-6);
+    assert_true(fabs(hits / ROWS - number(e, "accuracy")) < 1e-12);
+    assert_true(fabs(energy - number(e, "mean_energy")) < 1e-5);
+    free(text);
+    json_decref(e);
+    json_decref(summary);
+}
+
+static void a_scalar_energy_is_there_too(void **state)
+{
+    json_t *e = json_of(run("eval", "--model_name_or_path", "scalar", "--test_file", "dev.tsv", "--json"));
+    assert_true(isfinite(number(e, "mean_energy")));
+    json_decref(e);
+}
+
+static void submissions_are_in_the_tasks_order(void **state)
+{
+    json_t *summary = json_of(run("predict", "--model_name_or_path", "model", "--task_name", "sst2", "--data_dir", ".",
+                                  "--output_file", "plain.tsv", "--format", "glue", "--json"));
+    assert_string_equal(string(summary, "format"), "glue");
+    json_decref(summary);
+    ran r = run("predict", "--model_name_or_path", "reversed", "--task_name", "SST-2", "--data_dir", ".",
+                "--output_file", "swapped.tsv", "--format", "glue");
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.out, "");
+    free_ran(&r);
+    char *plain = get("plain.tsv"), *swapped = get("swapped.tsv");
+    assert_int_equal(strncmp(plain, "index\tprediction\n0\t", 19), 0);
+    assert_int_equal(strlen(plain), strlen("index\tprediction\n0\t0\n1\t0\n2\t0\n"));
+    for (size_t i = strlen("index\tprediction\n"); plain[i]; i += strlen("0\t0\n")) {
+        assert_true(plain[i + 2] == '0' || plain[i + 2] == '1');
+        assert_int_equal(plain[i + 2] - '0', 1 - (swapped[i + 2] - '0'));
+    }
+    free(plain);
+    free(swapped);
+}
+
+static void a_temperature_is_fitted_stored_and_used(void **state)
+{
+    json_t *fit = json_of(run("calibrate", "--model_name_or_path", "reversed", "--validation_file", "dev.tsv",
+                              "--task_name", "sst2", "--split", "first-half", "--json"));
+    const double temperature = number(fit, "temperature");
+    assert_true(number(fit, "nll_after") <= number(fit, "nll_before"));
+    assert_int_equal((int)number(fit, "examples"), ROWS / 2);
+    assert_non_null(strstr(string(fit, "fitted_on"), "dev.tsv, first-half"));
+    assert_non_null(strstr(string(fit, "note"), "6 examples"));
+    char *text = get("reversed/calibration.json");
+    json_t *stored = json_loads(text, 0, NULL);
+    assert_true(fabs(number(stored, "temperature") - temperature) < 1e-8 * temperature);
+    json_t *e = json_of(run("eval", "--model_name_or_path", "reversed", "--task_name", "sst2", "--validation_file",
+                            "dev.tsv", "--split", "first-half", "--calibrated", "--json"));
+    assert_true(fabs(number(e, "nll") - number(fit, "nll_after")) < 1e-8);
+    assert_true(fabs(number(e, "temperature") - temperature) < 1e-8 * temperature);
+    json_decref(e);
+    json_decref(stored);
+    json_decref(fit);
+    free(text);
+    assert_prints(run("calibrate", "--model_name_or_path", "reversed", "--validation_file", "dev.tsv", "--task_name",
+                      "sst2", "--split", "random-first-half", "--seed", "3"),
+                  PARTS("temperature", "NLL", "note: ", "calibration.json"));
+}
+
+static void steps_are_timed(void **state)
+{
+    json_t *b = json_of(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "3", "--sequence_length",
+                            "16", "--steps", "3", "--profile", "--json"));
+    assert_int_equal((int)number(b, "tokens"), 3 * 16);
+    assert_true(number(b, "min_s") > 0 && number(b, "min_s") <= number(b, "median_s"));
+    assert_true(number(b, "median_s") <= number(b, "max_s") && number(b, "first_s") > 0);
+    assert_true(fabs(number(b, "tokens_per_s") * number(b, "median_s") - 48) < 1e-3);
+    const json_t *profile = json_object_get(b, "profile");
+    bool has_update = false;
+    for (size_t i = 0; i < json_array_size(profile); i++)
+        has_update |= strcmp(string(json_array_get(profile, i), "kernel"), "adamw") == 0;
+    assert_true(has_update);
+    json_decref(b);
+    json_t *joint =
+        json_of(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "2", "--sequence_length", "8",
+                    "--steps", "1", "--objective", "joint", "--noise_ratio", "3", "--token_budget", "24", "--json"));
+    assert_int_equal((int)number(joint, "tokens"), (1 + 1 + 3) * 2 * 8);
+    json_decref(joint);
+    assert_prints(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "2", "--sequence_length", "8",
+                      "--steps", "1", "--profile"),
+                  PARTS("median", "tokens/s", "launches"));
+}
+
+static void generation_is_timed(void **state)
+{
+    json_t *b = json_of(run("bench", "noise", "--random", "--layers", "1", "--hidden", "32", "--vocabulary", "64",
+                            "--slots", "4", "--new_tokens", "8", "--prompt_tokens", "3", "--runs", "2", "--json"));
+    assert_true(number(b, "tokens") >= 2 * 8 && number(b, "tokens") <= 2 * 8 * 8); // 2 runs of 8 texts of 1 to 8 tokens
+    assert_true(number(b, "tokens_per_s") > 0);
+    json_decref(b);
+}
+
+// ---- what is wrong
+
+static char *listing;
+
+static int add_to_listing(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    char *more = NULL;
+    if (asprintf(&more, "%s%s %lld\n", listing, path, S_ISREG(info->st_mode) ? (long long)info->st_size : -1LL) < 0)
+        return -1;
+    free(listing);
+    listing = more;
+    return 0;
+}
+
+// Every path below the folder with its size. The order is the directory's own, so only unchanged folders compare equal
+// for certain, which is what is asked.
+static char *list_folder(void)
+{
+    listing = strdup("");
+    assert_int_equal(nftw(folder, add_to_listing, 16, FTW_PHYS), 0);
+    return listing;
+}
+
+static void assert_bad_with(const char *part, const char *const *arguments, const run_with *with)
+{
+    char *before = list_folder();
+    ran r = run_program(folder, arguments, with);
+    char *after = list_folder();
+    const char *line = "";
+    if (r.code != 2) fail_msg("%s %s: expected exit code 2, got %d: %s", arguments[0], part, r.code, r.err);
+    if (count_complaints(r.err, &line) != 1) fail_msg("expected one line, got: %s", r.err);
+    if (strncmp(line, "ebmcl: ", 7) != 0 || !strstr(line, part)) fail_msg("expected \"%s\", got: %s", part, r.err);
+    if (r.out[0]) fail_msg("standard output holds: %s", r.out);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    free_ran(&r);
+}
+#define assert_bad(part, ...) assert_bad_with(part, (const char *const[]){__VA_ARGS__, NULL}, NULL)
+#define assert_bad_texts(part, name)                                                                                   \
+    assert_bad(part, "eval", "--model_name_or_path", "model", "--validation_file", name)
+#define assert_bad_model(part, name) assert_bad(part, "eval", "--model_name_or_path", name, "--test_file", "dev.tsv")
+
+static void wrong_arguments(void **state)
+{
+    assert_bad("unknown command 'evla'; did you mean 'eval'?", "evla");
+    assert_bad("unknown option --model_name_or_pth, the nearest is --model_name_or_path", "eval", "--model_name_or_pth",
+               "model");
+    assert_bad("unknown option --output_fil, the nearest is --output_file", "predict", "--output-fil", "x");
+    assert_bad("model_name_or_path", "eval", "--test_file", "dev.tsv");
+    assert_bad("output_file", "predict", "--model_name_or_path", "model", "--test_file", "dev.tsv");
+    assert_bad("texts are needed", "eval", "--model_name_or_path", "model");
+    assert_bad("texts are needed", "calibrate", "--model_name_or_path", "model", "--task_name", "sst2");
+    assert_bad("--validation_file and --test_file are both given", "eval", "--model_name_or_path", "model",
+               "--test_file", "dev.tsv", "--validation_file", "dev.tsv");
+    assert_bad("--temperature and --calibrated are both given", "eval", "--model_name_or_path", "model", "--test_file",
+               "dev.tsv", "--temperature", "1", "--calibrated");
+    assert_bad("calibration.json", "predict", "--model_name_or_path", "model", "--test_file", "dev.tsv",
+               "--output_file", "none.jsonl", "--calibrated");
+    assert_bad("--temperature", "eval", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--temperature",
+               "0");
+    assert_bad("first-half", "eval", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--split", "third");
+    assert_bad("--max_seq_length 41: expected 8 to 40", "eval", "--model_name_or_path", "model", "--test_file",
+               "dev.tsv", "--max_seq_length", "41");
+    assert_bad("tokens", "eval", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--token_budget", "4");
+    assert_bad("matches no device", "eval", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--device",
+               "no such device");
+    assert_bad("--format glue needs --task_name", "predict", "--model_name_or_path", "model", "--test_file", "dev.tsv",
+               "--output_file", "none.tsv", "--format", "glue");
+    assert_bad("nosuchtask", "eval", "--model_name_or_path", "model", "--task_name", "nosuchtask", "--data_dir", ".");
+}
+
+static void wrong_benchmarks(void **state)
+{
+    assert_bad("expected step or noise", "bench");
+    assert_bad("unknown part 'stpe'; did you mean 'step'?", "bench", "stpe");
+    assert_bad("one of them", "bench", "step");
+    assert_bad("one of them", "bench", "step", "--random", "minilm-l6", "--model_name_or_path", "model");
+    assert_bad("one of them", "bench", "noise");
+    assert_bad("texts of 41 tokens, but the model has positions for 40", "bench", "step", "--model_name_or_path",
+               "model", "--sequence_length", "41");
+    assert_bad("expected at most 256 together", "bench", "noise", "--random", "--prompt_tokens", "200", "--new_tokens",
+               "100");
+    assert_bad("config.json", "bench", "noise", "--noise_model", "model/nothing");
+}
+
+static void wrong_texts(void **state)
+{
+    put("empty.tsv", "");
+    put("header.tsv", "sentence\tlabel\n");
+    put("label.tsv", "sentence\tlabel\nthe film\tpositive\na plot\tmaybe\n");
+    put("unlabelled.tsv", "sentence\tlabel\nthe film\tpositive\na plot\t\n");
+    put("bytes.tsv", "sentence\tlabel\nthe film\tpositive\nb\xe4"
+                     "d\tnegative\n");
+    put("columns.tsv", "sentence\tlabel\nthe film\tpositive\textra\n");
+    put("names.tsv", "words\tkind\nthe film\tpositive\n");
+    put("broken.jsonl", "{\"sentence\": \"the film\", \"label\": \"positive\"}\n{\"sentence\": \n");
+    put("kind.xml", "<a/>");
+    put("broken.tsv.gz", "\x1f\x8b\x08\x00 not gzip");
+    assert_bad_texts("nowhere.tsv", "nowhere.tsv");
+    assert_bad_texts("model", "model");
+    assert_bad_texts("empty.tsv", "empty.tsv");
+    assert_bad_texts("header.tsv", "header.tsv");
+    assert_bad_texts("label.tsv:3: ", "label.tsv");
+    assert_bad_texts("maybe", "label.tsv");
+    assert_bad_texts("unlabelled.tsv:3: ", "unlabelled.tsv");
+    assert_bad_texts("bytes.tsv:3: ", "bytes.tsv");
+    assert_bad_texts("UTF-8", "bytes.tsv");
+    assert_bad_texts("columns.tsv:2: ", "columns.tsv");
+    assert_bad_texts("names.tsv", "names.tsv");
+    assert_bad_texts("broken.jsonl:2: ", "broken.jsonl");
+    assert_bad_texts("kind.xml", "kind.xml");
+    assert_bad_texts("broken.tsv.gz", "broken.tsv.gz");
+    assert_bad("label", "eval", "--model_name_or_path", "model", "--task_name", "sst2", "--test_file",
+               "SST-2/test.tsv");
+    assert_bad("RTE", "predict", "--model_name_or_path", "numbered", "--task_name", "rte", "--data_dir", ".",
+               "--output_file", "none.jsonl");
+}
+
+#define assert_bad_training(part, ...)                                                                                 \
+    assert_bad(part, "train", "--model_name_or_path", "model", "--max_seq_length", "16", "--max_steps", "1",           \
+               __VA_ARGS__)
+
+static void wrong_trainings(void **state)
+{
+    assert_bad_training("unknown option --learning_rat, the nearest is --learning_rate", "--learning_rat", "1");
+    assert_bad_training("training texts are needed", "--output_dir", "new");
+    assert_bad_training("label.tsv:3: ", "--train_file", "dev.tsv", "--validation_file", "label.tsv", "--output_dir",
+                        "new");
+    assert_bad_training("model is in use", "--train_file", "dev.tsv", "--output_dir", "model");
+    assert_bad_training("dev.tsv: expected a directory, found a file", "--train_file", "dev.tsv", "--output_dir",
+                        "dev.tsv/new");
+    assert_bad_training("one of them", "--train_file", "dev.tsv", "--output_dir", "new", "--objective", "joint");
+    assert_bad_training("nowhere.txt", "--train_file", "dev.tsv", "--output_dir", "new", "--objective", "joint",
+                        "--noise_file", "nowhere.txt");
+    assert_bad("nowhere: no such directory", "noise", "sample", "--noise_model", "nowhere", "--train_file", "dev.tsv",
+               "--num", "1", "--out", "new.txt");
+}
+
+static void copy_model(const char *name)
+{
+    static const char *const files[] = {"config.json",           "model.safetensors",       "vocab.txt",
+                                        "tokenizer_config.json", "special_tokens_map.json", "ebmcl.json"};
+    char *to = in_folder(folder, name);
+    assert_ok(ebm_directory_make(to));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *from = in_folder(folder, "model"), *source = in_folder(from, files[i]), *target = in_folder(to, files[i]);
+        assert_ok(ebm_file_copy(source, target));
+        free(from);
+        free(source);
+        free(target);
+    }
+    free(to);
+}
+
+// A copy of the model with the first `from` in one of its files replaced; to = NULL: the file cut there.
+static void copy_changed(const char *name, const char *file, const char *from, const char *to)
+{
+    copy_model(name);
+    char *directory = in_folder(folder, name), *path = in_folder(directory, file), *text = NULL, *changed = NULL;
+    assert_ok(ebm_file_read(path, 1 << 20, &text, NULL));
+    assert_non_null(strstr(text, from));
+    const int before = (int)(strstr(text, from) - text);
+    const char *after = to ? text + before + strlen(from) : "";
+    assert_true(asprintf(&changed, "%.*s%s%s", before, text, to ? to : "", after) >= 0);
+    put_file(path, changed, strlen(changed));
+    free(directory);
+    free(path);
+    free(text);
+    free(changed);
+}
+
+static void cut_weights(const char *name, off_t bytes)
+{
+    char path[512];
+    copy_model(name);
+    snprintf(path, sizeof path, "%s/%s/model.safetensors", folder, name);
+    assert_int_equal(truncate(path, bytes), 0);
+}
+
+static void remove_from(const char *name, const char *file)
+{
+    char path[512];
+    copy_model(name);
+    snprintf(path, sizeof path, "%s/%s/%s", folder, name, file);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void wrong_models(void **state)
+{
+    cut_weights("cut", 5000);
+    cut_weights("cut_header", 100);
+    cut_weights("no_bytes", 0);
+    remove_from("no_weights", "model.safetensors");
+    remove_from("no_config", "config.json");
+    remove_from("no_vocabulary", "vocab.txt");
+    copy_changed("no_key", "config.json", "\"hidden_size\"", "\"hidden_sighs\"");
+    copy_changed("wrong_shape", "config.json", "\"intermediate_size\": 128", "\"intermediate_size\": 144");
+    copy_changed("broken_config", "config.json", "\"hidden_size\"", NULL);
+    copy_changed("wrong_info", "ebmcl.json", "\"ce\"", "\"cd\"");
+    copy_changed("more_words", "vocab.txt", "film\n", "film\nmore\nwords\n");
+    copy_changed("bad_words", "vocab.txt", "film\n", "fi\xffm\n");
+    assert_bad_model("nothing/config.json", "nothing");
+    assert_bad_model("cut/model.safetensors", "cut");
+    assert_bad_model("cut_header/model.safetensors", "cut_header");
+    assert_bad_model("no_bytes/model.safetensors", "no_bytes");
+    assert_bad_model("no_weights", "no_weights");
+    assert_bad_model("no_config/config.json", "no_config");
+    assert_bad_model("no_vocabulary", "no_vocabulary");
+    assert_bad_model("hidden_size", "no_key");
+    assert_bad_model("encoder.layer.0.intermediate.dense", "wrong_shape");
+    assert_bad_model("broken_config/config.json:", "broken_config");
+    assert_bad_model("wrong_info/ebmcl.json", "wrong_info");
+    assert_bad_model("26 tokens, the model's vocabulary 24", "more_words"); // 5 special tokens, 19 words, 2 more
+    assert_bad_model("bad_words/vocab.txt", "bad_words");
+}
+
+static void models_for_something_else(void **state)
+{
+    copy_changed("other", "config.json", "\"bert\"", "\"t5\"");
+    assert_bad_model("t5", "other");
+    assert_bad("the model's labels are \"negative\", \"positive\", those of task cola are", "eval",
+               "--model_name_or_path", "model", "--task_name", "cola", "--test_file", "dev.tsv");
+    assert_bad("those of task mnli are", "eval", "--model_name_or_path", "numbered", "--task_name", "mnli",
+               "--test_file", "dev.tsv");
+    char *gpt2 = in_folder(folder, "gpt2");
+    ebm_config *config = NULL;
+    assert_ok(ebm_config_default_gpt2(1, 32, 64, 32, &config));
+    assert_ok(ebm_directory_make(gpt2));
+    assert_ok(ebm_config_save(config, gpt2));
+    ebm_config_free(config);
+    free(gpt2);
+    assert_bad_model("expected a bert or roberta model, found gpt2", "gpt2");
+}
+
+#define assert_bad_output(part, path)                                                                                  \
+    assert_bad(part, "predict", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--output_file", path)
+
+static void outputs_that_cannot_be_written(void **state)
+{
+    struct stat full;
+    assert_bad_output("Not a directory", "dev.tsv/out.jsonl");
+    assert_bad_output("No such file or directory", "nowhere/out.jsonl");
+    assert_bad_output("found a directory", "model");
+    assert_bad_output("/dev/full: expected a file", "/dev/full");
+    assert_int_equal(stat("/dev/full", &full), 0);
+    assert_true(S_ISCHR(full.st_mode)); // root could have replaced it
+    ran r = run_program(folder, PARTS("devices", "--json"), &(run_with){.stdout_to = "/dev/full"});
+    assert_int_equal(r.code, 2);
+    assert_non_null(strstr(r.err, "standard output"));
+    free_ran(&r);
+}
+
+static void repeat_texts(const char *name, int times)
+{
+    char *path = in_folder(folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("sentence\n", file);
+    for (int i = 0; i < times; i++) fprintf(file, "%s\n", TEXTS[i % ROWS]);
+    assert_int_equal(fclose(file), 0);
+    free(path);
+}
+
+// A limit on the size of files is the nearest thing to a full disk that needs no rights. It lies above what PoCL writes
+// while it looks into its cache and below the predictions, of at least 100 bytes each.
+static void a_full_disk(void **state)
+{
+    enum { TIMES = 30000, LIMIT = 3000000 };
+    const char *const arguments[] = {"predict",  "--model_name_or_path", "model",      "--test_file",
+                                     "many.tsv", "--output_file",        "full.jsonl", NULL};
+    repeat_texts("many.tsv", TIMES);
+    ran r = run_program(folder, arguments, NULL); // kernels are built and cached now
+    assert_int_equal(r.code, 0);
+    free_ran(&r);
+    char *path = in_folder(folder, "full.jsonl");
+    assert_int_equal(unlink(path), 0);
+    free(path);
+    assert_bad_with("full.jsonl: cannot write", arguments, &(run_with){.file_bytes = LIMIT});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_command_has_help),
+        cmocka_unit_test(devices_are_listed_and_checked),
+        cmocka_unit_test(evaluation_has_a_table_and_a_diagram),
+        cmocka_unit_test(evaluation_is_one_json_object),
+        cmocka_unit_test(labels_are_matched_by_name),
+        cmocka_unit_test(predictions_and_evaluation_agree),
+        cmocka_unit_test(a_scalar_energy_is_there_too),
+        cmocka_unit_test(submissions_are_in_the_tasks_order),
+        cmocka_unit_test(a_temperature_is_fitted_stored_and_used),
+        cmocka_unit_test(steps_are_timed),
+        cmocka_unit_test(generation_is_timed),
+        cmocka_unit_test(wrong_arguments),
+        cmocka_unit_test(wrong_benchmarks),
+        cmocka_unit_test(wrong_texts),
+        cmocka_unit_test(wrong_trainings),
+        cmocka_unit_test(wrong_models),
+        cmocka_unit_test(models_for_something_else),
+        cmocka_unit_test(outputs_that_cannot_be_written),
+        cmocka_unit_test(a_full_disk),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}

@@ -1,0 +1,27 @@
+// ebmcl bench: what is timed is what training runs.
+#include "command_bench.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const ebm_command parts[] = {
+    {"step", "whole training steps: forward, backward, AdamW", ebm_command_bench_step},
+    {"noise", "generation of noise texts", ebm_command_bench_noise},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+ebm_status ebm_command_bench(int argc, char **argv)
+{
+    const char *names[PARTS];
+    for (size_t i = 0; i < PARTS; i++) names[i] = parts[i].name;
+    if (argc == 0) return ebm_fail(EBM_ERROR_INPUT, "ebmcl bench: expected step or noise");
+    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+        printf("usage: ebmcl bench PART [--OPTION VALUE]...      ebmcl bench PART --help tells its options\n\n");
+        for (size_t i = 0; i < PARTS; i++) printf("  %-8s%s\n", parts[i].name, parts[i].summary);
+        return ebm_ok();
+    }
+    for (size_t i = 0; i < PARTS; i++)
+        if (strcmp(argv[0], parts[i].name) == 0) return parts[i].run(argc - 1, argv + 1);
+    return ebm_fail(EBM_ERROR_INPUT, "ebmcl bench: unknown part '%.60s'; did you mean '%s'?", argv[0],
+                    ebm_nearest_name(argv[0], names, PARTS));
+}

@@ -1,0 +1,10 @@
+// The parts of ebmcl bench.
+#ifndef EBM_COMMAND_BENCH_H
+#define EBM_COMMAND_BENCH_H
+
+#include "program.h"
+
+ebm_status ebm_command_bench_step(int argc, char **argv);
+ebm_status ebm_command_bench_noise(int argc, char **argv);
+
+#endif

@@ -1,0 +1,192 @@
+#include "scored_texts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "calibration.h"
+
+enum { SHORTEST = 8 }; // tokens: a pair's special tokens and a little text
+
+// The file that was named, and as which split it is read; NULL: the task's own of `fallback`.
+static ebm_status choose_split(const ebm_data_options *o, ebm_split fallback, ebm_split *split, const char **file)
+{
+    static const char *const names[] = {"--train_file", "--validation_file", "--test_file"};
+    const char *const files[] = {o->train_file, o->validation_file, o->test_file};
+    int chosen = -1;
+    for (int i = 0; i < 3; i++) {
+        if (!files[i]) continue;
+        if (chosen >= 0)
+            return ebm_fail(EBM_ERROR_INPUT, "%s and %s are both given, expected one of them", names[chosen], names[i]);
+        chosen = i;
+    }
+    *split = chosen >= 0 ? (ebm_split)chosen : fallback;
+    *file = chosen >= 0 ? files[chosen] : NULL;
+    if (*file || (o->task_name && o->data_dir)) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT,
+                    "texts are needed: --validation_file or --test_file, or --task_name with --data_dir");
+}
+
+static bool are_numbered(const ebm_config *config)
+{
+    char name[32];
+    for (size_t i = 0; i < config->label_count; i++) {
+        snprintf(name, sizeof name, "LABEL_%zu", i);
+        if (strcmp(config->labels[i], name) != 0) return false;
+    }
+    return true;
+}
+
+static int32_t find_label(const ebm_config *config, const char *name)
+{
+    int32_t id = ebm_config_label_id(config, name);
+    for (size_t i = 0; id < 0 && i < config->label_count; i++)
+        if (strcasecmp(config->labels[i], name) == 0) id = (int32_t)i;
+    return id;
+}
+
+// Fills task_to_model; a model that only numbers its labels gets the task's names.
+static ebm_status match_labels(ebm_scored_texts *s, const char *directory)
+{
+    const ebm_labels *wanted = &s->task->labels;
+    bool fits = wanted->count == s->config->label_count;
+    if (fits && are_numbered(s->config)) EBM_TRY(ebm_config_set_labels(s->config, wanted->names, wanted->count));
+    s->task_to_model = calloc(wanted->count, sizeof *s->task_to_model);
+    if (!s->task_to_model) return ebm_fail(EBM_ERROR_MEMORY, "no memory for labels");
+    for (size_t i = 0; i < wanted->count; i++) {
+        s->task_to_model[i] = find_label(s->config, wanted->names[i]);
+        fits = fits && s->task_to_model[i] >= 0;
+    }
+    if (fits) return ebm_ok();
+    char expected[160], found[160];
+    const ebm_labels own = {(const char *const *)s->config->labels, s->config->label_count, NULL};
+    return ebm_fail(EBM_ERROR_INPUT, "%s: the model's labels are %s, those of task %s are %s", directory,
+                    ebm_labels_text(&own, found, sizeof found), s->task->name,
+                    ebm_labels_text(wanted, expected, sizeof expected));
+}
+
+static ebm_status read_labels(ebm_scored_texts *s, const ebm_model_options *o)
+{
+    EBM_TRY(ebm_program_task(&o->data, &s->task));
+    EBM_TRY(ebm_config_load(o->directory, &s->config));
+    if (s->config->family == EBM_FAMILY_GPT2)
+        return ebm_fail(EBM_ERROR_INPUT, "%s: expected a bert or roberta model, found gpt2", o->directory);
+    if (s->task) EBM_TRY(match_labels(s, o->directory));
+    s->labels = (ebm_labels){(const char *const *)s->config->labels, s->config->label_count, NULL};
+    const size_t longest = ebm_config_max_tokens(s->config);
+    if (o->max_length > longest || (o->max_length > 0 && o->max_length < SHORTEST))
+        return ebm_fail(EBM_ERROR_INPUT, "--max_seq_length %zu: expected %d to %zu, the positions the model has",
+                        o->max_length, SHORTEST, longest);
+    return ebm_ok();
+}
+
+static ebm_status take_portion(const ebm_dataset *all, const ebm_text_choice *choice, ebm_dataset **portion)
+{
+    uint32_t *rows = NULL;
+    size_t count = 0;
+    EBM_TRY(ebm_portion_rows(choice->portion, ebm_dataset_count(all), choice->seed, &rows, &count));
+    ebm_dataset *taken = NULL;
+    ebm_status status = ebm_ok();
+    EBM_CHECK(ebm_dataset_create(ebm_dataset_labels(all), &taken), end);
+    for (size_t i = 0; i < count; i++) {
+        const ebm_row row = ebm_dataset_row(all, rows[i]);
+        EBM_CHECK(ebm_dataset_add(taken, row.text_a, row.text_b, row.label, row.line), end);
+    }
+    *portion = taken;
+    taken = NULL;
+end:
+    ebm_dataset_free(taken);
+    free(rows);
+    return status;
+}
+
+static ebm_status read_texts(ebm_scored_texts *s, const ebm_model_options *o, const ebm_text_choice *choice,
+                             ebm_dataset **texts)
+{
+    static const char *const splits[] = {"training texts", "validation texts", "test texts"};
+    const char *file = NULL;
+    ebm_split split = choice->split;
+    ebm_dataset *all = NULL;
+    EBM_TRY(choose_split(&o->data, choice->split, &split, &file));
+    const ebm_label_use use = choice->needs_labels ? EBM_LABELS_REQUIRED : EBM_LABELS_IGNORED;
+    EBM_TRY(ebm_program_read(&o->data, split, use, s->task ? &s->task->labels : &s->labels, &all));
+    const ebm_status status = take_portion(all, choice, texts);
+    ebm_dataset_free(all);
+    if (file)
+        snprintf(s->source, sizeof s->source, "%s, %s", file, ebm_portion_name(choice->portion));
+    else
+        snprintf(s->source, sizeof s->source, "%s %s, %s", s->task->name, splits[split],
+                 ebm_portion_name(choice->portion));
+    return status;
+}
+
+static ebm_status copy_labels(ebm_scored_texts *s, const ebm_dataset *texts)
+{
+    s->label = calloc(ebm_dataset_count(texts), sizeof *s->label);
+    if (!s->label) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu labels", ebm_dataset_count(texts));
+    for (size_t i = 0; i < ebm_dataset_count(texts); i++) {
+        const int32_t label = ebm_dataset_row(texts, i).label;
+        s->label[i] = s->task_to_model ? s->task_to_model[label] : label;
+    }
+    return ebm_ok();
+}
+
+static ebm_status predict(ebm_scored_texts *s, const ebm_model_options *o, ebm_device *device, const ebm_dataset *texts)
+{
+    const size_t count = ebm_dataset_count(texts);
+    ebm_predictor *predictor = NULL;
+    EBM_TRY(ebm_predictor_open(device, o->directory, o->token_budget, &predictor));
+    const bool has_energy = ebm_predictor_has_energy(predictor);
+    s->logits = calloc(count * s->labels.count, sizeof *s->logits);
+    s->energy = has_energy ? calloc(count, sizeof *s->energy) : NULL;
+    ebm_status status = ebm_ok();
+    if (!s->logits || (has_energy && !s->energy))
+        status = ebm_fail(EBM_ERROR_MEMORY, "no memory for predictions of %zu texts", count);
+    if (status.code == EBM_OK) status = ebm_predictor_dataset(predictor, texts, o->max_length, s->logits, s->energy);
+    ebm_predictor_free(predictor);
+    s->predictions = (ebm_predictions){count, (int)s->labels.count, s->logits, s->label, s->energy};
+    return status;
+}
+
+ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_text_choice *choice, ebm_scored_texts *s)
+{
+    ebm_device *device = NULL;
+    ebm_dataset *texts = NULL;
+    ebm_status status = ebm_ok();
+    *s = (ebm_scored_texts){0};
+    EBM_CHECK(read_labels(s, options), end);
+    EBM_CHECK(read_texts(s, options, choice, &texts), end);
+    if (choice->needs_labels) EBM_CHECK(copy_labels(s, texts), end);
+    EBM_CHECK(ebm_program_device(options->device, &device), end);
+    EBM_CHECK(predict(s, options, device, texts), end);
+end:
+    ebm_device_free(device);
+    ebm_dataset_free(texts);
+    if (status.code != EBM_OK) ebm_scored_texts_free(s);
+    return status;
+}
+
+void ebm_scored_texts_free(ebm_scored_texts *s)
+{
+    free(s->logits);
+    free(s->energy);
+    free(s->label);
+    free(s->task_to_model);
+    ebm_config_free(s->config);
+    *s = (ebm_scored_texts){0};
+}
+
+ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_options *parsed, bool calibrated,
+                                   double given, double *temperature)
+{
+    *temperature = given;
+    if (!calibrated) return ebm_ok();
+    if (ebm_options_given(parsed, "temperature"))
+        return ebm_fail(EBM_ERROR_INPUT, "--temperature and --calibrated are both given, expected one of them");
+    ebm_temperature stored;
+    EBM_TRY(ebm_temperature_load(options->directory, &stored));
+    *temperature = stored.temperature;
+    ebm_program_say("temperature %.4f, fitted on %s", stored.temperature, stored.fitted_on);
+    return ebm_ok();
+}

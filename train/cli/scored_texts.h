@@ -1,0 +1,109 @@
+// What eval, calibrate and predict share: a model directory run over the texts that the options name.
+//
+//     typedef struct { ebm_model_options model; ... } settings;
+//     static const ebm_option options[] = {EBM_MODEL_OPTIONS(settings, model), ...};
+//     ebm_scored_texts scored = {0};
+//     EBM_CHECK(ebm_scored_texts_create(&set.model, &choice, &scored), end);
+//     use(&scored.predictions);
+//     end: ebm_scored_texts_free(&scored);
+#ifndef EBM_SCORED_TEXTS_H
+#define EBM_SCORED_TEXTS_H
+
+#include "metrics.h"
+#include "portion.h"
+#include "predictor.h"
+#include "program.h"
+
+typedef struct {
+    const char *directory, *device;
+    ebm_data_options data;
+    size_t max_length, token_budget; // 0: defaults
+} ebm_model_options;
+#define EBM_MODEL_OPTIONS(type, member)                                                                                \
+    {"model_name_or_path",                                                                                             \
+     EBM_OPTION_STRING,                                                                                                \
+     offsetof(type, member.directory),                                                                                 \
+     NULL,                                                                                                             \
+     "Directory of a model trained to classify",                                                                       \
+     0,                                                                                                                \
+     0,                                                                                                                \
+     false,                                                                                                            \
+     NULL,                                                                                                             \
+     true},                                                                                                            \
+        EBM_DATA_OPTIONS(type, member.data),                                                                           \
+        {"max_seq_length",                                                                                             \
+         EBM_OPTION_SIZE,                                                                                              \
+         offsetof(type, member.max_length),                                                                            \
+         "0",                                                                                                          \
+         "Longest sequence in tokens; 0: as the model was trained",                                                    \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         false,                                                                                                        \
+         NULL,                                                                                                         \
+         false},                                                                                                       \
+        {"token_budget",                                                                                               \
+         EBM_OPTION_SIZE,                                                                                              \
+         offsetof(type, member.token_budget),                                                                          \
+         "0",                                                                                                          \
+         "Tokens of the largest packed batch; 0: 8192",                                                                \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         false,                                                                                                        \
+         NULL,                                                                                                         \
+         false},                                                                                                       \
+    {                                                                                                                  \
+        "device", EBM_OPTION_STRING, offsetof(type, member.device), NULL, "Index, platform:device or part of a name",  \
+            0, 0, false, NULL, false                                                                                   \
+    }
+
+typedef struct {
+    ebm_split split;     // the task's file that is read when no file is named
+    bool needs_labels;   // every row must have one; otherwise labels are not read
+    ebm_portion portion; // of the rows, drawn with `seed`
+    uint64_t seed;
+} ebm_text_choice;
+
+typedef struct {
+    char source[256];            // file (or task and split) and portion, for people
+    const ebm_task *task;        // NULL when none was named
+    ebm_config *config;          // the model's, labels named by the task where the model only numbers them
+    ebm_labels labels;           // views of config's names
+    int32_t *task_to_model;      // the model's id of each of the task's labels; NULL without a task
+    ebm_predictions predictions; // in the model's order of labels; label NULL when they are not read
+    float *logits, *energy;      // what predictions points at
+    int32_t *label;
+} ebm_scored_texts;
+
+// Texts of --test_file, --validation_file or --train_file (one of them), else of the task's file. A task's labels are
+// found among the model's by name, whatever the letter case; a model that only numbers its labels (LABEL_0 ...) has the
+// task's in the task's order. Says on standard error which device runs it.
+ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_text_choice *choice,
+                                   ebm_scored_texts *scored);
+void ebm_scored_texts_free(ebm_scored_texts *scored); // zeroed is accepted
+
+// --temperature and --calibrated: the value given, the one stored beside the model, or 1. Both at once are refused.
+ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_options *parsed, bool calibrated,
+                                   double given, double *temperature);
+#define EBM_TEMPERATURE_OPTIONS(type, temperature, calibrated)                                                         \
+    {"temperature",                                                                                                    \
+     EBM_OPTION_FLOAT,                                                                                                 \
+     offsetof(type, temperature),                                                                                      \
+     "1",                                                                                                              \
+     "Logits are divided by it",                                                                                       \
+     1e-6,                                                                                                             \
+     1e6,                                                                                                              \
+     false,                                                                                                            \
+     NULL,                                                                                                             \
+     false},                                                                                                           \
+    {                                                                                                                  \
+        "calibrated", EBM_OPTION_FLAG, offsetof(type, calibrated), NULL,                                               \
+            "Use the temperature that ebmcl calibrate stored beside the model", 0, 0, false, NULL, false               \
+    }
+
+// Names of ebm_portion in its order, for an option.
+#define EBM_PORTION_CHOICES                                                                                            \
+    {                                                                                                                  \
+        "all", "first-half", "second-half", "random-first-half", "random-second-half", NULL                            \
+    }
+
+#endif
