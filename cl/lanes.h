@@ -11,8 +11,30 @@
 typedef JOIN(float, LANES) lanes;
 typedef JOIN(int, LANES) int_lanes;
 typedef JOIN(uint, LANES) uint_lanes;
-#define load JOIN(vload, LANES)
-#define store JOIN(vstore, LANES)
+
+// vload and vstore, as one instruction: PoCL 3.1 builds vstore16 of four smaller stores.
+#if LANES == 4
+#define load vload4
+#define store vstore4
+#else
+#define LOAD_STORE(space, element)                                                                                     \
+    static inline __attribute__((overloadable, always_inline)) JOIN(element, LANES)                                    \
+        load(size_t block, space const element *from)                                                                  \
+    {                                                                                                                  \
+        return *(space const unaligned_##element *)(from + block * LANES);                                             \
+    }                                                                                                                  \
+    static inline __attribute__((overloadable, always_inline)) void store(JOIN(element, LANES) value, size_t block,    \
+                                                                          space element *to)                           \
+    {                                                                                                                  \
+        *(space unaligned_##element *)(to + block * LANES) = value;                                                    \
+    }
+#define LOAD_STORE_ANYWHERE(element)                                                                                   \
+    typedef JOIN(element, LANES) unaligned_##element __attribute__((aligned(4)));                                      \
+    LOAD_STORE(__global, element) LOAD_STORE(__local, element) LOAD_STORE(__private, element)
+LOAD_STORE_ANYWHERE(float)
+LOAD_STORE_ANYWHERE(int)
+LOAD_STORE_ANYWHERE(uint)
+#endif
 
 // The same for __global rows whose blocks start at multiples of LANES floats, as those of tensors with a multiple of 16
 // channels do: one instruction, where PoCL makes up to eight of a vload16 and GPU compilers four of a vload4.
