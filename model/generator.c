@@ -171,6 +171,9 @@ static ebm_status start_run(ebm_generator *g, bool allow_separator, ebm_sampling
     const ebm_noise_roles roles = ebm_noise_model_roles(g->model);
     const int32_t banned[BANNED] = {roles.mask, roles.start, roles.separator};
     for (size_t s = 0; s < g->set.slots; s++) g->host_state[s] = -1;
+    // A run that failed half way may have left some.
+    g->waiting = 0;
+    g->batch.sequences = g->batch.tokens = g->batch.longest = 0;
     EBM_TRY(ebm_slice_write(g->device, g->banned, 0, BANNED, banned));
     EBM_TRY(ebm_slice_write(g->device, g->positions, 0, g->set.slots, g->host_state));
     EBM_TRY(ebm_slice_write(g->device, g->drawn, 0, g->set.slots, g->host_state));

@@ -1,0 +1,281 @@
+// Generation with the tiny GPT-2: texts do not depend on slots, greedy texts follow the uncached model, ends and bans.
+#include <stdio.h>
+
+#include "expected.h"
+#include "folder.h"
+#include "generator.h"
+#include "packing.h"
+
+enum { TEXTS = 20, CAPACITY = 28, MOST_NEW = 18, LONGEST_PROMPT = CAPACITY - MOST_NEW, SEQUENCES = 16 };
+
+// Roles of fixtures/models/gpt2/vocab.txt.
+enum { END = 0, START = 2, SEPARATOR = 3, MASK = 4 };
+
+typedef struct {
+    ebm_noise_model *model;
+    ebm_generator *generator;
+    ebm_arena *arena;
+    ebm_packing *packing;
+    int32_t tokens[TEXTS * MOST_NEW], lengths[TEXTS];
+} setup;
+
+typedef struct {
+    size_t slots;
+    int top_k;
+    float temperature;
+    uint64_t seed;
+} how;
+
+static int32_t prompt_ids[TEXTS * LONGEST_PROMPT];
+static ebm_prompt prompts[TEXTS];
+
+// Lengths 1 to LONGEST_PROMPT, all tokens of the vocabulary, the start token last.
+static void make_prompts(void)
+{
+    for (size_t i = 0; i < TEXTS; i++) {
+        int32_t *ids = prompt_ids + i * LONGEST_PROMPT;
+        const size_t count = 1 + i % LONGEST_PROMPT;
+        for (size_t j = 0; j < count; j++) ids[j] = (int32_t)((7 * i + 13 * j + 5) % 50);
+        ids[count - 1] = START;
+        prompts[i] = (ebm_prompt){ids, count};
+    }
+}
+
+static void open_from(setup *s, const char *folder, const how *h)
+{
+    const ebm_limits limits = {CAPACITY, SEQUENCES, false};
+    const ebm_decoder_settings decoder = {limits, h->slots, CAPACITY};
+    const ebm_generator_settings settings = {h->slots, CAPACITY,       TEXTS,    MOST_NEW,
+                                             limits,   h->temperature, h->top_k, h->seed};
+    make_prompts();
+    memset(s, 0, sizeof *s);
+    assert_ok(ebm_noise_model_open(device, folder, &decoder, &s->model));
+    s->arena = ebm_arena_create(device, "generation");
+    assert_non_null(s->arena);
+    assert_ok(ebm_generator_create(s->model, &settings, s->arena, &s->generator));
+    assert_ok(ebm_packing_create(device, ebm_noise_model_config(s->model), &limits, s->arena, &s->packing));
+    assert_ok(ebm_noise_model_allocate(s->model));
+    assert_ok(ebm_arena_allocate(s->arena));
+}
+
+static void open_setup(setup *s, const how *h) { open_from(s, model_folder("gpt2"), h); }
+
+static void free_setup(setup *s)
+{
+    ebm_packing_free(s->packing);
+    ebm_generator_free(s->generator);
+    ebm_noise_model_free(s->model);
+    ebm_arena_free(s->arena);
+}
+
+// Tokens behind a text's end are what earlier texts left there: they are replaced by -1.
+static void generate(setup *s, size_t first, size_t count, bool allow_separator)
+{
+    assert_ok(ebm_generator_run(s->generator, prompts + first, count, first, allow_separator));
+    memcpy(s->lengths, ebm_generator_lengths(s->generator), count * sizeof *s->lengths);
+    assert_ok(ebm_slice_read(device, ebm_generator_tokens(s->generator), 0, count * MOST_NEW, s->tokens));
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = s->lengths[i] < 0 ? MOST_NEW : (size_t)s->lengths[i]; j < MOST_NEW; j++)
+            s->tokens[i * MOST_NEW + j] = -1;
+}
+
+static void assert_same_texts(const setup *a, size_t a_first, const setup *b, size_t b_first, size_t count)
+{
+    assert_memory_equal(a->lengths + a_first, b->lengths + b_first, count * sizeof *a->lengths);
+    assert_memory_equal(a->tokens + a_first * MOST_NEW, b->tokens + b_first * MOST_NEW,
+                        count * MOST_NEW * sizeof *a->tokens);
+}
+
+static void test_any_number_of_slots(void **state)
+{
+    static const size_t slots[] = {4, 7, 16};
+    static const int top_ks[] = {20, 0};
+    for (size_t k = 0; k < 2; k++) {
+        setup one, other;
+        open_setup(&one, &(how){1, top_ks[k], 1, 5});
+        generate(&one, 0, TEXTS, true);
+        for (size_t i = 0; i < 3; i++) {
+            open_setup(&other, &(how){slots[i], top_ks[k], 1, 5});
+            generate(&other, 0, TEXTS, true);
+            assert_same_texts(&one, 0, &other, 0, TEXTS);
+            free_setup(&other);
+        }
+        free_setup(&one);
+    }
+}
+
+// A text is drawn by its number: in several runs, after other texts, it comes out the same; another seed gives others.
+static void test_runs_in_pieces(void **state)
+{
+    setup whole, pieces, other;
+    open_setup(&whole, &(how){7, 20, 1, 5});
+    open_setup(&pieces, &(how){7, 20, 1, 5});
+    open_setup(&other, &(how){7, 20, 1, 6});
+    generate(&whole, 0, TEXTS, false);
+    generate(&other, 0, TEXTS, false);
+    assert_true(memcmp(whole.tokens, other.tokens, sizeof whole.tokens) != 0);
+    for (size_t first = 0; first < TEXTS; first += 5) {
+        generate(&pieces, first, 5, false);
+        assert_same_texts(&whole, first, &pieces, 0, 5);
+    }
+    generate(&whole, 0, 0, false);
+    free_setup(&whole);
+    free_setup(&pieces);
+    free_setup(&other);
+}
+
+// Logits of the last position of `ids`, uncached: the packed forward's hidden state times the embedding, in double.
+static void uncached_logits(setup *s, const int32_t *ids, size_t count, const float *word, double *logits)
+{
+    const ebm_config *config = ebm_noise_model_config(s->model);
+    const size_t C = config->hidden;
+    const ebm_run run = {0};
+    ebm_decoder *decoder = ebm_noise_model_decoder(s->model);
+    ebm_batch batch;
+    bool fits = false;
+    ebm_packing_clear(s->packing, 0, 0);
+    assert_ok(ebm_packing_add(s->packing, (ebm_sequence){ids, NULL, count}, &fits));
+    assert_true(fits);
+    assert_ok(ebm_packing_send(s->packing, &batch));
+    assert_ok(ebm_decoder_forward(decoder, &batch, &run));
+    float *hidden = calloc(C, sizeof *hidden);
+    assert_ok(ebm_slice_read(device, ebm_decoder_output(decoder), (count - 1) * C, C, hidden));
+    for (size_t v = 0; v < config->vocabulary; v++) {
+        logits[v] = 0;
+        for (size_t c = 0; c < C; c++) logits[v] += (double)hidden[c] * (double)word[v * C + c];
+    }
+    free(hidden);
+}
+
+// `chosen` has the largest logit of those that may be drawn; 2e-5: twice what test_decoder.c allows a logit.
+static void assert_is_largest(const double *logits, size_t vocabulary, int32_t chosen)
+{
+    for (size_t v = 0; v < vocabulary; v++) {
+        if (v == MASK || v == START || v == SEPARATOR) continue;
+        if (logits[v] > logits[chosen] + 2e-5)
+            fail_msg("token %zu has logit %.7g, %d was chosen with %.7g", v, logits[v], (int)chosen, logits[chosen]);
+    }
+}
+
+static void check_greedy(setup *s, size_t text, const float *word)
+{
+    const size_t vocabulary = ebm_noise_model_config(s->model)->vocabulary;
+    const bool ended = s->lengths[text] >= 0;
+    const size_t drawn = ended ? (size_t)s->lengths[text] + 1 : MOST_NEW;
+    int32_t ids[CAPACITY];
+    size_t count = prompts[text].count;
+    double *logits = calloc(vocabulary, sizeof *logits);
+    memcpy(ids, prompts[text].ids, count * sizeof *ids);
+    for (size_t i = 0; i < drawn; i++) {
+        const int32_t token = ended && i + 1 == drawn ? END : s->tokens[text * MOST_NEW + i];
+        uncached_logits(s, ids, count, word, logits);
+        assert_is_largest(logits, vocabulary, token);
+        ids[count++] = token;
+    }
+    free(logits);
+}
+
+static void test_greedy(void **state)
+{
+    setup s;
+    open_setup(&s, &(how){7, 1, 1, 5});
+    generate(&s, 0, TEXTS, false);
+    const ebm_parameter *word = ebm_parameters_find(ebm_noise_model_parameters(s.model), "transformer.wte.weight");
+    float *embedding = read_floats(word->tensor->weight, word->rows * word->columns);
+    for (size_t i = 0; i < TEXTS; i++) check_greedy(&s, i, embedding);
+    free(embedding);
+    free_setup(&s);
+}
+
+// At temperature 3 nearly every token has its chance: some texts end, others are cut at MOST_NEW tokens.
+static void test_ends_and_bans(void **state)
+{
+    setup s;
+    size_t separators[2] = {0}, ended = 0, cut = 0;
+    uint64_t drawn = 0;
+    open_setup(&s, &(how){7, 0, 3, 9});
+    for (int allowed = 0; allowed < 2; allowed++) {
+        generate(&s, 0, TEXTS, allowed);
+        for (size_t i = 0; i < TEXTS; i++) {
+            const int32_t length = s.lengths[i];
+            assert_true(length == -2 || (length >= 0 && length < MOST_NEW));
+            if (length == -2)
+                cut++;
+            else
+                ended++;
+            drawn += length == -2 ? MOST_NEW : (uint64_t)length + 1;
+            for (size_t j = 0; j < (length == -2 ? MOST_NEW : (size_t)length); j++) {
+                const int32_t token = s.tokens[i * MOST_NEW + j];
+                assert_true(token > 0 && token < 50 && token != END && token != START && token != MASK);
+                separators[allowed] += token == SEPARATOR;
+            }
+        }
+    }
+    assert_int_equal(separators[0], 0);
+    assert_true(separators[1] > 0);
+    assert_true(ended > 0 && cut > 0);
+    assert_true(ebm_generator_sampled(s.generator) == drawn);
+    free_setup(&s);
+}
+
+static void test_refused(void **state)
+{
+    const int32_t ids[LONGEST_PROMPT + 1] = {0};
+    const ebm_prompt empty = {ids, 0}, too_long = {ids, LONGEST_PROMPT + 1};
+    const ebm_prompt some_good[] = {{ids, 3}, {ids, 2}, {ids, 1}, too_long};
+    const ebm_limits limits = {CAPACITY, SEQUENCES, false};
+    ebm_generator_settings settings = {4, CAPACITY, TEXTS, CAPACITY, limits, 1, 20, 1};
+    ebm_generator *none = NULL;
+    ebm_noise_model *model = NULL;
+    setup s;
+    open_setup(&s, &(how){4, 20, 1, 1});
+    assert_fails(ebm_generator_run(s.generator, &empty, 1, 0, false), EBM_ERROR_INPUT, "a prompt of 0 tokens");
+    assert_fails(ebm_generator_run(s.generator, &too_long, 1, 0, false), EBM_ERROR_INPUT, "from 1 to 10 fit");
+    assert_fails(ebm_generator_run(s.generator, some_good, 4, 0, false), EBM_ERROR_INPUT, "a prompt of 11 tokens");
+    assert_fails(ebm_generator_run(s.generator, prompts, TEXTS + 1, 0, false), EBM_ERROR_INPUT, "planned for 20");
+    assert_fails(ebm_generator_create(s.model, &settings, s.arena, &none), EBM_ERROR_INPUT, "must be positive and fit");
+    assert_null(none);
+    const ebm_decoder_settings decoder = {limits, 4, 33};
+    assert_fails(ebm_noise_model_open(device, model_folder("gpt2"), &decoder, &model), EBM_ERROR_INPUT,
+                 "positions for 32");
+    assert_null(model);
+    // After a refusal the next run is as if nothing had happened.
+    setup fresh;
+    open_setup(&fresh, &(how){4, 20, 1, 1});
+    generate(&s, 0, TEXTS, true);
+    generate(&fresh, 0, TEXTS, true);
+    assert_same_texts(&s, 0, &fresh, 0, TEXTS);
+    free_setup(&fresh);
+    free_setup(&s);
+}
+
+static void test_saved_model_draws_the_same_texts(void **state)
+{
+    setup s, loaded;
+    open_setup(&s, &(how){7, 20, 1, 5});
+    assert_ok(ebm_noise_model_save(s.model, *state));
+    open_from(&loaded, *state, &(how){7, 20, 1, 5});
+    const ebm_noise_roles roles = ebm_noise_model_roles(loaded.model);
+    assert_int_equal(roles.mask, MASK);
+    assert_int_equal(roles.separator, SEPARATOR);
+    assert_int_equal(roles.start, START);
+    assert_int_equal(roles.end, END);
+    generate(&s, 0, TEXTS, true);
+    generate(&loaded, 0, TEXTS, true);
+    assert_same_texts(&s, 0, &loaded, 0, TEXTS);
+    free_setup(&s);
+    free_setup(&loaded);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_number_of_slots),
+        cmocka_unit_test(test_runs_in_pieces),
+        cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_ends_and_bans),
+        cmocka_unit_test(test_refused),
+        in_own_folder(test_saved_model_draws_the_same_texts),
+    };
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
