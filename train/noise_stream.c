@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "encoded.h"
 #include "noise_block.h"
 #include "order.h"
 #include "random.h"
+#include "timing.h"
 
 // A position of a stream from a model: block number and index of the next text in it.
 enum { INDEX_BITS = 20, MAX_EMPTY_BLOCKS = 4 };
@@ -34,13 +34,6 @@ struct ebm_noise_stream {
     char *text;
     ebm_noise_statistics statistics;
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_tokenizer *tokenizer, size_t max_length,
                                        uint64_t seed, ebm_noise_stream **out)
@@ -194,13 +187,13 @@ static uint32_t next_row(ebm_noise_stream *s)
 
 ebm_status ebm_noise_stream_next(ebm_noise_stream *s, size_t count, ebm_sequence *sequences)
 {
-    const double start = now();
+    const double start = ebm_now();
     if (s->maker)
         EBM_TRY(next_from_model(s, count, sequences));
     else
         for (size_t i = 0; i < count; i++) sequences[i] = ebm_encoded_sequence(s->encoded, next_row(s));
     s->statistics.delivered += count;
-    s->statistics.seconds += now() - start;
+    s->statistics.seconds += ebm_now() - start;
     return ebm_ok();
 }
 
@@ -224,13 +217,13 @@ static ebm_status text_from_file(ebm_noise_stream *s)
 
 ebm_status ebm_noise_stream_next_text(ebm_noise_stream *s, const char **text)
 {
-    const double start = now();
+    const double start = ebm_now();
     free(s->text);
     s->text = NULL;
     EBM_TRY(s->maker ? text_from_model(s) : text_from_file(s));
     *text = s->text;
     s->statistics.delivered++;
-    s->statistics.seconds += now() - start;
+    s->statistics.seconds += ebm_now() - start;
     return ebm_ok();
 }
 

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "order.h"
 #include "packing.h"
 #include "random.h"
+#include "timing.h"
 
 enum { PHASE_DRAWS = 1 << 26 }; // draws of masks: training from 0 on, held-out texts from here on
 
@@ -24,13 +24,6 @@ struct ebm_noise_trainer {
     size_t tensor_count;
     uint64_t update; // over all phases: bias correction and dropout go on
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 ebm_status ebm_noise_trainer_create(ebm_noise_model *model, const ebm_noise_trainer_settings *settings,
                                     ebm_noise_trainer **out)
@@ -206,7 +199,7 @@ typedef struct {
 
 static ebm_status one_step(ebm_noise_trainer *t, phase_run *p)
 {
-    const double start = now();
+    const double start = ebm_now();
     const size_t left = ebm_order_left(p->order), count = left < p->phase->batch_size ? left : p->phase->batch_size;
     const uint32_t epoch = ebm_order_epoch(p->order);
     double sum = 0, norm = 0;
@@ -222,7 +215,7 @@ static ebm_status one_step(ebm_noise_trainer *t, phase_run *p)
     t->update++;
     p->done++;
     p->window_loss += sum / (double)targets;
-    p->window_seconds += now() - start;
+    p->window_seconds += ebm_now() - start;
     p->window_tokens += (double)tokens;
     p->window_steps++;
     return ebm_ok();
@@ -238,7 +231,7 @@ static void report(ebm_noise_trainer *t, phase_run *p)
         .loss = p->window_loss / (double)p->window_steps,
         .learning_rate = ebm_learning_rate_at(&p->schedule, p->done - 1),
         .tokens_per_second = p->window_tokens / p->window_seconds,
-        .seconds_left = (now() - p->started) / (double)p->done * (double)(p->total - p->done),
+        .seconds_left = (ebm_now() - p->started) / (double)p->done * (double)(p->total - p->done),
     };
     if (t->set.listener.progress) t->set.listener.progress(t->set.listener.context, &progress);
     if (p->window_steps < WINDOW) return;
@@ -285,7 +278,7 @@ static ebm_status start_phase(ebm_noise_trainer *t, phase_run *p)
     p->schedule =
         (ebm_schedule){p->phase->learning_rate, (uint64_t)ceil(p->phase->warmup_ratio * (double)p->total), p->total};
     p->rows = calloc(B, sizeof *p->rows);
-    p->started = now();
+    p->started = ebm_now();
     if (!p->rows) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a batch of %zu", B);
     EBM_TRY(reserve_rows(t, B));
     return ebm_order_create(t->set.seed, EBM_SITE_SHUFFLE, n, &p->order);

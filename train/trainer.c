@@ -5,22 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "separation.h"
 #include "file.h"
 #include "predict.h"
 #include "random.h"
+#include "separation.h"
+#include "timing.h"
 #include "trainer_internal.h"
 
 enum { MAX_HELD_NOISE = 512 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static bool is_joint(const ebm_trainer *t) { return t->set.step.objective == EBM_OBJECTIVE_JOINT; }
 static bool has_own_data(const ebm_trainer *t) { return is_joint(t) && t->set.step.nce_data == EBM_NCE_SEPARATE; }
@@ -208,7 +201,7 @@ static void add_to_window(ebm_log_window *w, const ebm_step_result *result, doub
 static ebm_progress progress_of(const ebm_trainer *t)
 {
     const ebm_log_window *w = &t->window;
-    const double steps = (double)w->steps, per_step = (now() - t->started_at) / (double)(t->done - t->started_step);
+    const double steps = (double)w->steps, per_step = (ebm_now() - t->started_at) / (double)(t->done - t->started_step);
     const ebm_progress p = {
         .step = t->done,
         .total_steps = t->total,
@@ -233,18 +226,18 @@ static ebm_progress progress_of(const ebm_trainer *t)
 
 static ebm_status one_step(ebm_trainer *t)
 {
-    const double start = now();
+    const double start = ebm_now();
     ebm_step_texts texts;
     ebm_step_result result;
     double norm = 0;
     EBM_TRY(gather(t, &texts));
-    const double noise = is_joint(t) ? now() - start : 0;
+    const double noise = is_joint(t) ? ebm_now() - start : 0;
     const ebm_run run = {.training = true, .seed = t->set.seed, .step = (uint32_t)t->done};
     EBM_TRY(ebm_step_gradients(t->step, &texts, &run, &result));
     EBM_TRY(ebm_optimizer_step(t->optimizer, ebm_learning_rate_at(&t->schedule, t->done), t->done + 1, true));
     EBM_TRY(ebm_optimizer_norm(t->optimizer, &norm));
     t->done++;
-    add_to_window(&t->window, &result, norm, now() - start, noise);
+    add_to_window(&t->window, &result, norm, ebm_now() - start, noise);
     return ebm_ok();
 }
 
@@ -254,7 +247,7 @@ static ebm_status measure_noise(ebm_trainer *t, ebm_trainer_evaluation *e)
     EBM_TRY(ebm_predict_energies(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->held_noise,
                                  t->held_count, t->noise_energy));
     EBM_TRY(ebm_separation_measure(t->data_energy, ebm_encoded_count(t->in.validation), t->noise_energy, t->held_count,
-                                 t->set.step.noise_ratio, &contrast));
+                                   t->set.step.noise_ratio, &contrast));
     e->has_noise = true;
     e->told_apart = contrast.told_apart;
     e->auroc = contrast.auroc;
@@ -362,7 +355,7 @@ ebm_status ebm_trainer_run(ebm_trainer *t)
     const uint64_t position = is_joint(t) ? ebm_noise_stream_position(t->in.noise) : 0;
     EBM_TRY(hold_out_noise(t));
     if (is_joint(t) && position != 0) EBM_TRY(ebm_noise_stream_seek(t->in.noise, position));
-    t->started_at = now();
+    t->started_at = ebm_now();
     t->started_step = t->done;
     while (t->done < t->total) {
         EBM_TRY(ebm_in(one_step(t), "step %" PRIu64, t->done + 1));
