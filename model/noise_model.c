@@ -1,13 +1,12 @@
 #include "noise_model.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
+#include "json_file.h"
 
 static const char *const ROLES_FILE = "noise.json";
-enum { ROLES_LIMIT = 1 << 16 };
 
 struct ebm_noise_model {
     ebm_device *device;
@@ -43,27 +42,18 @@ static ebm_status read_roles(const char *directory, const ebm_tokenizer *tokeniz
 {
     static const char *const keys[] = {"mask_token", "separator_token", "start_token", "end_token"};
     int32_t *const ids[] = {&roles->mask, &roles->separator, &roles->start, &roles->end};
-    char *path = ebm_path_join(directory, ROLES_FILE), *text = NULL;
     json_t *json = NULL;
-    json_error_t error;
-    size_t size = 0;
-    *found = path && ebm_file_exists(path);
+    EBM_TRY(ebm_json_file_read(directory, ROLES_FILE, &json));
     ebm_status status = ebm_ok();
-    if (!*found) goto end;
-    EBM_CHECK(ebm_file_read(path, ROLES_LIMIT, &text, &size), end);
-    json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!json) status = ebm_fail(EBM_ERROR_INPUT, "%s:%d: %s", path, error.line, error.text);
-    for (size_t i = 0; i < 4 && status.code == EBM_OK; i++) {
+    *found = json != NULL;
+    for (size_t i = 0; json && i < 4 && status.code == EBM_OK; i++) {
         const char *token = json_string_value(json_object_get(json, keys[i]));
         *ids[i] = token ? ebm_tokenizer_id(tokenizer, token) : -1;
         if (*ids[i] < 0)
-            status = ebm_fail(EBM_ERROR_INPUT, "%s: \"%s\" must be a token of the vocabulary, found %s", path, keys[i],
-                              token ? token : "nothing");
+            status = ebm_fail(EBM_ERROR_INPUT, "%s/%s: \"%s\" must be a token of the vocabulary, found %s", directory,
+                              ROLES_FILE, keys[i], token ? token : "nothing");
     }
-end:
     json_decref(json);
-    free(text);
-    free(path);
     return status;
 }
 
@@ -233,17 +223,12 @@ end:
 
 static ebm_status save_roles(const ebm_noise_model *m, const char *directory)
 {
-    json_t *json = json_pack("{s:s s:s s:s s:s}", "mask_token", ebm_tokenizer_text(m->tokenizer, m->roles.mask),
-                             "separator_token", ebm_tokenizer_text(m->tokenizer, m->roles.separator), "start_token",
-                             ebm_tokenizer_text(m->tokenizer, m->roles.start), "end_token",
-                             ebm_tokenizer_text(m->tokenizer, m->roles.end));
-    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL, *path = ebm_path_join(directory, ROLES_FILE);
-    const ebm_status status = text && path ? ebm_file_write(path, text, strlen(text))
-                                           : ebm_fail(EBM_ERROR_MEMORY, "no host memory for %s", ROLES_FILE);
-    free(path);
-    free(text);
-    json_decref(json);
-    return status;
+    const ebm_tokenizer *t = m->tokenizer;
+    return ebm_json_file_write(directory, ROLES_FILE,
+                               json_pack("{s:s s:s s:s s:s}", "mask_token", ebm_tokenizer_text(t, m->roles.mask),
+                                         "separator_token", ebm_tokenizer_text(t, m->roles.separator), "start_token",
+                                         ebm_tokenizer_text(t, m->roles.start), "end_token",
+                                         ebm_tokenizer_text(t, m->roles.end)));
 }
 
 ebm_status ebm_noise_model_save(ebm_noise_model *m, const char *directory)

@@ -4,19 +4,18 @@
 //     and the settings that must not change
 #include <dirent.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
+#include "json_file.h"
 #include "trainer_internal.h"
 
 static const char *const STATE_FILE = "trainer_state.json";
 static const char *const MOMENT_FILES[2] = {"optimizer_moment1.safetensors", "optimizer_moment2.safetensors"};
 static const ebm_part MOMENTS[2] = {EBM_PART_MOMENT1, EBM_PART_MOMENT2};
-enum { STATE_LIMIT = 1 << 20 };
 
 // What would make the rest of the run another one if it changed.
 static json_t *settings_of(const ebm_trainer *t)
@@ -53,18 +52,11 @@ static json_t *best_of(const ebm_trainer *t)
 static ebm_status write_state(const ebm_trainer *t, const char *directory)
 {
     const uint64_t noise = t->in.noise ? ebm_noise_stream_position(t->in.noise) : 0;
-    json_t *json = json_pack("{s:I s:f s:o? s:o? s:I s:o? s:o?}", "global_step", (json_int_t)t->done, "epoch",
-                             (double)t->done / (double)t->steps_per_epoch, "order", place_of(t->order), "nce_order",
-                             place_of(t->nce_order), "noise_position", (json_int_t)noise, "best", best_of(t),
-                             "settings", settings_of(t));
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
-    char *path = ebm_path_join(directory, STATE_FILE);
-    const ebm_status status = text && path ? ebm_file_write(path, text, strlen(text))
-                                           : ebm_fail(EBM_ERROR_MEMORY, "no host memory for %s", STATE_FILE);
-    free(path);
-    free(text);
-    json_decref(json);
-    return status;
+    return ebm_json_file_write(directory, STATE_FILE,
+                               json_pack("{s:I s:f s:o? s:o? s:I s:o? s:o?}", "global_step", (json_int_t)t->done,
+                                         "epoch", (double)t->done / (double)t->steps_per_epoch, "order",
+                                         place_of(t->order), "nce_order", place_of(t->nce_order), "noise_position",
+                                         (json_int_t)noise, "best", best_of(t), "settings", settings_of(t)));
 }
 
 static ebm_status write_moments(ebm_trainer *t, const char *directory)
@@ -185,20 +177,14 @@ static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *jso
 
 static ebm_status read_state_file(ebm_trainer *t, const char *directory)
 {
-    char *path = ebm_path_join(directory, STATE_FILE), *text = NULL;
     json_t *json = NULL;
-    size_t size = 0;
-    ebm_status status = ebm_file_read(path, STATE_LIMIT, &text, &size);
-    EBM_CHECK(status, end);
-    json_error_t error;
-    json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!json) status = ebm_fail(EBM_ERROR_INPUT, "%s:%d: %s", path, error.line, error.text);
-    EBM_CHECK(status, end);
-    status = read_state(t, path, json);
-end:
-    json_decref(json);
-    free(text);
+    EBM_TRY(ebm_json_file_read(directory, STATE_FILE, &json));
+    if (!json) return ebm_fail(EBM_ERROR_INPUT, "%s: no checkpoint, %s is missing", directory, STATE_FILE);
+    char *path = ebm_path_join(directory, STATE_FILE);
+    const ebm_status status =
+        path ? read_state(t, path, json) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
     free(path);
+    json_decref(json);
     return status;
 }
 
