@@ -10,6 +10,7 @@
 #include "noise_trainer.h"
 #include "plain_text.h"
 #include "program.h"
+#include "progress.h"
 
 static const char *const OBJECTIVES[] = {"masked", "plain", NULL};
 
@@ -180,20 +181,6 @@ static ebm_status init_embeddings(train_run *r)
     return ebm_ok();
 }
 
-static void show_progress(void *context, const ebm_noise_progress *p)
-{
-    char left[16];
-    ebm_program_duration(p->seconds_left, left);
-    ebm_program_progress("step %" PRIu64 "/%" PRIu64 "  loss %.4f  %.0f tokens/s  %s left", p->step, p->total_steps,
-                         p->loss, p->tokens_per_second, left);
-}
-
-static void show_evaluation(void *context, const ebm_noise_evaluation *e)
-{
-    ebm_program_say("step %" PRIu64 " (epoch %.2f): held-out perplexity %.2f%s", e->step, e->epoch, e->perplexity,
-                    e->is_best ? "  best" : "");
-}
-
 static ebm_status create_trainer(train_run *r)
 {
     const train_options *o = &r->set;
@@ -204,7 +191,7 @@ static ebm_status create_trainer(train_run *r)
         .seed = (uint64_t)o->seed,
         .limits = limits_of(o),
         .stop = ebm_program_stop_flag(),
-        .listener = {NULL, show_progress, show_evaluation},
+        .listener = ebm_program_noise_listener(),
     };
     ebm_arena *arenas[EBM_NOISE_MODEL_ARENAS + 1];
     EBM_TRY(ebm_noise_trainer_create(r->model, &settings, &r->trainer));

@@ -8,6 +8,7 @@
 #include "file.h"
 #include "model_source.h"
 #include "program.h"
+#include "progress.h"
 #include "trainer.h"
 
 typedef struct {
@@ -214,30 +215,6 @@ static ebm_status find_metric(const train_run *r, ebm_metric *metric)
     return ebm_metric_by_name(r->set.best_metric ? r->set.best_metric : task ? task->metric : "accuracy", metric);
 }
 
-static void show_progress(void *context, const ebm_progress *p)
-{
-    char left[16], noise[64] = "";
-    ebm_program_duration(p->seconds_left, left);
-    if (p->joint)
-        snprintf(noise, sizeof noise, "  ce %.3f nce %.3f noise %2.0f %%", p->cross_entropy, p->nce,
-                 100 * p->noise_share);
-    ebm_program_progress("step %" PRIu64 "/%" PRIu64 "  loss %.4f%s  %.0f tokens/s  %s left", p->step, p->total_steps,
-                         p->loss, noise, p->tokens_per_second, left);
-}
-
-static void show_evaluation(void *context, const ebm_trainer_evaluation *e)
-{
-    char noise[80] = "";
-    if (e->has_noise)
-        snprintf(noise, sizeof noise, "  told apart %.3f (AUROC %.3f)  mean e^-E %.2f", e->told_apart, e->auroc,
-                 e->mean_exp);
-    ebm_program_say("step %" PRIu64 " (epoch %.2f): accuracy %.4f  NLL %.4f  class-wise ECE %.4f%s%s", e->step,
-                    e->epoch, e->value[EBM_ACCURACY], e->value[EBM_NLL], e->value[EBM_ECE_CLASS_WISE], noise,
-                    e->is_best ? "  best" : "");
-}
-
-static void show_saved(void *context, const char *name) { ebm_program_progress("saved %s", name); }
-
 static ebm_status create_trainer(train_run *r)
 {
     const train_options *o = &r->set;
@@ -256,7 +233,7 @@ static ebm_status create_trainer(train_run *r)
         .save_steps = o->save_steps,
         .output_dir = o->output_dir,
         .stop = ebm_program_stop_flag(),
-        .listener = {NULL, show_progress, show_evaluation, show_saved},
+        .listener = ebm_program_trainer_listener(),
     };
     EBM_TRY(find_metric(r, &settings.metric));
     const ebm_trainer_inputs inputs = {

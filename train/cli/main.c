@@ -6,6 +6,7 @@
 #include "program.h"
 
 static const ebm_command commands[] = {
+    {"quickstart", "a small joint run on built-in data, from nothing to a calibration report", ebm_command_quickstart},
     {"train", "fine-tune an encoder by cross-entropy or jointly with an energy-based model", ebm_command_train},
     {"noise", "train a noise model, or write samples of one (noise train, noise sample)", ebm_command_noise},
     {"eval", "accuracy and calibration of a model on labelled texts", ebm_command_eval},
