@@ -59,7 +59,7 @@ run_it() { # $1: the program, $2: what it was linked against
 # shellcheck disable=SC2086,SC2046
 $cc -std=c17 $warnings "$folder/classify.c" -o "$folder/shared" $(pkg-config --cflags --libs ebmcl)
 LD_LIBRARY_PATH=$libraries run_it "$folder/shared" shared
-ldd "$folder/shared" | grep -q libebmcl || fail "the shared library was not linked"
+case "$(ldd "$folder/shared")" in *libebmcl.so*) ;; *) fail "the shared library was not linked" ;; esac
 
 rm "$libraries"/libebmcl.so*
 # shellcheck disable=SC2086,SC2046
@@ -69,6 +69,6 @@ run_it "$folder/static" static
 "$prefix/bin/ebmcl" --version
 for command in quickstart train eval calibrate predict devices "bench step" "bench noise" "noise train" "noise sample"; do
     # shellcheck disable=SC2086
-    "$prefix/bin/ebmcl" $command --help | grep -q -- --device || [ "$command" = devices ] ||
-        fail "ebmcl $command --help does not tell its options"
+    help=$("$prefix/bin/ebmcl" $command --help)
+    case "$help" in *--json*) ;; *) fail "ebmcl $command --help does not tell its options" ;; esac
 done
