@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "file.h"
+#include "json_output.h"
 #include "model_source.h"
 #include "noise_trainer.h"
 #include "plain_text.h"
@@ -258,10 +259,9 @@ static ebm_status train(train_run *r)
     EBM_TRY(run_phases(r, &best));
     EBM_TRY(write_model(r));
     ebm_program_say("noise model written to %s", o->output_dir);
-    if (o->json)
-        printf("{\"output_dir\": \"%s\", \"perplexity\": %.6g, \"best_step\": %" PRIu64 "}\n", o->output_dir,
-               best.perplexity, best.step);
-    return ebm_ok();
+    if (!o->json) return ebm_ok();
+    return ebm_program_print_json(json_pack("{s:s s:f s:I}", "output_dir", o->output_dir, "perplexity", best.perplexity,
+                                            "best_step", (json_int_t)best.step));
 }
 
 static ebm_status command_train(int argc, char **argv)
@@ -324,16 +324,17 @@ static ebm_status write_samples(const sample_options *o, ebm_noise_stream *strea
     return status;
 }
 
-static void report_samples(const sample_options *o, const ebm_noise_stream *stream)
+static ebm_status report_samples(const sample_options *o, const ebm_noise_stream *stream)
 {
     const ebm_noise_statistics n = ebm_noise_stream_statistics(stream);
     ebm_program_say("%zu texts in %.1f s, %.0f tokens/s; of %" PRIu64 " generated %" PRIu64 " malformed, %" PRIu64
                     " equal to training texts",
                     o->num, n.seconds, (double)n.tokens / n.seconds, n.generated, n.malformed, n.duplicates);
-    if (o->json)
-        printf("{\"texts\": %zu, \"seconds\": %.6g, \"tokens_per_s\": %.6g, \"generated\": %" PRIu64
-               ", \"malformed\": %" PRIu64 ", \"duplicates\": %" PRIu64 "}\n",
-               o->num, n.seconds, (double)n.tokens / n.seconds, n.generated, n.malformed, n.duplicates);
+    if (!o->json) return ebm_ok();
+    return ebm_program_print_json(json_pack("{s:I s:f s:f s:I s:I s:I}", "texts", (json_int_t)o->num, "seconds",
+                                            n.seconds, "tokens_per_s", (double)n.tokens / n.seconds, "generated",
+                                            (json_int_t)n.generated, "malformed", (json_int_t)n.malformed, "duplicates",
+                                            (json_int_t)n.duplicates));
 }
 
 static ebm_status sample(const sample_options *o, ebm_device *device, const ebm_dataset *training,
@@ -356,8 +357,7 @@ static ebm_status sample(const sample_options *o, ebm_device *device, const ebm_
     EBM_TRY(ebm_program_plan(device, arenas, count, "lower --noise_slots"));
     EBM_TRY(ebm_program_noise_allocate(noise));
     EBM_TRY(write_samples(o, noise->stream));
-    report_samples(o, noise->stream);
-    return ebm_ok();
+    return report_samples(o, noise->stream);
 }
 
 static ebm_status command_sample(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "file.h"
+#include "json_output.h"
 #include "model_source.h"
 #include "program.h"
 #include "progress.h"
@@ -305,28 +306,36 @@ static ebm_status prepare_output(train_run *r)
     return status;
 }
 
-static void print_result(const train_run *r)
+static void say_noise(const train_run *r)
+{
+    const ebm_noise_statistics n = ebm_noise_stream_statistics(r->noise.stream);
+    ebm_program_say("noise: %" PRIu64 " texts used of %" PRIu64 " generated, %.1f %% malformed, %.1f %% equal to"
+                    " training texts, %.0f tokens/s",
+                    n.delivered, n.generated, 100.0 * (double)n.malformed / (double)n.generated,
+                    100.0 * (double)n.duplicates / (double)n.generated, (double)n.tokens / n.seconds);
+}
+
+static ebm_status print_result(const train_run *r)
 {
     ebm_trainer_evaluation best = {0};
-    const bool has_best = ebm_trainer_best(r->trainer, &best);
-    if (r->noise.model) {
-        const ebm_noise_statistics n = ebm_noise_stream_statistics(r->noise.stream);
-        ebm_program_say("noise: %" PRIu64 " texts used of %" PRIu64 " generated, %.1f %% malformed, %.1f %% equal to"
-                        " training texts, %.0f tokens/s",
-                        n.delivered, n.generated, 100.0 * (double)n.malformed / (double)n.generated,
-                        100.0 * (double)n.duplicates / (double)n.generated, (double)n.tokens / n.seconds);
-    }
+    if (r->noise.model) say_noise(r);
     ebm_program_say("model written to %s", r->set.output_dir);
-    if (!r->set.json) return;
-    printf("{\"output_dir\": \"%s\", \"steps\": %" PRIu64, r->set.output_dir, ebm_trainer_total_steps(r->trainer));
-    for (ebm_metric m = 0; has_best && m < EBM_METRICS; m++)
-        if (isfinite(best.value[m])) printf(", \"eval_%s\": %.9g", ebm_metric_name(m), best.value[m]);
-    if (has_best) printf(", \"best_step\": %" PRIu64, best.step);
-    if (has_best && best.has_noise)
-        printf(
-            ", \"eval_told_apart\": %.9g, \"eval_told_apart_auroc\": %.9g, \"eval_mean_exp_minus_energy_noise\": %.9g",
-            best.told_apart, best.auroc, best.mean_exp);
-    printf("}\n");
+    if (!r->set.json) return ebm_ok();
+    json_t *json = json_pack("{s:s s:I}", "output_dir", r->set.output_dir, "steps",
+                             (json_int_t)ebm_trainer_total_steps(r->trainer));
+    if (!ebm_trainer_best(r->trainer, &best)) return ebm_program_print_json(json);
+    for (ebm_metric m = 0; m < EBM_METRICS; m++) {
+        char key[64];
+        snprintf(key, sizeof key, "eval_%s", ebm_metric_name(m));
+        if (isfinite(best.value[m])) json_object_set_new(json, key, json_real(best.value[m]));
+    }
+    json_object_set_new(json, "best_step", json_integer((json_int_t)best.step));
+    if (best.has_noise) {
+        json_object_set_new(json, "eval_told_apart", json_real(best.told_apart));
+        json_object_set_new(json, "eval_told_apart_auroc", json_real(best.auroc));
+        json_object_set_new(json, "eval_mean_exp_minus_energy_noise", json_real(best.mean_exp));
+    }
+    return ebm_program_print_json(json);
 }
 
 static ebm_status run(train_run *r)
@@ -341,8 +350,7 @@ static ebm_status run(train_run *r)
     EBM_TRY(load_weights(r));
     EBM_TRY(prepare_output(r));
     EBM_TRY(ebm_trainer_run(r->trainer));
-    print_result(r);
-    return ebm_ok();
+    return print_result(r);
 }
 
 ebm_status ebm_command_train(int argc, char **argv)
