@@ -1,0 +1,276 @@
+// ebmcl noise train: trains a noise model on plain text and a task's texts.
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command_noise.h"
+#include "file.h"
+#include "json_output.h"
+#include "model_source.h"
+#include "noise_trainer.h"
+#include "plain_text.h"
+#include "program.h"
+#include "progress.h"
+
+static const char *const OBJECTIVES[] = {"masked", "plain", NULL};
+
+typedef struct {
+    ebm_data_options data;
+    const char *model, *encoder, *embeddings, *output_dir, *device;
+    ebm_string_list pretrain_files;
+    bool overwrite, json;
+    size_t layers, hidden, batch_size, max_steps, pretrain_bytes, pretrain_steps, eval_steps, token_budget;
+    double learning_rate, pretrain_rate, epochs, pretrain_epochs, warmup_ratio, weight_decay, mask, held_out, dropout;
+    int64_t seed, patience;
+    int objective;
+} train_options;
+
+#define AT(member) offsetof(train_options, member)
+static const ebm_option TRAIN_OPTIONS[] = {
+    {"model_name_or_path", EBM_OPTION_STRING, AT(model), NULL,
+     .help = "GPT-2 directory to start from; else from scratch"},
+    {"encoder", EBM_OPTION_STRING, AT(encoder), NULL,
+     .help = "Encoder whose vocabulary and width a model from scratch takes"},
+    {"init_embeddings_from", EBM_OPTION_STRING, AT(embeddings), NULL,
+     .help = "Model whose word embeddings start the tied embedding; default: the encoder; \"none\": random"},
+    {"layers", EBM_OPTION_SIZE, AT(layers), "4", .help = "Layers of a model from scratch", .least = 1, .most = 100},
+    {"hidden", EBM_OPTION_SIZE, AT(hidden), "0", .help = "Width of a model from scratch; 0: the encoder's"},
+    {"dropout", EBM_OPTION_FLOAT, AT(dropout), "0.1", .help = "Dropout while training from scratch", .least = 0,
+     .most = 0.9},
+    EBM_DATA_OPTIONS(train_options, data),
+    {"pretrain_files", EBM_OPTION_LIST, AT(pretrain_files), NULL, .help = "Plain text files to train on first"},
+    {"pretrain_bytes", EBM_OPTION_SIZE, AT(pretrain_bytes), "0", .help = "Use so much of each of them; 0: all"},
+    {"pretrain_epochs", EBM_OPTION_FLOAT, AT(pretrain_epochs), "1", .help = "Passes over the plain text", .least = 0,
+     .most = 1e6, .above_least = true},
+    {"pretrain_steps", EBM_OPTION_SIZE, AT(pretrain_steps), "0", .help = "Steps on the plain text; 0: by epochs"},
+    {"pretrain_learning_rate", EBM_OPTION_FLOAT, AT(pretrain_rate), "1e-3", .help = "Peak rate on the plain text",
+     .least = 0, .most = 1},
+    {"output_dir", EBM_OPTION_STRING, AT(output_dir), NULL, .help = "Where the noise model goes", .required = true},
+    {"overwrite_output_dir", EBM_OPTION_FLAG, AT(overwrite), NULL, .help = "Replace what an output_dir in use holds"},
+    {"noise_objective", EBM_OPTION_ENUM, AT(objective), "masked",
+     .help = "Texts given their masked form, or a plain language model", .choices = OBJECTIVES},
+    {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Each token is masked with it (M)", .least = 0,
+     .most = 1},
+    {"per_device_train_batch_size", EBM_OPTION_SIZE, AT(batch_size), "32", .help = "Texts a step", .least = 1,
+     .most = 65536},
+    {"learning_rate", EBM_OPTION_FLOAT, AT(learning_rate), "0",
+     .help = "Peak rate on the task's texts; 0: 5e-6 from a GPT-2 directory, 5e-4 from scratch", .least = 0, .most = 1},
+    {"num_train_epochs", EBM_OPTION_FLOAT, AT(epochs), "8", .help = "Passes over the task's texts at most", .least = 0,
+     .most = 1e6, .above_least = true},
+    {"max_steps", EBM_OPTION_SIZE, AT(max_steps), "0", .help = "Steps on the task's texts; 0: by epochs"},
+    {"eval_steps", EBM_OPTION_SIZE, AT(eval_steps), "0", .help = "Perplexity every so many steps; 0: after each epoch"},
+    {"patience", EBM_OPTION_INT, AT(patience), "2",
+     .help = "Stop after so many evaluations without a better held-out perplexity; 0: never", .least = 0, .most = 1000},
+    {"held_out", EBM_OPTION_FLOAT, AT(held_out), "0.05",
+     .help = "Share of the training texts kept out, where there is no validation set", .least = 0, .most = 0.5},
+    {"warmup_ratio", EBM_OPTION_FLOAT, AT(warmup_ratio), "0.06", .help = "Warm-up as a share of all steps", .least = 0,
+     .most = 1},
+    {"weight_decay", EBM_OPTION_FLOAT, AT(weight_decay), "0.1", .help = "Decoupled weight decay", .least = 0,
+     .most = 10},
+    {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of everything random", .least = 0, .most = 9e15},
+    {"token_budget", EBM_OPTION_SIZE, AT(token_budget), "4096", .help = "Tokens of the largest packed batch",
+     .least = EBM_NOISE_MAX_TOKENS, .most = 1e7},
+    {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
+    {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
+};
+#undef AT
+static const ebm_option_table TRAIN_TABLE = {"ebmcl noise train", "Trains a noise model.", TRAIN_OPTIONS,
+                                             sizeof TRAIN_OPTIONS / sizeof *TRAIN_OPTIONS};
+
+typedef struct {
+    train_options set;
+    ebm_options *parsed;
+    ebm_device *device;
+    ebm_dataset *train, *validation, *plain;
+    ebm_noise_model *model;
+    ebm_noise_trainer *trainer;
+    ebm_noise_texts *train_texts, *held_texts, *plain_texts;
+} train_run;
+
+static void free_train(train_run *r)
+{
+    ebm_noise_texts_free(r->train_texts);
+    ebm_noise_texts_free(r->held_texts);
+    ebm_noise_texts_free(r->plain_texts);
+    ebm_noise_trainer_free(r->trainer);
+    ebm_noise_model_free(r->model);
+    ebm_dataset_free(r->train);
+    ebm_dataset_free(r->validation);
+    ebm_dataset_free(r->plain);
+    ebm_device_free(r->device);
+    ebm_options_free(r->parsed);
+}
+
+// Rows [first, count) with step `every`: of them (taken = true) or all others.
+static ebm_status pick_rows(const ebm_dataset *from, size_t every, bool taken, ebm_dataset **to)
+{
+    EBM_TRY(ebm_dataset_create(NULL, to));
+    for (size_t i = 0; i < ebm_dataset_count(from); i++) {
+        const ebm_row row = ebm_dataset_row(from, i);
+        if ((i % every == 0) == taken) EBM_TRY(ebm_dataset_add(*to, row.text_a, row.text_b, -1, row.line));
+    }
+    return ebm_ok();
+}
+
+// Without a validation set every n-th training text is kept out to stop on.
+static ebm_status hold_out(train_run *r)
+{
+    if (r->validation || r->set.held_out == 0) return ebm_ok();
+    const size_t every = (size_t)(1.0 / r->set.held_out + 0.5);
+    ebm_dataset *all = r->train;
+    r->train = NULL;
+    ebm_status status = pick_rows(all, every, true, &r->validation);
+    if (status.code == EBM_OK) status = pick_rows(all, every, false, &r->train);
+    ebm_dataset_free(all);
+    if (status.code == EBM_OK && ebm_dataset_count(r->train) == 0)
+        status = ebm_fail(EBM_ERROR_INPUT, "too few training texts to keep some out; give --held_out 0");
+    return status;
+}
+
+static ebm_status read_texts(train_run *r)
+{
+    const train_options *o = &r->set;
+    EBM_TRY(ebm_program_read(&o->data, EBM_SPLIT_TRAIN, EBM_LABELS_IGNORED, NULL, &r->train));
+    if (!r->train)
+        return ebm_fail(EBM_ERROR_INPUT, "training texts are needed: --task_name with --data_dir, or --train_file");
+    EBM_TRY(ebm_program_read(&o->data, EBM_SPLIT_DEV, EBM_LABELS_IGNORED, NULL, &r->validation));
+    EBM_TRY(hold_out(r));
+    if (o->pretrain_files.count == 0) return ebm_ok();
+    EBM_TRY(ebm_dataset_create(NULL, &r->plain));
+    for (size_t i = 0; i < o->pretrain_files.count; i++) {
+        size_t budget = o->pretrain_bytes ? o->pretrain_bytes : SIZE_MAX;
+        EBM_TRY(ebm_plain_text_add(o->pretrain_files.items[i], 400, &budget, r->plain));
+    }
+    ebm_program_say("plain text: %zu sentences, %.1f MB", ebm_dataset_count(r->plain),
+                    (double)ebm_dataset_text_bytes(r->plain) * 1e-6);
+    return ebm_ok();
+}
+
+static ebm_limits limits_of(const train_options *o)
+{
+    const ebm_limits limits = {o->token_budget, o->batch_size > 64 ? o->batch_size : 64, true};
+    return limits;
+}
+
+static ebm_status create_from_scratch(train_run *r, const ebm_decoder_settings *settings)
+{
+    const train_options *o = &r->set;
+    if (!o->encoder)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "give --model_name_or_path (a GPT-2 directory) or --encoder (a model from scratch)");
+    ebm_config *config = NULL;
+    ebm_tokenizer *tokenizer = NULL;
+    EBM_TRY(ebm_config_load(o->encoder, &config));
+    const size_t hidden = o->hidden ? o->hidden : config->hidden;
+    ebm_config_free(config);
+    EBM_TRY(ebm_tokenizer_load(o->encoder, &tokenizer));
+    EBM_TRY(ebm_noise_model_create(r->device, tokenizer, o->layers, hidden, settings, (uint64_t)o->seed, &r->model));
+    ebm_noise_model_set_dropout(r->model, (float)o->dropout);
+    return ebm_ok();
+}
+
+static ebm_status init_embeddings(train_run *r)
+{
+    const train_options *o = &r->set;
+    const char *from = o->embeddings ? o->embeddings : o->model ? NULL : o->encoder;
+    size_t matched = 0;
+    if (!from || strcmp(from, "none") == 0) return ebm_ok();
+    if (!o->embeddings && o->hidden) return ebm_ok(); // another width than the encoder's: nothing fits
+    EBM_TRY(ebm_noise_model_init_embeddings(r->model, from, &matched));
+    ebm_program_say("%zu rows of the embedding start from %s", matched, from);
+    return ebm_ok();
+}
+
+static ebm_status create_trainer(train_run *r)
+{
+    const train_options *o = &r->set;
+    const ebm_noise_trainer_settings settings = {
+        .plain = o->objective == 1,
+        .mask_probability = (float)o->mask,
+        .adamw = {0.9, 0.999, 1e-8, o->weight_decay, 1.0},
+        .seed = (uint64_t)o->seed,
+        .limits = limits_of(o),
+        .stop = ebm_program_stop_flag(),
+        .listener = ebm_program_noise_listener(),
+    };
+    ebm_arena *arenas[EBM_NOISE_MODEL_ARENAS + 1];
+    EBM_TRY(ebm_noise_trainer_create(r->model, &settings, &r->trainer));
+    size_t count = ebm_noise_model_arenas(r->model, arenas);
+    arenas[count++] = ebm_noise_trainer_arena(r->trainer);
+    EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --token_budget"));
+    EBM_TRY(ebm_noise_model_allocate(r->model));
+    return ebm_arena_allocate(ebm_noise_trainer_arena(r->trainer));
+}
+
+static ebm_status create_texts(train_run *r)
+{
+    const ebm_tokenizer *tokenizer = ebm_noise_model_tokenizer(r->model);
+    const ebm_noise_roles roles = ebm_noise_model_roles(r->model);
+    EBM_TRY(ebm_noise_texts_create(r->train, tokenizer, roles, &r->train_texts));
+    if (r->validation) EBM_TRY(ebm_noise_texts_create(r->validation, tokenizer, roles, &r->held_texts));
+    return r->plain ? ebm_noise_texts_create(r->plain, tokenizer, roles, &r->plain_texts) : ebm_ok();
+}
+
+static ebm_status run_phases(train_run *r, ebm_noise_evaluation *best)
+{
+    const train_options *o = &r->set;
+    if (r->plain_texts) {
+        const ebm_noise_phase plain = {
+            o->batch_size, o->pretrain_rate, o->pretrain_epochs, o->pretrain_steps, o->warmup_ratio, 0, 0};
+        ebm_program_say("plain text first");
+        EBM_TRY(ebm_noise_trainer_run(r->trainer, r->plain_texts, NULL, &plain, NULL));
+    }
+    const double rate = o->learning_rate > 0 ? o->learning_rate : o->model ? 5e-6 : 5e-4;
+    const ebm_noise_phase task = {o->batch_size,   rate,          o->epochs,       o->max_steps,
+                                  o->warmup_ratio, o->eval_steps, (int)o->patience};
+    ebm_program_say("the task's texts: %zu, held out %zu", ebm_noise_texts_count(r->train_texts),
+                    r->held_texts ? ebm_noise_texts_count(r->held_texts) : 0);
+    return ebm_noise_trainer_run(r->trainer, r->train_texts, r->held_texts, &task, best);
+}
+
+static ebm_status write_model(train_run *r)
+{
+    ebm_directory_writer *writer = NULL;
+    EBM_TRY(ebm_directory_writer_open(r->set.output_dir, &writer));
+    ebm_status status = ebm_noise_model_save(r->model, ebm_directory_writer_path(writer));
+    if (status.code == EBM_OK) status = ebm_directory_writer_finish(writer, r->set.overwrite);
+    ebm_directory_writer_free(writer);
+    return status;
+}
+
+static ebm_status train(train_run *r)
+{
+    const train_options *o = &r->set;
+    const ebm_decoder_settings settings = {.limits = limits_of(o)};
+    ebm_noise_evaluation best = {0};
+    if (!o->overwrite && !ebm_directory_is_empty(o->output_dir))
+        return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
+                        o->output_dir);
+    EBM_TRY(read_texts(r));
+    EBM_TRY(ebm_program_device(o->device, &r->device));
+    if (o->model)
+        EBM_TRY(ebm_noise_model_open(r->device, o->model, &settings, &r->model));
+    else
+        EBM_TRY(create_from_scratch(r, &settings));
+    EBM_TRY(create_trainer(r));
+    EBM_TRY(init_embeddings(r));
+    EBM_TRY(create_texts(r));
+    EBM_TRY(run_phases(r, &best));
+    EBM_TRY(write_model(r));
+    ebm_program_say("noise model written to %s", o->output_dir);
+    if (!o->json) return ebm_ok();
+    return ebm_program_print_json(json_pack("{s:s s:f s:I}", "output_dir", o->output_dir, "perplexity", best.perplexity,
+                                            "best_step", (json_int_t)best.step));
+}
+
+ebm_status ebm_command_noise_train(int argc, char **argv)
+{
+    train_run r = {0};
+    bool done = false;
+    ebm_status status = ebm_program_options(&TRAIN_TABLE, argc, argv, &r.set, &r.parsed, &done);
+    if (status.code == EBM_OK && !done) status = train(&r);
+    free_train(&r);
+    return status;
+}
