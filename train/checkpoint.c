@@ -3,6 +3,7 @@
 //     trainer_state.json                                               step, orders, noise position, best evaluation,
 //     and the settings that must not change
 #include <dirent.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,19 +21,54 @@ static const ebm_part MOMENTS[2] = {EBM_PART_MOMENT1, EBM_PART_MOMENT2};
 // What would make the rest of the run another one if it changed.
 static json_t *settings_of(const ebm_trainer *t)
 {
-    return json_pack("{s:I s:I s:I s:f s:I s:f s:s s:s s:i s:f s:s s:I}", "seed", (json_int_t)t->set.seed,
-                     "per_device_train_batch_size", (json_int_t)t->set.batch_size, "total_steps", (json_int_t)t->total,
-                     "learning_rate", t->set.learning_rate, "warmup_steps", (json_int_t)t->schedule.warmup,
-                     "weight_decay", t->set.adamw.weight_decay, "objective", ebm_objective_name(t->set.step.objective),
-                     "energy", t->in.info.objective == EBM_OBJECTIVE_JOINT ? ebm_energy_name(t->in.info.energy) : "",
-                     "noise_ratio", t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight, "nce_data",
-                     t->set.step.nce_data == EBM_NCE_SHARED ? "shared" : "separate", "training_texts",
-                     (json_int_t)ebm_encoded_count(t->in.train));
+    const bool joint = t->set.step.objective == EBM_OBJECTIVE_JOINT;
+    json_t *json =
+        json_pack("{s:I s:I s:I s:f s:I s:f s:f s:f s:f s:f s:s s:I s:I s:s}", "seed", (json_int_t)t->set.seed,
+                  "per_device_train_batch_size", (json_int_t)t->set.batch_size, "total_steps", (json_int_t)t->total,
+                  "learning_rate", t->set.learning_rate, "warmup_steps", (json_int_t)t->schedule.warmup, "weight_decay",
+                  t->set.adamw.weight_decay, "adam_beta1", t->set.adamw.beta1, "adam_beta2", t->set.adamw.beta2,
+                  "adam_epsilon", t->set.adamw.epsilon, "max_grad_norm", t->set.adamw.max_norm, "objective",
+                  ebm_objective_name(t->set.step.objective), "training_texts",
+                  (json_int_t)ebm_encoded_count(t->in.train), "training_tokens",
+                  (json_int_t)ebm_encoded_tokens(t->in.train), "metric_for_best_model", ebm_metric_name(t->set.metric));
+    if (!json || !joint) return json;
+    json_t *more = json_pack("{s:s s:i s:f s:s s:s}", "energy", ebm_energy_name(t->in.info.energy), "noise_ratio",
+                             t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight, "nce_data",
+                             t->set.step.nce_data == EBM_NCE_SHARED ? "shared" : "separate", "noise",
+                             t->in.noise ? ebm_noise_stream_route(t->in.noise) : "none");
+    if (!more || json_object_update(json, more) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
+    json_decref(more);
+    return json;
 }
 
 static json_t *place_of(const ebm_order *order)
 {
     return json_pack("[I,I]", (json_int_t)ebm_order_epoch(order), (json_int_t)ebm_order_position(order));
+}
+
+// Sums of the log's current line, so that its means are those of an uninterrupted run.
+enum { WINDOW_SUMS = 14 };
+static void window_sums(ebm_log_window *w, double *sums[WINDOW_SUMS])
+{
+    ebm_objective_sums *s = &w->sums;
+    double *const all[WINDOW_SUMS] = {&w->loss,        &w->cross_entropy, &w->nce,        &w->norm,        &w->tokens,
+                                      &w->seconds,     &w->noise_seconds, &s->data_apart, &s->noise_apart, &s->noise_z,
+                                      &s->data_energy, &s->noise_energy,  &s->data,       &s->noise};
+    memcpy(sums, all, sizeof all);
+}
+
+static json_t *window_of(const ebm_trainer *t)
+{
+    ebm_log_window window = t->window;
+    double *sums[WINDOW_SUMS];
+    json_t *json = json_pack("[I]", (json_int_t)window.steps);
+    window_sums(&window, sums);
+    for (size_t i = 0; json && i < WINDOW_SUMS; i++)
+        json_array_append_new(json, json_real(isfinite(*sums[i]) ? *sums[i] : DBL_MAX));
+    return json;
 }
 
 static json_t *best_of(const ebm_trainer *t)
@@ -53,10 +89,11 @@ static ebm_status write_state(const ebm_trainer *t, const char *directory)
 {
     const uint64_t noise = t->in.noise ? ebm_noise_stream_position(t->in.noise) : 0;
     return ebm_json_file_write(directory, STATE_FILE,
-                               json_pack("{s:I s:f s:o? s:o? s:I s:o? s:o?}", "global_step", (json_int_t)t->done,
+                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o}", "global_step", (json_int_t)t->done,
                                          "epoch", (double)t->done / (double)t->steps_per_epoch, "order",
                                          place_of(t->order), "nce_order", place_of(t->nce_order), "noise_position",
-                                         (json_int_t)noise, "best", best_of(t), "settings", settings_of(t)));
+                                         (json_int_t)noise, "log_window", window_of(t), "best", best_of(t), "settings",
+                                         settings_of(t)));
 }
 
 static ebm_status write_moments(ebm_trainer *t, const char *directory)
@@ -134,45 +171,91 @@ static ebm_status check_settings(const ebm_trainer *t, const json_t *found, cons
 
 static ebm_status seek(ebm_order *order, const json_t *place, const char *path, const char *key)
 {
-    const json_int_t epoch = json_integer_value(json_array_get(place, 0));
-    const json_t *position = json_array_get(place, 1);
-    if (!json_is_integer(position) || epoch < 0 || epoch > UINT32_MAX || json_integer_value(position) < 0)
+    const json_t *epoch = json_array_get(place, 0), *position = json_array_get(place, 1);
+    if (!json_is_integer(epoch) || !json_is_integer(position) || json_integer_value(epoch) < 0 ||
+        json_integer_value(epoch) > UINT32_MAX || json_integer_value(position) < 0)
         return ebm_fail(EBM_ERROR_INPUT, "%s: \"%s\" must be [epoch, position]", path, key);
-    return ebm_in(ebm_order_seek(order, (uint32_t)epoch, (size_t)json_integer_value(position)), "%s: %s", path, key);
+    return ebm_in(ebm_order_seek(order, (uint32_t)json_integer_value(epoch), (size_t)json_integer_value(position)),
+                  "%s: %s", path, key);
 }
 
-static void read_best(ebm_trainer *t, const json_t *best)
+static ebm_status read_window(ebm_trainer *t, const json_t *json, const char *path)
+{
+    double *sums[WINDOW_SUMS];
+    const json_t *steps = json_array_get(json, 0);
+    bool sound = json_array_size(json) == WINDOW_SUMS + 1 && json_is_integer(steps) && json_integer_value(steps) >= 0;
+    window_sums(&t->window, sums);
+    for (size_t i = 0; sound && i < WINDOW_SUMS; i++) {
+        const json_t *sum = json_array_get(json, i + 1);
+        sound = json_is_number(sum);
+        *sums[i] = json_number_value(sum);
+    }
+    if (!sound) return ebm_fail(EBM_ERROR_INPUT, "%s: \"log_window\" must be %d numbers", path, WINDOW_SUMS + 1);
+    t->window.steps = (uint64_t)json_integer_value(steps);
+    return ebm_ok();
+}
+
+static ebm_status read_number(const json_t *json, const char *key, const char *path, double *value)
+{
+    const json_t *number = json_object_get(json, key);
+    if (!json_is_number(number)) return ebm_fail(EBM_ERROR_INPUT, "%s: \"best\": \"%s\" must be a number", path, key);
+    *value = json_number_value(number);
+    return ebm_ok();
+}
+
+// Without a "step" there was no evaluation yet; a metric that is not there was not defined.
+static ebm_status read_best(ebm_trainer *t, const json_t *best, const char *path)
 {
     const json_t *step = json_object_get(best, "step");
-    t->has_best = json_is_integer(step);
-    if (!t->has_best) return;
-    t->best.step = (uint64_t)json_integer_value(step);
-    t->best.epoch = (double)t->best.step / (double)t->steps_per_epoch;
-    t->best.is_best = true;
+    if (!json_is_object(best) || (step && (!json_is_integer(step) || json_integer_value(step) < 0)))
+        return ebm_fail(EBM_ERROR_INPUT, "%s: \"best\" must hold the step and metrics of an evaluation, or nothing",
+                        path);
+    t->has_best = step != NULL;
+    if (!t->has_best) return ebm_ok();
+    ebm_trainer_evaluation *e = &t->best;
+    e->step = (uint64_t)json_integer_value(step);
+    e->epoch = (double)e->step / (double)t->steps_per_epoch;
+    e->is_best = true;
     for (ebm_metric m = 0; m < EBM_METRICS; m++) {
-        const json_t *value = json_object_get(best, ebm_metric_name(m));
-        t->best.value[m] = value ? json_number_value(value) : (double)NAN;
+        e->value[m] = (double)NAN;
+        if (json_object_get(best, ebm_metric_name(m)))
+            EBM_TRY(read_number(best, ebm_metric_name(m), path, &e->value[m]));
     }
-    t->best.has_noise = json_object_get(best, "told_apart") != NULL;
-    t->best.told_apart = json_number_value(json_object_get(best, "told_apart"));
-    t->best.auroc = json_number_value(json_object_get(best, "told_apart_auroc"));
-    t->best.mean_exp = json_number_value(json_object_get(best, "mean_exp_minus_energy_noise"));
+    e->has_noise = json_object_get(best, "told_apart") != NULL;
+    if (!e->has_noise) return ebm_ok();
+    EBM_TRY(read_number(best, "told_apart", path, &e->told_apart));
+    EBM_TRY(read_number(best, "told_apart_auroc", path, &e->auroc));
+    return read_number(best, "mean_exp_minus_energy_noise", path, &e->mean_exp);
+}
+
+// The run may end with the best model so far, so it must be there.
+static ebm_status check_best(const ebm_trainer *t, const char *path)
+{
+    char *best = ebm_path_join(t->set.output_dir, "best");
+    ebm_status status = best ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    if (status.code == EBM_OK) status = ebm_directory_recover(best);
+    if (status.code == EBM_OK && t->has_best && !ebm_directory_exists(best))
+        status = ebm_fail(EBM_ERROR_INPUT, "%s: the best model so far, of step %" PRIu64 ", is expected in %s", path,
+                          t->best.step, best);
+    free(best);
+    return status;
 }
 
 static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *json)
 {
     const json_t *step = json_object_get(json, "global_step"), *noise = json_object_get(json, "noise_position");
+    EBM_TRY(check_settings(t, json_object_get(json, "settings"), path));
     if (!json_is_integer(step) || json_integer_value(step) < 0 || (uint64_t)json_integer_value(step) > t->total)
         return ebm_fail(EBM_ERROR_INPUT, "%s: \"global_step\" must be from 0 to %" PRIu64, path, t->total);
     if (!json_is_integer(noise) || json_integer_value(noise) < 0)
         return ebm_fail(EBM_ERROR_INPUT, "%s: \"noise_position\" must be 0 or more", path);
-    EBM_TRY(check_settings(t, json_object_get(json, "settings"), path));
     EBM_TRY(seek(t->order, json_object_get(json, "order"), path, "order"));
     EBM_TRY(seek(t->nce_order, json_object_get(json, "nce_order"), path, "nce_order"));
     if (t->in.noise) EBM_TRY(ebm_noise_stream_seek(t->in.noise, (uint64_t)json_integer_value(noise)));
     t->done = (uint64_t)json_integer_value(step);
-    read_best(t, json_object_get(json, "best"));
-    return ebm_ok();
+    EBM_TRY(read_window(t, json_object_get(json, "log_window"), path));
+    EBM_TRY(read_best(t, json_object_get(json, "best"), path));
+    return check_best(t, path);
 }
 
 static ebm_status read_state_file(ebm_trainer *t, const char *directory)

@@ -353,6 +353,7 @@ ebm_status ebm_trainer_run(ebm_trainer *t)
 {
     if (is_joint(t) && !t->in.noise) return ebm_fail(EBM_ERROR_INPUT, "joint training needs noise texts");
     const uint64_t position = is_joint(t) ? ebm_noise_stream_position(t->in.noise) : 0;
+    if (t->done > 0) EBM_TRY(ebm_trainer_log_cut(t));
     EBM_TRY(hold_out_noise(t));
     if (is_joint(t) && position != 0) EBM_TRY(ebm_noise_stream_seek(t->in.noise, position));
     t->started_at = ebm_now();

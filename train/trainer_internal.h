@@ -46,5 +46,7 @@ ebm_status ebm_checkpoint_read(ebm_trainer *trainer, const char *directory);
 // trainer_log.c: one line of JSON appended to trainer_log.jsonl.
 ebm_status ebm_trainer_log_step(ebm_trainer *trainer, const ebm_progress *progress);
 ebm_status ebm_trainer_log_evaluation(ebm_trainer *trainer, const ebm_trainer_evaluation *evaluation);
+// Removes the lines of steps after t->done, and broken ones: what a killed run did after the checkpoint is done again.
+ebm_status ebm_trainer_log_cut(ebm_trainer *trainer);
 
 #endif

@@ -7,6 +7,9 @@
 #include "file.h"
 #include "trainer_internal.h"
 
+static const char *const LOG_FILE = "trainer_log.jsonl";
+enum { LOG_LIMIT = 1 << 30 };
+
 // JSON has no NaN: what is not defined is left out.
 static void put(json_t *json, const char *key, double value)
 {
@@ -16,7 +19,7 @@ static void put(json_t *json, const char *key, double value)
 static ebm_status append_line(const ebm_trainer *t, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    char *path = ebm_path_join(t->set.output_dir, "trainer_log.jsonl");
+    char *path = ebm_path_join(t->set.output_dir, LOG_FILE);
     ebm_status status = text && path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a line of the log");
     FILE *file = status.code == EBM_OK ? fopen(path, "a") : NULL;
     if (status.code == EBM_OK && !file) status = ebm_fail(EBM_ERROR_IO, "%s: %m", path);
@@ -71,4 +74,47 @@ ebm_status ebm_trainer_log_evaluation(ebm_trainer *t, const ebm_trainer_evaluati
     }
     json_object_set_new(json, "best", json_boolean(e->is_best));
     return append_line(t, json);
+}
+
+// The number of a line that is whole, or -1.
+static json_int_t step_of(const char *line, size_t length)
+{
+    json_t *json = json_loadb(line, length, 0, NULL);
+    const json_t *step = json_object_get(json, "step");
+    const json_int_t number = json_is_integer(step) ? json_integer_value(step) : -1;
+    json_decref(json);
+    return number;
+}
+
+// Moves what stays to the front of `text`; returns its length.
+static size_t keep_lines(char *text, size_t size, uint64_t last_step)
+{
+    size_t kept = 0;
+    for (size_t at = 0; at < size;) {
+        const char *end = memchr(text + at, '\n', size - at);
+        const size_t length = end ? (size_t)(end - text) + 1 - at : size - at;
+        const json_int_t step = end ? step_of(text + at, length) : -1;
+        if (step >= 0 && (uint64_t)step <= last_step) {
+            memmove(text + kept, text + at, length);
+            kept += length;
+        }
+        at += length;
+    }
+    return kept;
+}
+
+ebm_status ebm_trainer_log_cut(ebm_trainer *t)
+{
+    char *path = ebm_path_join(t->set.output_dir, LOG_FILE), *text = NULL;
+    size_t size = 0;
+    ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    EBM_CHECK(status, end);
+    if (!ebm_file_exists(path)) goto end;
+    EBM_CHECK(ebm_file_read(path, LOG_LIMIT, &text, &size), end);
+    const size_t kept = keep_lines(text, size, t->done);
+    if (kept < size) status = ebm_file_write(path, text, kept);
+end:
+    free(text);
+    free(path);
+    return status;
 }
