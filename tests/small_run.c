@@ -49,8 +49,9 @@ static void on_progress(void *context, const ebm_progress *progress)
 
 static void on_evaluated(void *context, const ebm_trainer_evaluation *evaluation)
 {
-    (void)evaluation;
-    ((small_run *)context)->evaluations++;
+    small_run *r = context;
+    r->last_evaluation = *evaluation;
+    r->evaluations++;
 }
 
 static void on_saved(void *context, const char *directory)
@@ -86,12 +87,13 @@ static void make_model(small_run *r, const small_settings *s)
 static void make_noise(small_run *r, const small_settings *s)
 {
     if (s->noise == SMALL_NOISE_NONE) return;
-    if (s->noise != SMALL_NOISE_FILE) {
+    if (s->noise == SMALL_NOISE_MAPPED || s->noise == SMALL_NOISE_ENCODED) {
         small_stream_open(&r->noise, r->device, s->noise_directory, r->train_texts, r->tokenizer, s->trainer.seed,
                           NULL);
         return;
     }
-    r->noise_texts = small_easy_noise(s->kind, s->noise_texts, 3);
+    r->noise_texts = s->noise == SMALL_NOISE_EASY ? small_easy_noise(s->kind, s->noise_texts, 3)
+                                                  : small_texts(s->kind, s->noise_texts, 3);
     assert_ok(
         ebm_noise_stream_from_texts(r->noise_texts, r->tokenizer, s->max_tokens, s->trainer.seed, &r->noise.stream));
 }

@@ -13,7 +13,14 @@
 
 enum { SMALL_TRAIN = 70, SMALL_VALIDATION = 48, SMALL_BATCH = 16, SMALL_STEPS_PER_EPOCH = 5 }; // the last batch has 6
 
-typedef enum { SMALL_NOISE_NONE, SMALL_NOISE_FILE, SMALL_NOISE_MAPPED, SMALL_NOISE_ENCODED } small_noise;
+// EASY: a file of other words; HARD: a file of texts that no one can tell from the task's.
+typedef enum {
+    SMALL_NOISE_NONE,
+    SMALL_NOISE_EASY,
+    SMALL_NOISE_HARD,
+    SMALL_NOISE_MAPPED,
+    SMALL_NOISE_ENCODED
+} small_noise;
 
 typedef struct {
     ebm_trainer_settings trainer;
@@ -43,6 +50,7 @@ typedef struct {
     uint64_t stop_after;
     // What the listener was told.
     ebm_progress last;
+    ebm_trainer_evaluation last_evaluation;
     size_t steps, evaluations, saves;
     char saved[64];
 } small_run;

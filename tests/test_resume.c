@@ -89,7 +89,7 @@ static void it_resumes_at_the_end_of_an_epoch(void **state)
 
 static void joint_training_with_a_file_resumes_bit_for_bit(void **state)
 {
-    small_settings settings = small_joint(NULL, SMALL_NOISE_FILE, NULL);
+    small_settings settings = small_joint(NULL, SMALL_NOISE_EASY, NULL);
     settings.energy = EBM_ENERGY_SCALAR;
     check_resume(*state, settings, STOP);
 }
@@ -187,7 +187,7 @@ static void expect_refusal(small_settings settings, const char *checkpoint, cons
 
 static void changed_settings_are_refused_by_name(void **state)
 {
-    small_settings set = small_joint(*state, SMALL_NOISE_FILE, noise_model), other;
+    small_settings set = small_joint(*state, SMALL_NOISE_EASY, noise_model), other;
     char *checkpoint = run_and_stop(set, 6);
 #define REFUSED(change, name) (other = set, other.change, expect_refusal(other, checkpoint, name))
     REFUSED(trainer.seed = 12, "seed was 11, now it is 12");
@@ -258,7 +258,7 @@ static void truncated_files_are_refused_by_name(void **state)
 {
     static const char *const names[] = {"trainer_state.json", "model.safetensors", "energy.safetensors",
                                         "optimizer_moment1.safetensors", "optimizer_moment2.safetensors"};
-    small_settings settings = small_joint(*state, SMALL_NOISE_FILE, NULL);
+    small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     settings.energy = EBM_ENERGY_SCALAR;
     char *checkpoint = run_and_stop(settings, STOP);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -299,7 +299,7 @@ static void missing_files_are_refused_by_name(void **state)
 // Every key of the state in turn taken away, and of a wrong type.
 static void a_state_of_another_form_is_refused_by_key(void **state)
 {
-    small_settings settings = small_joint(*state, SMALL_NOISE_FILE, NULL);
+    small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     char *checkpoint = run_and_stop(settings, STOP), *path = in_folder(checkpoint, "trainer_state.json"), *text;
     static const struct {
         const char *key, *value; // value NULL: the key is missing
