@@ -151,7 +151,7 @@ static ebm_status create_trainer(quickstart *q, classifier_run *r, const ebm_ste
         .batch_size = BATCH,
         .epochs = r->model->epochs,
         .max_steps = q->set.max_steps,
-        .warmup_ratio = 0.06,
+        .warmup_ratio = 0.2, // from random weights a short one leaves some seeds' joint runs behind
         .learning_rate = 1e-3,
         .adamw = ADAMW,
         .seed = (uint64_t)q->set.seed,
