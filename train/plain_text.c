@@ -5,12 +5,13 @@
 
 #include "text_file.h"
 
-static bool is_closing(const char *at)
+// Bytes of the closing quote or bracket at `at`, which is zero-terminated; 0: none.
+static size_t closing_bytes(const char *at)
 {
     static const char *const marks[] = {"\"", "'", ")", "]", "\xE2\x80\x9D", "\xE2\x80\x99"};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (strncmp(at, marks[i], strlen(marks[i])) == 0) return true;
-    return false;
+        if (strncmp(at, marks[i], strlen(marks[i])) == 0) return strlen(marks[i]);
+    return 0;
 }
 
 // Bytes of the sentence at `text`: to the blank after its end, or to the last blank before `most`.
@@ -22,8 +23,7 @@ static size_t sentence_length(const char *text, size_t length, size_t most)
         if (i >= most && last_blank > 0) return last_blank;
         if (!strchr(".!?", text[i])) continue;
         size_t end = i + 1;
-        while (end < length && is_closing(text + end)) end++; // continuation bytes fall to the UTF-8 test below
-        while (end < length && ((unsigned char)text[end] & 0xC0) == 0x80) end++;
+        for (size_t bytes; (bytes = closing_bytes(text + end)) > 0;) end += bytes;
         if (end >= length || text[end] == ' ') return end;
     }
     return length;
