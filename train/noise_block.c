@@ -139,16 +139,35 @@ static void make_prompts(ebm_noise_maker *m, uint64_t number)
 
 typedef enum { TEXT_GOOD, TEXT_MALFORMED, TEXT_DUPLICATE } text_verdict;
 
+// Ids a vocabulary padded with rows that no token has may give, and special tokens the encoder lacks.
+static bool is_usable(const ebm_noise_maker *m, int32_t id)
+{
+    return m->maps_ids ? m->host_map[id] >= 0
+                       : ebm_tokenizer_text(ebm_noise_model_tokenizer(m->source.model), id) != NULL;
+}
+
+// Whether text would be left once special tokens (unknown ones) are: ids that are mapped keep those.
+static bool has_text(const ebm_noise_maker *m, const int32_t *tokens, size_t count)
+{
+    const ebm_tokenizer *tokenizer = ebm_noise_model_tokenizer(m->source.model);
+    for (size_t i = 0; i < count; i++)
+        if (m->maps_ids || !ebm_tokenizer_is_special(tokenizer, tokens[i])) return true;
+    return false;
+}
+
 static text_verdict judge(const ebm_noise_maker *m, const int32_t *tokens, int32_t length, ebm_noise_item *item)
 {
     const int32_t separator = ebm_noise_model_roles(m->source.model).separator;
     size_t separators = 0;
     if (length <= 0) return TEXT_MALFORMED;
     item->count = item->separator = (size_t)length;
-    for (size_t i = 0; i < item->count; i++)
+    for (size_t i = 0; i < item->count; i++) {
         if (tokens[i] == separator && separators++ == 0) item->separator = i;
-    if (separators != (m->pairs ? 1 : 0)) return TEXT_MALFORMED;
-    if (m->pairs && (item->separator == 0 || item->separator + 1 == item->count)) return TEXT_MALFORMED;
+        if (tokens[i] != separator && !is_usable(m, tokens[i])) return TEXT_MALFORMED;
+    }
+    if (separators != (m->pairs ? 1 : 0) || !has_text(m, tokens, item->separator)) return TEXT_MALFORMED;
+    if (m->pairs && !has_text(m, tokens + item->separator + 1, item->count - item->separator - 1))
+        return TEXT_MALFORMED;
     return ebm_noise_texts_contain(m->texts, tokens, item->count) ? TEXT_DUPLICATE : TEXT_GOOD;
 }
 
@@ -209,9 +228,10 @@ static ebm_status map_ids(ebm_noise_maker *m, ebm_noise_block *b)
     return ebm_ok();
 }
 
+// Unknown tokens keep their name where ids are mapped: a file of such texts is then encoded to the same ids.
 static ebm_status decode_part(const ebm_noise_maker *m, const int32_t *ids, size_t count, char **text)
 {
-    return ebm_tokenizer_decode(ebm_noise_model_tokenizer(m->source.model), ids, count, true, text);
+    return ebm_tokenizer_decode(ebm_noise_model_tokenizer(m->source.model), ids, count, !m->maps_ids, text);
 }
 
 static ebm_status encode_item(const ebm_noise_maker *m, ebm_noise_block *b, ebm_noise_item *item,
@@ -250,6 +270,7 @@ static void *encode_texts(void *argument)
 
 static ebm_status start_encoding(const ebm_noise_maker *m, ebm_noise_block *b)
 {
+    if (b->count == 0) return ebm_ok(); // and nobody would wait for it
     encoding_job *job = malloc(sizeof *job);
     if (!job) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for encoding noise");
     *job = (encoding_job){m, b};
