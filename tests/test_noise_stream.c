@@ -6,6 +6,7 @@
 enum { MAX_LENGTH = 64, SEED = 21 };
 
 static char *directories[2]; // of a noise model with the spare word, for each small_kind
+static char *instead;        // of directories[SMALL_SINGLE], for one test
 
 static int set_up(void **state)
 {
@@ -42,7 +43,7 @@ static void open_stream(opened *o, small_kind kind, bool maps, uint64_t seed, vo
     ebm_arena *all[EBM_NOISE_MODEL_ARENAS + 1];
     o->encoder = small_tokenizer(maps);
     o->training = small_texts(kind, 400, 77); // what the model was trained on
-    small_stream_open(&o->s, device, directories[kind], o->training, o->encoder, seed, change);
+    small_stream_open(&o->s, device, instead ? instead : directories[kind], o->training, o->encoder, seed, change);
     assert_ok(ebm_arena_plan(device, all, small_stream_arenas(&o->s, all), ""));
     small_stream_allocate(&o->s);
     assert_non_null(strstr(ebm_noise_stream_route(o->s.stream), maps ? "mapped" : "encoded anew"));
@@ -426,7 +427,7 @@ static void ids_without_a_token_are_malformed(void **state)
     assert_ok(ebm_config_save(config, *state));
     ebm_config_free(config);
 
-    directories[SMALL_SINGLE] = *state;
+    instead = *state;
     for (int maps = 0; maps < 2; maps++) {
         opened o;
         open_stream(&o, SMALL_SINGLE, maps, SEED, hot);
@@ -437,7 +438,12 @@ static void ids_without_a_token_are_malformed(void **state)
         assert_true(ebm_noise_stream_statistics(o.s.stream).malformed > 50);
         close_stream(&o);
     }
-    directories[SMALL_SINGLE] = original;
+}
+
+static int forget_own_folder(void **state)
+{
+    instead = NULL;
+    return remove_own_folder(state);
 }
 
 static void too_small_a_capacity_is_refused(void **state)
@@ -473,7 +479,7 @@ int main(void)
         cmocka_unit_test(a_file_gives_every_text_once_an_epoch),
         cmocka_unit_test(a_model_that_gives_nothing_fails_with_its_numbers),
         cmocka_unit_test(unknown_tokens_stay_unknown_or_are_malformed),
-        in_own_folder(ids_without_a_token_are_malformed),
+        cmocka_unit_test_setup_teardown(ids_without_a_token_are_malformed, make_own_folder, forget_own_folder),
         cmocka_unit_test(too_small_a_capacity_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
