@@ -5,7 +5,6 @@
 
 #include "encoder.h"
 #include "file.h"
-#include "gemm.h"
 #include "head.h"
 #include "operations.h"
 #include "random.h"
@@ -112,10 +111,8 @@ size_t ebm_classifier_arenas(ebm_classifier *c, ebm_arena *arenas[EBM_CLASSIFIER
 
 ebm_status ebm_classifier_allocate(ebm_classifier *c)
 {
-    const size_t C = c->config->hidden;
     EBM_TRY(ebm_parameters_allocate(c->parameters));
     EBM_TRY(ebm_encoder_allocate(c->encoder));
-    if (c->set.limits.training) EBM_TRY(ebm_gemm_reserve(c->device, c->set.limits.sequences * C));
     return ebm_arena_allocate(c->arena);
 }
 

@@ -221,9 +221,7 @@ ebm_arena *ebm_decoder_arena(ebm_decoder *d) { return d->arena; }
 
 ebm_status ebm_decoder_allocate(ebm_decoder *d)
 {
-    const size_t widest = 3 * d->C > d->F ? 3 * d->C : d->F, T = d->set.limits.tokens;
-    const size_t layers = T * widest, vocabulary = LOSS_ROWS * d->V;
-    if (d->set.limits.training) EBM_TRY(ebm_gemm_reserve(d->device, layers > vocabulary ? layers : vocabulary));
+    if (d->set.limits.training) EBM_TRY(ebm_gemm_prepare(d->device));
     return ebm_arena_allocate(d->arena);
 }
 

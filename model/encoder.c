@@ -191,8 +191,7 @@ ebm_arena *ebm_encoder_arena(ebm_encoder *e) { return e->arena; }
 
 ebm_status ebm_encoder_allocate(ebm_encoder *e)
 {
-    const size_t widest = 3 * e->C > e->F ? 3 * e->C : e->F;
-    if (e->limits.training) EBM_TRY(ebm_gemm_reserve(e->device, e->limits.tokens * widest));
+    if (e->limits.training) EBM_TRY(ebm_gemm_prepare(e->device));
     return ebm_arena_allocate(e->arena);
 }
 

@@ -103,10 +103,7 @@ ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, 
     return device->gemm->backend->run(&product);
 }
 
-ebm_status ebm_gemm_reserve(ebm_device *device, size_t elements)
-{
-    return prepare(device);
-}
+ebm_status ebm_gemm_prepare(ebm_device *device) { return prepare(device); }
 
 const char *ebm_gemm_name(const ebm_product *p)
 {

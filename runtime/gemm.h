@@ -31,10 +31,8 @@ static inline ebm_matrix ebm_matrix_of(ebm_slice slice, size_t columns)
 ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
                     float beta, ebm_matrix c, ebm_slice bias);
 
-// Prepares the backend before the first step, so that a wrong EBMCL_GEMM is reported there. `elements` is the largest
-// op(A) of a TN product, for a backend that would transpose it in memory; none does now: our kernels turn operands tile
-// by tile, CLBlast plans for itself.
-ebm_status ebm_gemm_reserve(ebm_device *device, size_t elements);
+// Prepares the backend before the first step, so that a wrong EBMCL_GEMM is reported there.
+ebm_status ebm_gemm_prepare(ebm_device *device);
 
 // The backend in use, for messages: "cpu", "clblast" or "plain".
 const char *ebm_gemm_backend(const ebm_device *device);
