@@ -205,6 +205,93 @@ static void it_stops_when_told_to(void **state)
     close_training(&t);
 }
 
+typedef struct {
+    double perplexities[64];
+    size_t evaluations;
+} run_of_two;
+enum { EVAL_STEPS = 5, PATIENCE = 2 };
+
+// Plain text, then the task with evaluations; stopped after so many steps of the whole (0: not), then in a new process'
+// stead with everything made anew and resumed, from the checkpoint on.
+static void run_two_phases(const char *folder, uint64_t stop_after, run_of_two *run)
+{
+    const ebm_noise_phase first = {.batch_size = 8, .learning_rate = 1e-2, .max_steps = 6, .warmup_ratio = 0.2};
+    const ebm_noise_phase second = {
+        .batch_size = 8, .learning_rate = 2e-2, .epochs = 40, .eval_steps = EVAL_STEPS, .patience = PATIENCE};
+    char *checkpoint = NULL;
+    for (int part = 0; part < (stop_after ? 2 : 1); part++) {
+        heard h = {.stop_after = part == 0 ? stop_after : 0};
+        ebm_noise_trainer_settings settings = listened(&h);
+        training t;
+        ebm_noise_evaluation best;
+        settings.output_dir = folder;
+        open_training(&t, small_texts(SMALL_SINGLE, 24, 1), small_texts(SMALL_SINGLE, 60, 2), &settings);
+        if (part == 1) assert_ok(ebm_noise_trainer_resume(t.n.trainer, checkpoint));
+        ebm_status status = ebm_noise_trainer_run(t.n.trainer, t.n.texts, NULL, &first, NULL);
+        if (status.code == EBM_OK) status = ebm_noise_trainer_run(t.n.trainer, t.n.texts, t.n.held_out, &second, &best);
+        for (size_t i = 0; i < h.evaluations; i++) run->perplexities[run->evaluations++] = h.perplexities[i];
+        if (part == 0 && stop_after) {
+            assert_fails(status, EBM_ERROR_INTERRUPTED, "--resume_from_checkpoint");
+            checkpoint = strdup(strstr(status.message, "--resume_from_checkpoint ") + 25);
+        } else {
+            assert_ok(status);
+            assert_ok(ebm_noise_model_save(t.n.model, folder));
+        }
+        close_training(&t);
+    }
+    free(checkpoint);
+}
+
+// Steps count within a phase as the listener hears them: 3 is in the first phase, 7 and later ones are in the second,
+// 10 is an evaluation; the last one comes after the best evaluation, whose weights must then come from the checkpoint.
+static void resumed_equals_uninterrupted(void **state)
+{
+    char *whole = make_folder(*state, "whole");
+    run_of_two uninterrupted = {0};
+    run_two_phases(whole, 0, &uninterrupted);
+    const uint64_t stops[] = {3, 7, 10, uninterrupted.evaluations * EVAL_STEPS - 1};
+    assert_in_range(uninterrupted.evaluations, 3 + PATIENCE, 23);
+    for (size_t i = 0; i < 4; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "stop%d", (int)stops[i]);
+        char *folder = make_folder(*state, name);
+        run_of_two run = {0};
+        run_two_phases(folder, stops[i], &run);
+        assert_same_file(whole, folder, "model.safetensors");
+        assert_int_equal(run.evaluations, uninterrupted.evaluations);
+        assert_memory_equal(run.perplexities, uninterrupted.perplexities, sizeof run.perplexities);
+        free(folder);
+    }
+    free(whole);
+}
+
+static void checkpoints_that_do_not_fit_are_refused(void **state)
+{
+    heard h = {.stop_after = 3};
+    ebm_noise_trainer_settings settings = listened(&h);
+    ebm_noise_phase phase = {.batch_size = 16, .learning_rate = 1e-2, .epochs = 4};
+    training t;
+    settings.output_dir = *state;
+    open_training(&t, small_texts(SMALL_SINGLE, 70, 1), NULL, &settings);
+    assert_fails(ebm_noise_trainer_run(t.n.trainer, t.n.texts, NULL, &phase, NULL), EBM_ERROR_INTERRUPTED,
+                 "checkpoint-3");
+    close_training(&t);
+    char *checkpoint = in_folder(*state, "checkpoint-3"), *state_file = in_folder(checkpoint, "trainer_state.json");
+    open_training(&t, small_texts(SMALL_SINGLE, 70, 1), NULL, &settings);
+    assert_fails(ebm_noise_trainer_resume(t.n.trainer, *state), EBM_ERROR_INPUT, "no checkpoint");
+    assert_ok(ebm_noise_trainer_resume(t.n.trainer, checkpoint));
+    phase.learning_rate = 2e-2;
+    assert_fails(ebm_noise_trainer_run(t.n.trainer, t.n.texts, NULL, &phase, NULL), EBM_ERROR_INPUT,
+                 "learning_rate was");
+    close_training(&t);
+    open_training(&t, small_texts(SMALL_SINGLE, 70, 1), NULL, &settings);
+    assert_ok(ebm_file_write(state_file, "{\"phase\": -1}", 13));
+    assert_fails(ebm_noise_trainer_resume(t.n.trainer, checkpoint), EBM_ERROR_INPUT, "\"phase\" must be");
+    close_training(&t);
+    free(state_file);
+    free(checkpoint);
+}
+
 static void a_rate_far_too_large_stops_with_the_step(void **state)
 {
     (void)state;
@@ -228,6 +315,8 @@ int main(void)
         in_own_folder(a_seed_gives_the_same_bits),
         cmocka_unit_test(a_token_budget_changes_little),
         cmocka_unit_test(it_stops_when_told_to),
+        in_own_folder(resumed_equals_uninterrupted),
+        in_own_folder(checkpoints_that_do_not_fit_are_refused),
         cmocka_unit_test(a_rate_far_too_large_stops_with_the_step),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

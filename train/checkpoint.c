@@ -1,8 +1,6 @@
-// A checkpoint is a model directory with what training needs beside it:
-//     optimizer_moment1.safetensors, optimizer_moment2.safetensors    under the parameters' names
+// A checkpoint is a model directory with what training needs beside it: the moments (checkpoint_parts.h) and
 //     trainer_state.json                                               step, orders, noise position, best evaluation,
 //     and the settings that must not change
-#include <dirent.h>
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -10,13 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint_parts.h"
 #include "file.h"
 #include "json_file.h"
 #include "trainer_internal.h"
 
 static const char *const STATE_FILE = "trainer_state.json";
-static const char *const MOMENT_FILES[2] = {"optimizer_moment1.safetensors", "optimizer_moment2.safetensors"};
-static const ebm_part MOMENTS[2] = {EBM_PART_MOMENT1, EBM_PART_MOMENT2};
 
 // What would make the rest of the run another one if it changed.
 static json_t *settings_of(const ebm_trainer *t)
@@ -42,11 +39,6 @@ static json_t *settings_of(const ebm_trainer *t)
     }
     json_decref(more);
     return json;
-}
-
-static json_t *place_of(const ebm_order *order)
-{
-    return json_pack("[I,I]", (json_int_t)ebm_order_epoch(order), (json_int_t)ebm_order_position(order));
 }
 
 // Sums of the log's current line, so that its means are those of an uninterrupted run.
@@ -91,47 +83,15 @@ static ebm_status write_state(const ebm_trainer *t, const char *directory)
     return ebm_json_file_write(directory, STATE_FILE,
                                json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o}", "global_step", (json_int_t)t->done,
                                          "epoch", (double)t->done / (double)t->steps_per_epoch, "order",
-                                         place_of(t->order), "nce_order", place_of(t->nce_order), "noise_position",
-                                         (json_int_t)noise, "log_window", window_of(t), "best", best_of(t), "settings",
-                                         settings_of(t)));
-}
-
-static ebm_status write_moments(ebm_trainer *t, const char *directory)
-{
-    ebm_parameters *parameters = ebm_classifier_parameters(t->in.classifier);
-    ebm_status status = ebm_ok();
-    for (size_t i = 0; i < 2 && status.code == EBM_OK; i++) {
-        char *path = ebm_path_join(directory, MOMENT_FILES[i]);
-        status = path ? ebm_parameters_save(parameters, MOMENTS[i], path, "", NULL)
-                      : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
-        free(path);
-    }
-    return status;
-}
-
-// The newest checkpoint is complete by now, so the older ones have done their duty.
-static ebm_status remove_older(const ebm_trainer *t, const char *newest)
-{
-    ebm_status status = ebm_ok();
-    DIR *folder = opendir(t->set.output_dir);
-    if (!folder) return ebm_fail(EBM_ERROR_IO, "%s: %m", t->set.output_dir);
-    for (struct dirent *entry; status.code == EBM_OK && (entry = readdir(folder)) != NULL;) {
-        const char *digits = entry->d_name + strlen("checkpoint-");
-        if (strncmp(entry->d_name, "checkpoint-", strlen("checkpoint-")) != 0 || !*digits ||
-            strspn(digits, "0123456789") != strlen(digits) || strcmp(entry->d_name, newest) == 0)
-            continue;
-        char *path = ebm_path_join(t->set.output_dir, entry->d_name);
-        status = path ? ebm_directory_remove(path) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
-        free(path);
-    }
-    closedir(folder);
-    return status;
+                                         ebm_place_of(t->order), "nce_order", ebm_place_of(t->nce_order),
+                                         "noise_position", (json_int_t)noise, "log_window", window_of(t), "best",
+                                         best_of(t), "settings", settings_of(t)));
 }
 
 ebm_status ebm_checkpoint_write(ebm_trainer *t)
 {
-    char name[64];
-    snprintf(name, sizeof name, "checkpoint-%" PRIu64, t->done);
+    ebm_checkpoint_name name;
+    ebm_checkpoint_name_of(t->done, name);
     char *path = ebm_path_join(t->set.output_dir, name);
     ebm_directory_writer *writer = NULL;
     ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
@@ -139,44 +99,14 @@ ebm_status ebm_checkpoint_write(ebm_trainer *t)
     EBM_CHECK(ebm_directory_writer_open(path, &writer), end);
     const char *directory = ebm_directory_writer_path(writer);
     EBM_CHECK(ebm_model_directory_write(directory, t->in.classifier, t->in.tokenizer, &t->in.info), end);
-    EBM_CHECK(write_moments(t, directory), end);
+    EBM_CHECK(ebm_moments_write(ebm_classifier_parameters(t->in.classifier), directory), end);
     EBM_CHECK(write_state(t, directory), end);
     EBM_CHECK(ebm_directory_writer_finish(writer, true), end);
-    status = remove_older(t, name);
+    status = ebm_checkpoint_remove_others(t->set.output_dir, name);
 end:
     ebm_directory_writer_free(writer);
     free(path);
     return status;
-}
-
-static ebm_status check_settings(const ebm_trainer *t, const json_t *found, const char *path)
-{
-    json_t *expected = settings_of(t);
-    const char *key;
-    json_t *value;
-    ebm_status status = expected ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for %s", STATE_FILE);
-    json_object_foreach(expected, key, value)
-    {
-        json_t *other = json_object_get(found, key);
-        if (status.code != EBM_OK || json_equal(value, other)) continue;
-        char *now = json_dumps(value, JSON_ENCODE_ANY), *then = other ? json_dumps(other, JSON_ENCODE_ANY) : NULL;
-        status = ebm_fail(EBM_ERROR_INPUT, "%s: %s was %s, now it is %s; a resumed run keeps its settings", path, key,
-                          then ? then : "not there", now ? now : "?");
-        free(now);
-        free(then);
-    }
-    json_decref(expected);
-    return status;
-}
-
-static ebm_status seek(ebm_order *order, const json_t *place, const char *path, const char *key)
-{
-    const json_t *epoch = json_array_get(place, 0), *position = json_array_get(place, 1);
-    if (!json_is_integer(epoch) || !json_is_integer(position) || json_integer_value(epoch) < 0 ||
-        json_integer_value(epoch) > UINT32_MAX || json_integer_value(position) < 0)
-        return ebm_fail(EBM_ERROR_INPUT, "%s: \"%s\" must be [epoch, position]", path, key);
-    return ebm_in(ebm_order_seek(order, (uint32_t)json_integer_value(epoch), (size_t)json_integer_value(position)),
-                  "%s: %s", path, key);
 }
 
 static ebm_status read_window(ebm_trainer *t, const json_t *json, const char *path)
@@ -244,13 +174,13 @@ static ebm_status check_best(const ebm_trainer *t, const char *path)
 static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *json)
 {
     const json_t *step = json_object_get(json, "global_step"), *noise = json_object_get(json, "noise_position");
-    EBM_TRY(check_settings(t, json_object_get(json, "settings"), path));
+    EBM_TRY(ebm_settings_check(settings_of(t), json_object_get(json, "settings"), path));
     if (!json_is_integer(step) || json_integer_value(step) < 0 || (uint64_t)json_integer_value(step) > t->total)
         return ebm_fail(EBM_ERROR_INPUT, "%s: \"global_step\" must be from 0 to %" PRIu64, path, t->total);
     if (!json_is_integer(noise) || json_integer_value(noise) < 0)
         return ebm_fail(EBM_ERROR_INPUT, "%s: \"noise_position\" must be 0 or more", path);
-    EBM_TRY(seek(t->order, json_object_get(json, "order"), path, "order"));
-    EBM_TRY(seek(t->nce_order, json_object_get(json, "nce_order"), path, "nce_order"));
+    EBM_TRY(ebm_place_seek(t->order, json_object_get(json, "order"), path, "order"));
+    EBM_TRY(ebm_place_seek(t->nce_order, json_object_get(json, "nce_order"), path, "nce_order"));
     if (t->in.noise) EBM_TRY(ebm_noise_stream_seek(t->in.noise, (uint64_t)json_integer_value(noise)));
     t->done = (uint64_t)json_integer_value(step);
     EBM_TRY(read_window(t, json_object_get(json, "log_window"), path));
@@ -271,21 +201,6 @@ static ebm_status read_state_file(ebm_trainer *t, const char *directory)
     return status;
 }
 
-static ebm_status read_moments(ebm_trainer *t, const char *directory)
-{
-    ebm_parameters *parameters = ebm_classifier_parameters(t->in.classifier);
-    ebm_status status = ebm_ok();
-    for (size_t i = 0; i < 2 && status.code == EBM_OK; i++) {
-        char *path = ebm_path_join(directory, MOMENT_FILES[i]);
-        ebm_safetensors *file = NULL;
-        status = path ? ebm_safetensors_open(path, &file) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
-        if (status.code == EBM_OK) status = ebm_parameters_restore(parameters, MOMENTS[i], file, "", NULL);
-        ebm_safetensors_free(file);
-        free(path);
-    }
-    return status;
-}
-
 ebm_status ebm_checkpoint_read(ebm_trainer *t, const char *directory)
 {
     ebm_load_report report = {0};
@@ -297,5 +212,5 @@ ebm_status ebm_checkpoint_read(ebm_trainer *t, const char *directory)
         status = ebm_fail(EBM_ERROR_INPUT, "%s: the checkpoint lacks %s", directory, report.created[0]);
     ebm_load_report_free(&report);
     EBM_TRY(status);
-    return read_moments(t, directory);
+    return ebm_moments_read(ebm_classifier_parameters(t->in.classifier), directory);
 }

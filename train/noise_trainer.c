@@ -1,29 +1,14 @@
-#include "noise_trainer.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "order.h"
+#include "noise_trainer_internal.h"
 #include "packing.h"
 #include "random.h"
 #include "timing.h"
 
 enum { PHASE_DRAWS = 1 << 26 }; // draws of masks: training from 0 on, held-out texts from here on
-
-struct ebm_noise_trainer {
-    ebm_noise_model *model;
-    ebm_noise_trainer_settings set;
-    ebm_arena *arena;
-    ebm_packing *packing;
-    ebm_optimizer *optimizer;
-    int32_t *sequences, *targets;            // of a step: EBM_NOISE_MAX_TOKENS a row; of a packed batch
-    size_t rows_capacity, *lengths, *starts; // starts: where the full part begins
-    float **best_weights;                    // a host copy of every tensor at the best perplexity
-    size_t tensor_count;
-    uint64_t update; // over all phases: bias correction and dropout go on
-};
 
 ebm_status ebm_noise_trainer_create(ebm_noise_model *model, const ebm_noise_trainer_settings *settings,
                                     ebm_noise_trainer **out)
@@ -56,11 +41,11 @@ fail:
 void ebm_noise_trainer_free(ebm_noise_trainer *t)
 {
     if (!t) return;
-    for (size_t i = 0; t->best_weights && i < t->tensor_count; i++) free(t->best_weights[i]);
+    ebm_noise_weights_free(t, t->best_weights);
+    json_decref(t->resumed);
     ebm_optimizer_free(t->optimizer);
     ebm_packing_free(t->packing);
     ebm_arena_free(t->arena);
-    free(t->best_weights);
     free(t->sequences);
     free(t->targets);
     free(t->lengths);
@@ -69,6 +54,11 @@ void ebm_noise_trainer_free(ebm_noise_trainer *t)
 }
 
 ebm_arena *ebm_noise_trainer_arena(ebm_noise_trainer *t) { return t->arena; }
+
+ebm_status ebm_noise_trainer_resume(ebm_noise_trainer *t, const char *checkpoint)
+{
+    return ebm_noise_checkpoint_read(t, checkpoint);
+}
 
 static ebm_status reserve_rows(ebm_noise_trainer *t, size_t rows)
 {
@@ -160,44 +150,35 @@ ebm_status ebm_noise_trainer_perplexity(ebm_noise_trainer *t, const ebm_noise_te
     return ebm_ok();
 }
 
-static ebm_status keep_weights(ebm_noise_trainer *t)
+ebm_status ebm_noise_weights_read(const ebm_noise_trainer *t, float **copies)
 {
     ebm_parameters *parameters = ebm_noise_model_parameters(t->model);
     for (size_t i = 0; i < t->tensor_count; i++) {
         const ebm_tensor *tensor = ebm_parameters_tensor_view(parameters, i);
-        if (!t->best_weights[i]) t->best_weights[i] = malloc(tensor->count * sizeof **t->best_weights);
-        if (!t->best_weights[i]) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for the best weights");
-        EBM_TRY(ebm_slice_read(ebm_noise_model_device(t->model), tensor->weight, 0, tensor->count, t->best_weights[i]));
+        if (!copies[i]) copies[i] = malloc(tensor->count * sizeof *copies[i]);
+        if (!copies[i]) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a copy of the noise model's weights");
+        EBM_TRY(ebm_slice_read(ebm_noise_model_device(t->model), tensor->weight, 0, tensor->count, copies[i]));
     }
     return ebm_ok();
 }
 
-static ebm_status restore_weights(ebm_noise_trainer *t)
+ebm_status ebm_noise_weights_write(const ebm_noise_trainer *t, float *const *copies)
 {
     ebm_parameters *parameters = ebm_noise_model_parameters(t->model);
     for (size_t i = 0; i < t->tensor_count; i++) {
         const ebm_tensor *tensor = ebm_parameters_tensor_view(parameters, i);
-        EBM_TRY(
-            ebm_slice_write(ebm_noise_model_device(t->model), tensor->weight, 0, tensor->count, t->best_weights[i]));
+        EBM_TRY(ebm_slice_write(ebm_noise_model_device(t->model), tensor->weight, 0, tensor->count, copies[i]));
     }
     return ebm_ok();
 }
 
-// What a phase counts while it runs.
-typedef struct {
-    const ebm_noise_texts *texts, *held_out;
-    const ebm_noise_phase *phase;
-    ebm_order *order;
-    ebm_schedule schedule;
-    uint64_t steps_per_epoch, total, done;
-    uint32_t *rows;
-    double started, window_loss, window_seconds, window_tokens;
-    uint64_t window_steps;
-    ebm_noise_evaluation best;
-    int worse; // evaluations since the best one
-} phase_run;
+void ebm_noise_weights_free(const ebm_noise_trainer *t, float **copies)
+{
+    for (size_t i = 0; copies && i < t->tensor_count; i++) free(copies[i]);
+    free(copies);
+}
 
-static ebm_status one_step(ebm_noise_trainer *t, phase_run *p)
+static ebm_status one_step(ebm_noise_trainer *t, ebm_noise_phase_run *p)
 {
     const double start = ebm_now();
     const size_t left = ebm_order_left(p->order), count = left < p->phase->batch_size ? left : p->phase->batch_size;
@@ -221,7 +202,7 @@ static ebm_status one_step(ebm_noise_trainer *t, phase_run *p)
     return ebm_ok();
 }
 
-static void report(ebm_noise_trainer *t, phase_run *p)
+static void report(ebm_noise_trainer *t, ebm_noise_phase_run *p)
 {
     enum { WINDOW = 50 };
     const ebm_noise_progress progress = {
@@ -231,7 +212,8 @@ static void report(ebm_noise_trainer *t, phase_run *p)
         .loss = p->window_loss / (double)p->window_steps,
         .learning_rate = ebm_learning_rate_at(&p->schedule, p->done - 1),
         .tokens_per_second = p->window_tokens / p->window_seconds,
-        .seconds_left = (ebm_now() - p->started) / (double)p->done * (double)(p->total - p->done),
+        .seconds_left =
+            (ebm_now() - p->started_at) / (double)(p->done - p->started_step) * (double)(p->total - p->done),
     };
     if (t->set.listener.progress) t->set.listener.progress(t->set.listener.context, &progress);
     if (p->window_steps < WINDOW) return;
@@ -239,7 +221,7 @@ static void report(ebm_noise_trainer *t, phase_run *p)
     p->window_steps = 0;
 }
 
-static ebm_status evaluate(ebm_noise_trainer *t, phase_run *p)
+static ebm_status evaluate(ebm_noise_trainer *t, ebm_noise_phase_run *p)
 {
     ebm_noise_evaluation e = {.step = p->done, .epoch = (double)p->done / (double)p->steps_per_epoch};
     EBM_TRY(ebm_noise_trainer_perplexity(t, p->held_out, &e.perplexity));
@@ -247,29 +229,43 @@ static ebm_status evaluate(ebm_noise_trainer *t, phase_run *p)
     e.is_best = p->best.perplexity == 0 || e.perplexity < p->best.perplexity;
     p->worse = e.is_best ? 0 : p->worse + 1;
     if (e.is_best) {
-        EBM_TRY(keep_weights(t));
+        EBM_TRY(ebm_noise_weights_read(t, t->best_weights));
         p->best = e;
     }
     if (t->set.listener.evaluated) t->set.listener.evaluated(t->set.listener.context, &e);
     return ebm_ok();
 }
 
-static ebm_status run_steps(ebm_noise_trainer *t, phase_run *p)
+static bool is_due(uint64_t every, const ebm_noise_phase_run *p) { return every > 0 && p->done % every == 0; }
+
+// A checkpoint stands at the end of a step, its evaluation included.
+static ebm_status save_or_stop(ebm_noise_trainer *t, ebm_noise_phase_run *p)
+{
+    const bool stopped = t->set.stop && *t->set.stop, keeps = t->set.output_dir != NULL;
+    if (p->done == p->total) return ebm_ok(); // nothing is left to do in this phase
+    if (keeps && (stopped || is_due(t->set.save_steps, p))) EBM_TRY(ebm_noise_checkpoint_write(t, p));
+    if (!stopped) return ebm_ok();
+    if (!keeps) return ebm_fail(EBM_ERROR_INTERRUPTED, "stopped after step %" PRIu64 " of %" PRIu64, p->done, p->total);
+    return ebm_fail(EBM_ERROR_INTERRUPTED,
+                    "stopped after step %" PRIu64 " of %" PRIu64
+                    "; continue with --resume_from_checkpoint %s/checkpoint-%" PRIu64,
+                    p->done, p->total, t->set.output_dir, t->update);
+}
+
+static ebm_status run_steps(ebm_noise_trainer *t, ebm_noise_phase_run *p)
 {
     const uint64_t every = p->phase->eval_steps ? p->phase->eval_steps : p->steps_per_epoch;
     while (p->done < p->total) {
         EBM_TRY(ebm_in(one_step(t, p), "noise model, step %" PRIu64, p->done + 1));
         report(t, p);
-        if (t->set.stop && *t->set.stop)
-            return ebm_fail(EBM_ERROR_INTERRUPTED, "stopped after step %" PRIu64 " of %" PRIu64, p->done, p->total);
-        if (!p->held_out || (p->done % every != 0 && p->done < p->total)) continue;
-        EBM_TRY(evaluate(t, p));
+        if (p->held_out && (is_due(every, p) || p->done == p->total)) EBM_TRY(evaluate(t, p));
         if (p->phase->patience > 0 && p->worse >= p->phase->patience) break;
+        EBM_TRY(save_or_stop(t, p));
     }
     return ebm_ok();
 }
 
-static ebm_status start_phase(ebm_noise_trainer *t, phase_run *p)
+static ebm_status start_phase(ebm_noise_trainer *t, ebm_noise_phase_run *p)
 {
     const size_t n = ebm_noise_texts_count(p->texts), B = p->phase->batch_size;
     p->steps_per_epoch = (n + B - 1) / B;
@@ -278,20 +274,24 @@ static ebm_status start_phase(ebm_noise_trainer *t, phase_run *p)
     p->schedule =
         (ebm_schedule){p->phase->learning_rate, (uint64_t)ceil(p->phase->warmup_ratio * (double)p->total), p->total};
     p->rows = calloc(B, sizeof *p->rows);
-    p->started = ebm_now();
     if (!p->rows) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a batch of %zu", B);
     EBM_TRY(reserve_rows(t, B));
-    return ebm_order_create(t->set.seed, EBM_SITE_SHUFFLE, n, &p->order);
+    EBM_TRY(ebm_order_create(t->set.seed, EBM_SITE_SHUFFLE, n, &p->order));
+    if (t->resumed) EBM_TRY(ebm_noise_checkpoint_enter(t, p));
+    p->started_at = ebm_now();
+    p->started_step = p->done;
+    return ebm_ok();
 }
 
 ebm_status ebm_noise_trainer_run(ebm_noise_trainer *t, const ebm_noise_texts *texts, const ebm_noise_texts *held_out,
                                  const ebm_noise_phase *phase, ebm_noise_evaluation *best)
 {
-    phase_run p = {.texts = texts, .held_out = held_out, .phase = phase};
+    ebm_noise_phase_run p = {.texts = texts, .held_out = held_out, .phase = phase, .index = t->phases++};
+    if (t->resumed && p.index < t->resumed_phase) return ebm_ok(); // the checkpoint's weights have been through it
     ebm_status status = start_phase(t, &p);
     EBM_CHECK(status, end);
     EBM_CHECK(run_steps(t, &p), end);
-    if (p.best.perplexity > 0 && !(p.best.step == p.done)) EBM_CHECK(restore_weights(t), end);
+    if (p.best.perplexity > 0 && !(p.best.step == p.done)) EBM_CHECK(ebm_noise_weights_write(t, t->best_weights), end);
     if (best) *best = p.best;
 end:
     ebm_order_free(p.order);

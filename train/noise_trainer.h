@@ -19,7 +19,8 @@ extern "C" {
 
 typedef struct {
     uint64_t step, total_steps;
-    double epoch, loss, learning_rate, tokens_per_second, seconds_left; // loss: nats a predicted token, mean of a report
+    double epoch, loss, learning_rate, tokens_per_second,
+        seconds_left; // loss: nats a predicted token, mean of a report
 } ebm_noise_progress;
 
 typedef struct {
@@ -39,8 +40,10 @@ typedef struct {
     float mask_probability; // M
     ebm_adamw adamw;
     uint64_t seed;
-    ebm_limits limits; // of a packed batch
-    const volatile sig_atomic_t *stop; // not 0: EBM_ERROR_INTERRUPTED; may be NULL
+    ebm_limits limits;                 // of a packed batch
+    const char *output_dir;            // of checkpoints, made when the first is written; NULL: none are kept
+    uint64_t save_steps;               // a checkpoint every so many steps; 0: only when stopped
+    const volatile sig_atomic_t *stop; // not 0: checkpoint, then EBM_ERROR_INTERRUPTED; may be NULL
     ebm_noise_listener listener;
 } ebm_noise_trainer_settings;
 
@@ -48,7 +51,7 @@ typedef struct {
 typedef struct {
     size_t batch_size; // sequences
     double learning_rate, epochs;
-    uint64_t max_steps;  // 0: by epochs
+    uint64_t max_steps; // 0: by epochs
     double warmup_ratio;
     uint64_t eval_steps; // 0: after each epoch
     int patience;        // stop after this many evaluations without a better perplexity; 0: never
@@ -60,6 +63,12 @@ ebm_status ebm_noise_trainer_create(ebm_noise_model *model, const ebm_noise_trai
                                     ebm_noise_trainer **trainer);
 void ebm_noise_trainer_free(ebm_noise_trainer *trainer); // NULL is accepted
 ebm_arena *ebm_noise_trainer_arena(ebm_noise_trainer *trainer);
+
+// Continues from a checkpoint of the same model and settings, after allocation and before the first run: weights,
+// moments and best weights so far are read; the runs of phases that were complete return at once, that of the
+// interrupted one goes on where it was, to the bits of an uninterrupted training. Settings that differ are named by
+// that run.
+ebm_status ebm_noise_trainer_resume(ebm_noise_trainer *trainer, const char *checkpoint);
 
 // Trains on `texts`; masks are drawn anew each epoch. With held-out texts (may be NULL) the weights with the lowest
 // perplexity on them are the ones the model has afterwards. *best is the evaluation they had (perplexity 0 without).

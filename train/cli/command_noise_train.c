@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint_parts.h"
 #include "command_noise.h"
 #include "file.h"
 #include "json_output.h"
@@ -18,10 +19,10 @@ static const char *const OBJECTIVES[] = {"masked", "plain", NULL};
 
 typedef struct {
     ebm_data_options data;
-    const char *model, *encoder, *embeddings, *output_dir, *device;
+    const char *model, *encoder, *embeddings, *output_dir, *resume, *device;
     ebm_string_list pretrain_files;
     bool overwrite, json;
-    size_t layers, hidden, batch_size, max_steps, pretrain_bytes, pretrain_steps, eval_steps, token_budget;
+    size_t layers, hidden, batch_size, max_steps, pretrain_bytes, pretrain_steps, eval_steps, save_steps, token_budget;
     double learning_rate, pretrain_rate, epochs, pretrain_epochs, warmup_ratio, weight_decay, mask, held_out, dropout;
     int64_t seed, patience;
     int objective;
@@ -49,6 +50,8 @@ static const ebm_option TRAIN_OPTIONS[] = {
      .least = 0, .most = 1},
     {"output_dir", EBM_OPTION_STRING, AT(output_dir), NULL, .help = "Where the noise model goes", .required = true},
     {"overwrite_output_dir", EBM_OPTION_FLAG, AT(overwrite), NULL, .help = "Replace what an output_dir in use holds"},
+    {"resume_from_checkpoint", EBM_OPTION_STRING, AT(resume), NULL,
+     .help = "A checkpoint-N directory of the same run to continue from"},
     {"noise_objective", EBM_OPTION_ENUM, AT(objective), "masked",
      .help = "Texts given their masked form, or a plain language model", .choices = OBJECTIVES},
     {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Each token is masked with it (M)", .least = 0,
@@ -61,6 +64,8 @@ static const ebm_option TRAIN_OPTIONS[] = {
      .most = 1e6, .above_least = true},
     {"max_steps", EBM_OPTION_SIZE, AT(max_steps), "0", .help = "Steps on the task's texts; 0: by epochs"},
     {"eval_steps", EBM_OPTION_SIZE, AT(eval_steps), "0", .help = "Perplexity every so many steps; 0: after each epoch"},
+    {"save_steps", EBM_OPTION_SIZE, AT(save_steps), "500",
+     .help = "Checkpoint every so many steps; 0: only when stopped"},
     {"patience", EBM_OPTION_INT, AT(patience), "2",
      .help = "Stop after so many evaluations without a better held-out perplexity; 0: never", .least = 0, .most = 1000},
     {"held_out", EBM_OPTION_FLOAT, AT(held_out), "0.05",
@@ -192,6 +197,8 @@ static ebm_status create_trainer(train_run *r)
         .adamw = {0.9, 0.999, 1e-8, o->weight_decay, 1.0},
         .seed = (uint64_t)o->seed,
         .limits = limits_of(o),
+        .output_dir = o->output_dir,
+        .save_steps = o->save_steps,
         .stop = ebm_program_stop_flag(),
         .listener = ebm_program_noise_listener(),
     };
@@ -230,13 +237,32 @@ static ebm_status run_phases(train_run *r, ebm_noise_evaluation *best)
     return ebm_noise_trainer_run(r->trainer, r->train_texts, r->held_texts, &task, best);
 }
 
-static ebm_status write_model(train_run *r)
+static ebm_status write_to(train_run *r, const char *directory, bool replace)
 {
     ebm_directory_writer *writer = NULL;
-    EBM_TRY(ebm_directory_writer_open(r->set.output_dir, &writer));
+    EBM_TRY(ebm_directory_writer_open(directory, &writer));
     ebm_status status = ebm_noise_model_save(r->model, ebm_directory_writer_path(writer));
-    if (status.code == EBM_OK) status = ebm_directory_writer_finish(writer, r->set.overwrite);
+    if (status.code == EBM_OK) status = ebm_directory_writer_finish(writer, replace);
     ebm_directory_writer_free(writer);
+    return status;
+}
+
+// Beside this run's checkpoints, which then have done their duty.
+static ebm_status write_among(train_run *r, const char *finished)
+{
+    EBM_TRY(write_to(r, finished, true));
+    EBM_TRY(ebm_directory_move_files(finished, r->set.output_dir));
+    return ebm_checkpoint_remove_others(r->set.output_dir, "");
+}
+
+static ebm_status write_model(train_run *r)
+{
+    if (r->set.overwrite || ebm_directory_is_empty(r->set.output_dir))
+        return write_to(r, r->set.output_dir, r->set.overwrite);
+    char *finished = ebm_path_join(r->set.output_dir, "finished");
+    const ebm_status status =
+        finished ? write_among(r, finished) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    free(finished);
     return status;
 }
 
@@ -245,7 +271,7 @@ static ebm_status train(train_run *r)
     const train_options *o = &r->set;
     const ebm_decoder_settings settings = {.limits = limits_of(o)};
     ebm_noise_evaluation best = {0};
-    if (!o->overwrite && !ebm_directory_is_empty(o->output_dir))
+    if (!o->overwrite && !o->resume && !ebm_directory_is_empty(o->output_dir))
         return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
                         o->output_dir);
     EBM_TRY(read_texts(r));
@@ -255,7 +281,7 @@ static ebm_status train(train_run *r)
     else
         EBM_TRY(create_from_scratch(r, &settings));
     EBM_TRY(create_trainer(r));
-    EBM_TRY(init_embeddings(r));
+    EBM_TRY(o->resume ? ebm_noise_trainer_resume(r->trainer, o->resume) : init_embeddings(r));
     EBM_TRY(create_texts(r));
     EBM_TRY(run_phases(r, &best));
     EBM_TRY(write_model(r));
