@@ -349,6 +349,39 @@ static void a_file_gives_every_text_once_an_epoch(void **state)
     ebm_tokenizer_free(encoder);
 }
 
+// Held out are the first texts, and no later pass over the file brings them again, wherever it is taken up.
+static void held_out_texts_never_come_again(void **state)
+{
+    (void)state;
+    enum { TEXTS = 24, HELD = 5, AFTER = 4 * (TEXTS - HELD) };
+    ebm_tokenizer *encoder = small_tokenizer(false);
+    ebm_dataset *texts = small_easy_noise(SMALL_PAIRS, TEXTS, 8);
+    ebm_noise_stream *stream = NULL;
+    ebm_sequence held[TEXTS];
+    size_t seen[TEXTS] = {0}, rows[AFTER], count = HELD;
+    uint64_t positions[AFTER];
+    assert_ok(ebm_noise_stream_from_texts(texts, encoder, MAX_LENGTH, SEED, &stream));
+    assert_ok(ebm_noise_stream_hold_out(stream, &count, held));
+    assert_int_equal(count, HELD);
+    for (size_t i = 0; i < HELD; i++) seen[row_of(texts, encoder, held[i])] = 100;
+    for (size_t i = 0; i < AFTER; i++) {
+        positions[i] = ebm_noise_stream_position(stream);
+        rows[i] = row_of(texts, encoder, next(stream));
+        if (seen[rows[i]]++ >= 100) fail_msg("text %zu, which is held out, came as number %zu", rows[i], i);
+    }
+    for (size_t i = 0; i < TEXTS; i++) assert_true(seen[i] == 4 || seen[i] == 100);
+    for (size_t i = 0; i < AFTER; i += 7) {
+        assert_ok(ebm_noise_stream_seek(stream, positions[i]));
+        assert_int_equal(row_of(texts, encoder, next(stream)), rows[i]);
+    }
+    count = TEXTS;
+    assert_ok(ebm_noise_stream_hold_out(stream, &count, held)); // the rest is to train on
+    assert_int_equal(count, TEXTS / 2);
+    ebm_noise_stream_free(stream);
+    ebm_dataset_free(texts);
+    ebm_tokenizer_free(encoder);
+}
+
 // The first token is the end of text: equal logits, and [PAD] has the lowest id.
 static void only_the_largest_logit(ebm_noise_source *source) { source->top_k = 1; }
 
@@ -477,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_model_stream_is_taken_up_anywhere),
         cmocka_unit_test(a_file_stream_is_taken_up_anywhere),
         cmocka_unit_test(a_file_gives_every_text_once_an_epoch),
+        cmocka_unit_test(held_out_texts_never_come_again),
         cmocka_unit_test(a_model_that_gives_nothing_fails_with_its_numbers),
         cmocka_unit_test(unknown_tokens_stay_unknown_or_are_malformed),
         cmocka_unit_test_setup_teardown(ids_without_a_token_are_malformed, make_own_folder, forget_own_folder),

@@ -20,6 +20,7 @@ struct ebm_noise_stream {
     ebm_encoded *encoded;
     ebm_order *order;
     uint64_t taken;
+    bool *held; // by row: kept out once the first pass is over; NULL: none
     // From a model:
     ebm_noise_maker *maker;
     ebm_noise_block blocks[2]; // the current one and, where a thread encodes, the one ahead
@@ -33,6 +34,7 @@ struct ebm_noise_stream {
     size_t ids_capacity;
     char *text;
     ebm_noise_statistics statistics;
+    char source[160];
 };
 
 ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_tokenizer *tokenizer, size_t max_length,
@@ -44,6 +46,8 @@ ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_token
     ebm_status status = ebm_ok();
     s->dataset = texts;
     s->max_length = max_length;
+    snprintf(s->source, sizeof s->source, "%zu texts of a file, longest %zu, seed %" PRIu64, ebm_dataset_count(texts),
+             max_length, seed);
     EBM_CHECK(ebm_encoded_create(texts, tokenizer, max_length, &s->encoded), fail);
     EBM_CHECK(ebm_order_create(seed, EBM_SITE_PROMPT, ebm_dataset_count(texts), &s->order), fail);
     *out = s;
@@ -60,6 +64,10 @@ ebm_status ebm_noise_stream_from_model(const ebm_noise_source *source, ebm_noise
     if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     ebm_status status = ebm_ok();
     s->max_length = source->max_length;
+    snprintf(s->source, sizeof s->source,
+             "a model, longest %zu, mask_probability %.9g, temperature %.9g, top_k %d, noise_slots %zu, seed %" PRIu64,
+             source->max_length, (double)source->mask_probability, (double)source->temperature, source->top_k,
+             source->slots, source->seed);
     EBM_CHECK(ebm_noise_maker_create(source, &s->maker), fail);
     for (size_t i = 0; i < 2; i++) EBM_CHECK(ebm_noise_block_create(s->maker, &s->blocks[i]), fail);
     *out = s;
@@ -76,6 +84,7 @@ void ebm_noise_stream_free(ebm_noise_stream *s)
     ebm_noise_maker_free(s->maker);
     ebm_order_free(s->order);
     ebm_encoded_free(s->encoded);
+    free(s->held);
     free(s->ids);
     free(s->text);
     free(s);
@@ -94,6 +103,8 @@ const char *ebm_noise_stream_route(const ebm_noise_stream *s)
     return s->maker->maps_ids ? "noise tokens are mapped to the encoder's vocabulary on the device"
                               : "noise texts are encoded anew on the host, by a thread that runs ahead";
 }
+
+const char *ebm_noise_stream_source(const ebm_noise_stream *s) { return s->source; }
 
 ebm_noise_statistics ebm_noise_stream_statistics(const ebm_noise_stream *s)
 {
@@ -177,11 +188,14 @@ static ebm_status next_from_model(ebm_noise_stream *s, size_t count, ebm_sequenc
     return ebm_ok();
 }
 
+// In the first pass the texts held out are the first ones, so only later passes come upon them.
 static uint32_t next_row(ebm_noise_stream *s)
 {
     uint32_t row = 0;
-    ebm_order_next(s->order, 1, &row);
-    s->taken++;
+    do {
+        ebm_order_next(s->order, 1, &row);
+        s->taken++;
+    } while (s->held && s->held[row] && s->taken > ebm_dataset_count(s->dataset));
     return row;
 }
 
@@ -195,6 +209,24 @@ ebm_status ebm_noise_stream_next(ebm_noise_stream *s, size_t count, ebm_sequence
     s->statistics.delivered += count;
     s->statistics.seconds += ebm_now() - start;
     return ebm_ok();
+}
+
+// A model's stream needs no list: it gives no text twice.
+static ebm_status hold_out_rows(ebm_noise_stream *s, size_t *count)
+{
+    const size_t texts = ebm_dataset_count(s->dataset);
+    if (*count > texts / 2) *count = texts / 2; // the rest is to train on
+    if (!s->held) s->held = calloc(texts, sizeof *s->held);
+    if (!s->held) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for held-out noise");
+    for (size_t i = 0; i < *count; i++) s->held[next_row(s)] = true;
+    return ebm_noise_stream_seek(s, 0);
+}
+
+ebm_status ebm_noise_stream_hold_out(ebm_noise_stream *s, size_t *count, ebm_sequence *sequences)
+{
+    if (ebm_noise_stream_position(s) != 0) EBM_TRY(ebm_noise_stream_seek(s, 0));
+    if (!s->maker) EBM_TRY(hold_out_rows(s, count));
+    return ebm_noise_stream_next(s, *count, sequences);
 }
 
 static ebm_status text_from_model(ebm_noise_stream *s)

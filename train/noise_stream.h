@@ -55,6 +55,9 @@ void ebm_noise_stream_free(ebm_noise_stream *stream); // NULL is accepted
 
 // The next `count` texts. EBM_ERROR_INPUT when the model yields almost nothing usable (says what and how much was dropped).
 ebm_status ebm_noise_stream_next(ebm_noise_stream *stream, size_t count, ebm_sequence *sequences);
+// The first *count texts of the stream, kept out of all that `next` gives later, also when a file is used again: to
+// measure on. Goes to the start and stands behind them afterwards; *count is lowered to half of a file's texts.
+ebm_status ebm_noise_stream_hold_out(ebm_noise_stream *stream, size_t *count, ebm_sequence *sequences);
 // The same texts as text, for files: `A` or `A <SEP> B`; zero-terminated, borrowed until the next call.
 ebm_status ebm_noise_stream_next_text(ebm_noise_stream *stream, const char **text);
 
@@ -64,6 +67,8 @@ ebm_status ebm_noise_stream_seek(ebm_noise_stream *stream, uint64_t position);
 ebm_noise_statistics ebm_noise_stream_statistics(const ebm_noise_stream *stream);
 // One sentence on how ids get from the noise model to the encoder, for the program to print; borrowed.
 const char *ebm_noise_stream_route(const ebm_noise_stream *stream);
+// One sentence with all settings that change the texts, to be compared when a run is resumed; borrowed.
+const char *ebm_noise_stream_source(const ebm_noise_stream *stream);
 
 #ifdef __cplusplus
 }

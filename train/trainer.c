@@ -128,10 +128,9 @@ bool ebm_trainer_best(const ebm_trainer *t, ebm_trainer_evaluation *evaluation)
 static ebm_status hold_out_noise(ebm_trainer *t)
 {
     if (!is_joint(t) || !t->in.validation || t->held_count > 0) return ebm_ok();
-    const size_t rows = ebm_encoded_count(t->in.validation), count = rows < MAX_HELD_NOISE ? rows : MAX_HELD_NOISE;
-    if (ebm_noise_stream_position(t->in.noise) != 0) EBM_TRY(ebm_noise_stream_seek(t->in.noise, 0));
-    EBM_TRY(ebm_noise_stream_next(t->in.noise, count, t->held_noise));
-    size_t tokens = 0;
+    const size_t rows = ebm_encoded_count(t->in.validation);
+    size_t tokens = 0, count = rows < MAX_HELD_NOISE ? rows : MAX_HELD_NOISE;
+    EBM_TRY(ebm_noise_stream_hold_out(t->in.noise, &count, t->held_noise));
     for (size_t i = 0; i < count; i++) tokens += t->held_noise[i].count;
     t->held_ids = calloc(2 * tokens + 1, sizeof *t->held_ids); // the stream takes its own memory back
     if (!t->held_ids) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for held-out noise");
@@ -293,7 +292,7 @@ static ebm_status evaluate(ebm_trainer *t)
                         is_joint(t) ? t->data_energy : NULL));
     EBM_TRY(
         ebm_in(ebm_metrics(&predictions, 1.0, EBM_BINS_DEFAULT, e.value), "validation after step %" PRIu64, t->done));
-    if (is_joint(t)) EBM_TRY(measure_noise(t, &e));
+    if (t->held_count > 0) EBM_TRY(measure_noise(t, &e));
     e.is_best = is_better(t, &e);
     if (e.is_best) {
         EBM_TRY(keep_best(t));
