@@ -1,11 +1,12 @@
-// What the heads need beside products: the vectors at first tokens, tanh, addition.
+// What the heads need beside products: one vector a sequence, tanh, ReLU, addition.
 //
-//   y (sequences, C) = x[starts[s]], x and dx (tokens, C); starts (sequences + 1)
-//   y = tanh(x), dx = dy (1 - y^2); y += x; all (rows, C)
+//   first: y (sequences, C) = x[starts[s]]; mean: of x[starts[s]] .. x[starts[s + 1] - 1]; x and dx (tokens, C);
+//   starts (sequences + 1)
+//   y = tanh(x), dx = dy (1 - y^2); y = max(x, 0), dx = dy [y > 0]; y += x; all (rows, C)
 //
 // Macros   C   channels, a multiple of LANES
 // Launch   one work-group of GROUP items per sequence or row
-// Writes   y (tanh: may be x), dx (tanh: may be dy); first_tokens_backward writes all of dx; add adds to y
+// Writes   y (tanh, relu: may be x), dx (tanh, relu: may be dy), for all tokens of a sequence; add adds to y
 
 #include "lanes.h"
 
@@ -28,6 +29,31 @@ ROW_KERNEL void first_tokens_backward(__global float *restrict dx, __global cons
     for (int t = first + 1; t < end; t++) FOR_BLOCKS(b, C) store_block((lanes)(0.0f), b, dx + (size_t)t * C);
 }
 
+ROW_KERNEL void mean_tokens_forward(__global float *restrict y, __global const float *restrict x,
+                                    __global const int *restrict starts)
+{
+    const size_t sequence = get_group_id(0);
+    const int first = starts[sequence], end = starts[sequence + 1];
+    y += sequence * C;
+    FOR_BLOCKS(b, C) {
+        lanes sum = 0;
+        for (int t = first; t < end; t++) sum += load_block(b, x + (size_t)t * C);
+        store_block(sum / (float)(end - first), b, y);
+    }
+}
+
+ROW_KERNEL void mean_tokens_backward(__global float *restrict dx, __global const float *restrict dy,
+                                     __global const int *restrict starts)
+{
+    const size_t sequence = get_group_id(0);
+    const int first = starts[sequence], end = starts[sequence + 1];
+    dy += sequence * C;
+    FOR_BLOCKS(b, C) {
+        const lanes share = load_block(b, dy) / (float)(end - first);
+        for (int t = first; t < end; t++) store_block(share, b, dx + (size_t)t * C);
+    }
+}
+
 ROW_KERNEL void tanh_forward(__global float *y, __global const float *x)
 {
     const size_t row = get_group_id(0) * (size_t)C;
@@ -40,6 +66,24 @@ ROW_KERNEL void tanh_backward(__global float *dx, __global const float *dy, __gl
     FOR_BLOCKS(b, C) {
         const lanes v = load_block(b, y + row);
         store_block(load_block(b, dy + row) * (1.0f - v * v), b, dx + row);
+    }
+}
+
+ROW_KERNEL void relu_forward(__global float *y, __global const float *x)
+{
+    const size_t row = get_group_id(0) * (size_t)C;
+    FOR_BLOCKS(b, C) {
+        const lanes v = load_block(b, x + row);
+        store_block(select(v, (lanes)(0.0f), v < 0.0f), b, y + row); // fmax would make a number of NaN
+    }
+}
+
+ROW_KERNEL void relu_backward(__global float *dx, __global const float *dy, __global const float *restrict y)
+{
+    const size_t row = get_group_id(0) * (size_t)C;
+    FOR_BLOCKS(b, C) {
+        const lanes d = load_block(b, dy + row);
+        store_block(select((lanes)(0.0f), d, load_block(b, y + row) > 0.0f), b, dx + row);
     }
 }
 

@@ -4,7 +4,7 @@
 //
 //   x, y, dx, dy   (tokens, C)     gain, shift   (C)     mean, rstd   (tokens)     slabs   (number of slabs, 2C)
 //
-// Macros   C   channels, a multiple of LANES
+// Macros   C   channels, a multiple of LANES; NORM_SHIFT of norm.h
 // Launch   one work-group of GROUP items per token; layernorm_weight_slabs: (strips, slabs) work-groups
 // Writes   y (may be x), mean, rstd; slabs: dgain and dshift of one slab of tokens (column_sum.cl adds them up)
 //          dx, or adds to it when accumulate != 0; dx may be dy when not

@@ -1,9 +1,15 @@
 // The row functions behind LayerNorm, for layernorm.cl and residual.cl. C channels; x, y, dy point to the row's start.
+//
+// Macros   NORM_SHIFT   0: there is no shift, and the pointer is not read; 1 when not given
 #ifndef EBM_NORM_H
 #define EBM_NORM_H
 
 #include "lanes.h"
 #include "reduce.h"
+
+#ifndef NORM_SHIFT
+#define NORM_SHIFT 1
+#endif
 
 // Mean and 1 / sqrt(variance + epsilon) of a row, from the sum of this item's channels. The second pass works on
 // differences from a first mean and mends that mean: the one-pass formula loses digits when |mean| >> deviation.
@@ -26,7 +32,11 @@ static inline void normalise_row(__global float *y, __global const float *x, __g
 {
     FOR_BLOCKS(b, C) {
         const lanes h = (load_block(b, x) - moments.x) * moments.y;
+#if NORM_SHIFT
         store_block(load_block(b, gain) * h + load_block(b, shift), b, y);
+#else
+        store_block(load_block(b, gain) * h, b, y);
+#endif
     }
 }
 

@@ -1,5 +1,5 @@
-// The row-wise operations of a transformer: thin wrappers that launch the kernels of cl/. Shapes are row-major; T tokens
-// (rows), C channels, a multiple of 16 unless said otherwise. Nothing is allocated. "adds to" means +=.
+// The row-wise operations of a transformer: thin wrappers that launch the kernels of cl/. Shapes are row-major; T
+// tokens (rows), C channels, a multiple of 16 unless said otherwise. Nothing is allocated. "adds to" means +=.
 #ifndef EBM_OPERATIONS_H
 #define EBM_OPERATIONS_H
 
@@ -33,7 +33,8 @@ ebm_status ebm_embedding_forward(ebm_device *device, ebm_slice y, const ebm_batc
 ebm_status ebm_embedding_backward(ebm_device *device, ebm_slice dword, ebm_slice dposition, ebm_slice dtype,
                                   ebm_slice dy, const ebm_batch *batch, size_t channels);
 
-// y = gain * (x - mean) * rstd + shift; writes y, mean, rstd (T). y may be x.
+// y = gain * (x - mean) * rstd + shift; writes y, mean, rstd (T). y may be x. shift (and dshift below) may have 0
+// elements: a LayerNorm without.
 ebm_status ebm_layernorm_forward(ebm_device *device, ebm_slice y, ebm_slice mean, ebm_slice rstd, ebm_slice x,
                                  ebm_slice gain, ebm_slice shift, float epsilon, size_t rows, size_t channels);
 // dx (written, or added to when `accumulate`), may be dy when not accumulating. Needs x as it was in forward.
@@ -56,7 +57,8 @@ ebm_status ebm_residual_layernorm_backward(ebm_device *device, ebm_slice ds, ebm
                                            ebm_slice mean, ebm_slice rstd, ebm_slice gain, const ebm_dropout *dropout,
                                            size_t rows, size_t channels);
 
-// The pre-norm form of GPT-2: y = residual + dropout(a + bias). y may be a or residual. Backward: ebm_dropout_apply on dy.
+// The pre-norm form of GPT-2: y = residual + dropout(a + bias). y may be a or residual. Backward: ebm_dropout_apply on
+// dy.
 ebm_status ebm_residual_forward(ebm_device *device, ebm_slice y, ebm_slice a, ebm_slice bias, ebm_slice residual,
                                 const ebm_dropout *dropout, size_t rows, size_t channels);
 // y = dropout(x); y may be x. With probability 0 a copy.
@@ -82,9 +84,19 @@ ebm_status ebm_first_tokens_forward(ebm_device *device, ebm_slice y, ebm_slice x
 ebm_status ebm_first_tokens_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, const ebm_batch *batch,
                                      size_t channels);
 
+// The mean of each sequence's tokens: y (sequences, C) from x (tokens, C), added up in their order; and back: dx of a
+// token is dy of its sequence over the sequence's length, written for every token.
+ebm_status ebm_mean_tokens_forward(ebm_device *device, ebm_slice y, ebm_slice x, const ebm_batch *batch,
+                                   size_t channels);
+ebm_status ebm_mean_tokens_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, const ebm_batch *batch,
+                                    size_t channels);
+
 ebm_status ebm_tanh_forward(ebm_device *device, ebm_slice y, ebm_slice x, size_t rows, size_t channels); // y may be x
 // dx = dy * (1 - y^2); dx may be dy.
 ebm_status ebm_tanh_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm_slice y, size_t rows, size_t channels);
+// y = max(x, 0), NaN stays NaN; y may be x. dx = dy where y > 0, else 0; dx may be dy.
+ebm_status ebm_relu_forward(ebm_device *device, ebm_slice y, ebm_slice x, size_t rows, size_t channels);
+ebm_status ebm_relu_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm_slice y, size_t rows, size_t channels);
 ebm_status ebm_add(ebm_device *device, ebm_slice y, ebm_slice x, size_t rows, size_t channels); // adds x to y
 
 #ifdef __cplusplus

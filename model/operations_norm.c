@@ -6,8 +6,9 @@ ebm_status ebm_layernorm_forward(ebm_device *device, ebm_slice y, ebm_slice mean
 {
     const size_t all = rows * channels;
     EBM_OPERANDS("layernorm_forward", channels, 16, {"y", y, all}, {"mean", mean, rows}, {"rstd", rstd, rows},
-                 {"x", x, all}, {"gain", gain, channels}, {"shift", shift, channels});
-    ebm_launch l = ebm_launch_begin(device, "layernorm.cl", "layernorm_forward", "-DC=%zu", channels);
+                 {"x", x, all}, {"gain", gain, channels}, {"shift", shift, shift.count ? channels : 0});
+    ebm_launch l = ebm_launch_begin(device, "layernorm.cl", "layernorm_forward",
+                                    shift.count ? "-DC=%zu" : "-DC=%zu -DNORM_SHIFT=0", channels);
     ebm_arg_slice(&l, y);
     ebm_arg_slice(&l, mean);
     ebm_arg_slice(&l, rstd);
@@ -42,9 +43,9 @@ ebm_status ebm_layernorm_backward_weights(ebm_device *device, ebm_slice dgain, e
                                           size_t channels)
 {
     const size_t all = rows * channels, slabs = ebm_column_slabs(rows);
-    EBM_OPERANDS("layernorm_backward_weights", channels, 16, {"dgain", dgain, channels}, {"dshift", dshift, channels},
-                 {"dy", dy, all}, {"x", x, all}, {"mean", mean, rows}, {"rstd", rstd, rows},
-                 {"scratch", scratch, slabs * 2 * channels});
+    EBM_OPERANDS("layernorm_backward_weights", channels, 16, {"dgain", dgain, channels},
+                 {"dshift", dshift, dshift.count ? channels : 0}, {"dy", dy, all}, {"x", x, all}, {"mean", mean, rows},
+                 {"rstd", rstd, rows}, {"scratch", scratch, slabs * 2 * channels});
     ebm_launch l = ebm_launch_begin(device, "layernorm.cl", "layernorm_weight_slabs", "-DC=%zu", channels);
     ebm_arg_slice(&l, scratch);
     ebm_arg_slice(&l, dy);
@@ -55,6 +56,7 @@ ebm_status ebm_layernorm_backward_weights(ebm_device *device, ebm_slice dgain, e
     ebm_launch_cost(&l, 5.0 * (double)all, 8.0 * (double)all);
     EBM_TRY(ebm_launch_grid(&l, ebm_strip_groups(device, channels), slabs));
     EBM_TRY(ebm_add_slabs(device, dgain, scratch, 0, 2 * channels, slabs, channels));
+    if (dshift.count == 0) return ebm_ok();
     return ebm_add_slabs(device, dshift, scratch, channels, 2 * channels, slabs, channels);
 }
 
