@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "encoder.h"
+#include "family_traits.h"
 #include "file.h"
 #include "head.h"
 #include "operations.h"
@@ -17,7 +18,7 @@ struct ebm_classifier {
     ebm_arena *arena; // of the heads
     ebm_encoder *encoder;
     ebm_head *head, *energy_head; // energy_head: scalar energy only
-    ebm_slice first, d_first;     // (sequences, C)
+    ebm_slice pooled, d_pooled;   // (sequences, C)
     ebm_slice energy, d_energy;   // (sequences), hidden and sharp-hidden; the scalar one lies in its head
 };
 
@@ -31,13 +32,11 @@ static bool is_of_classifier(const char *name) { return !is_of_energy(name); }
 static ebm_status create_heads(ebm_classifier *c)
 {
     const ebm_config *config = c->config;
-    const bool roberta = config->family == EBM_FAMILY_ROBERTA;
     const ebm_head_settings classification = {
         .channels = config->hidden,
         .outputs = config->label_count,
-        .dense = roberta ? "classifier.dense" : "bert.pooler.dense",
-        .linear = roberta ? "classifier.out_proj" : "classifier",
-        .dropout_first = roberta,
+        .form = ebm_family_traits_of(config->family)->head,
+        .norm_epsilon = config->layer_norm_eps,
         .dropout = config->classifier_dropout,
         .site = EBM_SITE_DROPOUT_HEAD,
     };
@@ -46,9 +45,10 @@ static ebm_status create_heads(ebm_classifier *c)
     const ebm_head_settings energy = {
         .channels = config->hidden,
         .outputs = 1,
-        .dense = "energy.dense",
-        .linear = "energy.out_proj",
-        .dropout_first = true,
+        .form = {.dense = "energy.dense",
+                 .linear = "energy.out_proj",
+                 .activation = EBM_ACTIVATION_TANH,
+                 .dropout_first = true},
         .dropout = config->classifier_dropout,
         .site = EBM_SITE_DROPOUT_ENERGY,
     };
@@ -59,10 +59,10 @@ static void plan(ebm_classifier *c)
 {
     const size_t n = c->set.limits.sequences, C = c->config->hidden;
     const bool own_energy = c->set.has_energy && !is_scalar(c);
-    ebm_arena_reserve(c->arena, &c->first, n * C);
+    ebm_arena_reserve(c->arena, &c->pooled, n * C);
     ebm_arena_reserve(c->arena, &c->energy, own_energy ? n : 0);
     if (!c->set.limits.training) return;
-    ebm_arena_reserve(c->arena, &c->d_first, n * C);
+    ebm_arena_reserve(c->arena, &c->d_pooled, n * C);
     ebm_arena_reserve(c->arena, &c->d_energy, own_energy ? n : 0);
 }
 
@@ -166,7 +166,7 @@ static ebm_status load_energy(ebm_classifier *c, const char *directory)
 
 ebm_status ebm_classifier_load(ebm_classifier *c, const char *directory, ebm_load_report *report)
 {
-    static const char *const prefixes[] = {"bert.", "roberta.", NULL};
+    const char *const prefixes[] = {ebm_family_traits_of(c->config->family)->names.prefix, NULL};
     ebm_load_report found = {0};
     ebm_safetensors *file = NULL;
     EBM_TRY(ebm_safetensors_open_model(directory, &file));
@@ -196,13 +196,29 @@ end:
     return status;
 }
 
+static ebm_status pool(ebm_classifier *c, const ebm_batch *batch)
+{
+    const size_t C = c->config->hidden;
+    const ebm_slice x = ebm_encoder_output(c->encoder);
+    if (c->config->pooling == EBM_POOLING_MEAN) return ebm_mean_tokens_forward(c->device, c->pooled, x, batch, C);
+    return ebm_first_tokens_forward(c->device, c->pooled, x, batch, C);
+}
+
+static ebm_status pool_backward(ebm_classifier *c, const ebm_batch *batch)
+{
+    const size_t C = c->config->hidden;
+    const ebm_slice dx = ebm_encoder_gradient(c->encoder);
+    if (c->config->pooling == EBM_POOLING_MEAN) return ebm_mean_tokens_backward(c->device, dx, c->d_pooled, batch, C);
+    return ebm_first_tokens_backward(c->device, dx, c->d_pooled, batch, C);
+}
+
 ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
 {
     EBM_TRY(ebm_encoder_forward(c->encoder, batch, run));
-    EBM_TRY(ebm_first_tokens_forward(c->device, c->first, ebm_encoder_output(c->encoder), batch, c->config->hidden));
-    EBM_TRY(ebm_head_forward(c->head, c->first, batch, run));
+    EBM_TRY(pool(c, batch));
+    EBM_TRY(ebm_head_forward(c->head, c->pooled, batch, run));
     if (!c->set.has_energy) return ebm_ok();
-    if (is_scalar(c)) return ebm_head_forward(c->energy_head, c->first, batch, run);
+    if (is_scalar(c)) return ebm_head_forward(c->energy_head, c->pooled, batch, run);
     return ebm_energy_forward(c->device, c->energy, ebm_head_output(c->head), c->set.energy, 0, batch->sequences,
                               c->config->label_count);
 }
@@ -210,13 +226,13 @@ ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, con
 ebm_status ebm_classifier_backward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
 {
     const size_t n = batch->sequences, C = c->config->hidden, Y = c->config->label_count;
-    EBM_TRY(ebm_slice_zero(c->device, c->d_first, 0, n * C));
+    EBM_TRY(ebm_slice_zero(c->device, c->d_pooled, 0, n * C));
     if (c->set.has_energy && !is_scalar(c))
         EBM_TRY(ebm_energy_backward(c->device, ebm_head_gradient(c->head), c->d_energy, ebm_head_output(c->head),
                                     c->set.energy, 0, n, Y));
-    EBM_TRY(ebm_head_backward(c->head, c->d_first, c->first, batch, run));
-    if (is_scalar(c)) EBM_TRY(ebm_head_backward(c->energy_head, c->d_first, c->first, batch, run));
-    EBM_TRY(ebm_first_tokens_backward(c->device, ebm_encoder_gradient(c->encoder), c->d_first, batch, C));
+    EBM_TRY(ebm_head_backward(c->head, c->d_pooled, batch, run));
+    if (is_scalar(c)) EBM_TRY(ebm_head_backward(c->energy_head, c->d_pooled, batch, run));
+    EBM_TRY(pool_backward(c, batch));
     return ebm_encoder_backward(c->encoder, batch, run);
 }
 

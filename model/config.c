@@ -7,21 +7,6 @@
 
 #include "config_internal.h"
 
-static const char *const NAMES[] = {"bert", "roberta", "gpt2"};
-
-static const ebm_config_keys KEYS[] = {
-    {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings",
-     "type_vocab_size", "layer_norm_eps", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", NULL,
-     "BertForSequenceClassification"},
-    {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings",
-     "type_vocab_size", "layer_norm_eps", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", NULL,
-     "RobertaForSequenceClassification"},
-    {"n_embd", "n_layer", "n_head", "n_inner", "n_positions", NULL, "layer_norm_epsilon", "activation_function",
-     "resid_pdrop", "attn_pdrop", "embd_pdrop", "GPT2LMHeadModel"},
-};
-
-const ebm_config_keys *ebm_config_keys_of(ebm_family family) { return &KEYS[family]; }
-const char *ebm_family_name(ebm_family family) { return NAMES[family]; }
 size_t ebm_config_head_size(const ebm_config *config) { return config->hidden / config->heads; }
 size_t ebm_config_max_tokens(const ebm_config *config) { return config->max_positions - config->position_offset; }
 
@@ -122,7 +107,7 @@ static ebm_status check_size(const char *where, const char *key, size_t value, s
                     value);
 }
 
-static ebm_status check_heads(const ebm_config *config, const char *where, const ebm_config_keys *keys)
+static ebm_status check_heads(const ebm_config *config, const char *where, const ebm_family_keys *keys)
 {
     if (config->hidden % config->heads != 0)
         return ebm_fail(EBM_ERROR_INPUT, "%s: %s: expected a divisor of %s %zu, found %zu", where, keys->heads,
@@ -134,9 +119,10 @@ static ebm_status check_heads(const ebm_config *config, const char *where, const
                     keys->heads, keys->hidden, keys->heads, size);
 }
 
-static ebm_status check_sizes(const ebm_config *config, const char *where, const ebm_config_keys *keys)
+static ebm_status check_sizes(const ebm_config *config, const char *where, const ebm_family_keys *keys)
 {
     EBM_TRY(check_size(where, keys->hidden, config->hidden, 16, 1 << 14));
+    if (keys->embedding) EBM_TRY(check_size(where, keys->embedding, config->embedding, 16, 1 << 14));
     EBM_TRY(check_size(where, keys->layers, config->layers, 1, 1000));
     EBM_TRY(check_size(where, keys->heads, config->heads, 1, 1 << 10));
     EBM_TRY(check_size(where, keys->intermediate, config->intermediate, 16, 1 << 17));
@@ -165,13 +151,14 @@ static ebm_status check_id(const ebm_config *config, const char *where, const ch
 
 ebm_status ebm_config_check(const ebm_config *config, const char *where)
 {
-    const ebm_config_keys *keys = ebm_config_keys_of(config->family);
+    const ebm_family_keys *keys = &ebm_family_traits_of(config->family)->keys;
     EBM_TRY(check_sizes(config, where, keys));
     EBM_TRY(check_probability(where, keys->hidden_dropout, config->hidden_dropout));
     EBM_TRY(check_probability(where, keys->attention_dropout, config->attention_dropout));
     if (keys->embedding_dropout) EBM_TRY(check_probability(where, keys->embedding_dropout, config->embedding_dropout));
-    EBM_TRY(check_probability(where, "classifier_dropout", config->classifier_dropout));
-    if (!(config->layer_norm_eps > 0 && config->layer_norm_eps < 1))
+    if (keys->classifier_dropout)
+        EBM_TRY(check_probability(where, keys->classifier_dropout, config->classifier_dropout));
+    if (keys->epsilon && !(config->layer_norm_eps > 0 && config->layer_norm_eps < 1))
         return ebm_fail(EBM_ERROR_INPUT, "%s: %s: expected a number above 0 and below 1, found %g", where,
                         keys->epsilon, (double)config->layer_norm_eps);
     EBM_TRY(check_id(config, where, "pad_token_id", config->pad_id));
@@ -179,36 +166,39 @@ ebm_status ebm_config_check(const ebm_config *config, const char *where)
     return check_id(config, where, "eos_token_id", config->eos_id);
 }
 
-static ebm_status scratch_config(ebm_family family, size_t layers, size_t hidden, size_t vocabulary,
-                                 size_t max_positions, ebm_config **out)
+// Sizes as asked for, all else as transformers has it for the family when its config.json says nothing.
+static void fill(ebm_config *config, size_t layers, size_t hidden, size_t vocabulary, size_t max_positions)
 {
-    ebm_config *config = ebm_config_create(family);
-    if (!config) return out_of_memory();
-    ebm_status status = ebm_ok();
+    const ebm_family_traits *family = ebm_family_traits_of(config->family);
     const size_t head = hidden % 64 == 0 ? 64 : hidden % 32 == 0 ? 32 : 16;
     config->layers = layers;
     config->hidden = hidden;
+    config->embedding = family->defaults.embedding ? family->defaults.embedding : hidden;
     config->heads = hidden / head;
     config->intermediate = hidden <= SIZE_MAX / 4 ? 4 * hidden : 0;
     config->vocabulary = vocabulary;
     config->max_positions = max_positions;
-    config->hidden_dropout = config->attention_dropout = 0.1F;
-    config->embedding_dropout = config->classifier_dropout = 0.1F;
-    config->layer_norm_eps = family == EBM_FAMILY_BERT ? 1e-12F : 1e-5F;
-    if (family == EBM_FAMILY_BERT) {
-        config->type_vocabulary = 2;
-        config->pad_id = 0;
-    } else if (family == EBM_FAMILY_ROBERTA) {
-        config->type_vocabulary = 1;
-        config->bos_id = 0, config->pad_id = 1, config->eos_id = 2;
-        config->position_offset = 2;
-    }
-    if (json_object_set_new(config->source, "initializer_range", json_real(0.02)) != 0) {
-        status = out_of_memory();
-        goto end;
-    }
+    config->type_vocabulary = family->defaults.types;
+    config->hidden_dropout = config->attention_dropout = config->embedding_dropout = 0.1F;
+    config->classifier_dropout = family->defaults.classifier_dropout < 0 ? 0.1F : family->defaults.classifier_dropout;
+    config->layer_norm_eps = family->defaults.epsilon;
+    config->pad_id = family->defaults.pad;
+    config->bos_id = family->defaults.bos;
+    config->eos_id = family->defaults.eos;
+    if (family->positions_after_pad) config->position_offset = (size_t)config->pad_id + 1;
+}
+
+static ebm_status scratch_config(ebm_family family, size_t layers, size_t hidden, size_t vocabulary,
+                                 size_t max_positions, ebm_config **out)
+{
     static const char *const LABELS[] = {"LABEL_0", "LABEL_1"};
-    if (family != EBM_FAMILY_GPT2) EBM_CHECK(ebm_config_set_labels(config, LABELS, 2), end);
+    ebm_config *config = ebm_config_create(family);
+    if (!config) return out_of_memory();
+    ebm_status status = ebm_ok();
+    fill(config, layers, hidden, vocabulary, max_positions);
+    if (json_object_set_new(config->source, "initializer_range", json_real(0.02)) != 0) status = out_of_memory();
+    EBM_CHECK(status, end);
+    if (ebm_family_is_encoder(family)) EBM_CHECK(ebm_config_set_labels(config, LABELS, 2), end);
     EBM_CHECK(ebm_config_check(config, "a model from scratch"), end);
     *out = config;
     config = NULL;
@@ -229,10 +219,14 @@ ebm_status ebm_config_default_bert(size_t layers, size_t hidden, size_t vocabula
     return scratch_config(EBM_FAMILY_BERT, layers, hidden, vocabulary, max_positions, config);
 }
 
+// The original's values for what transformers has other defaults for.
 ebm_status ebm_config_default_roberta(size_t layers, size_t hidden, size_t vocabulary, size_t max_positions,
                                       ebm_config **config)
 {
-    return scratch_config(EBM_FAMILY_ROBERTA, layers, hidden, vocabulary, max_positions, config);
+    EBM_TRY(scratch_config(EBM_FAMILY_ROBERTA, layers, hidden, vocabulary, max_positions, config));
+    (*config)->type_vocabulary = 1;
+    (*config)->layer_norm_eps = 1e-5F;
+    return ebm_ok();
 }
 
 ebm_status ebm_config_copy(const ebm_config *config, ebm_config **copy)

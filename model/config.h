@@ -1,4 +1,4 @@
-// A model's config.json: sizes and settings of the three families, the task's labels, and everything else in the file
+// A model's config.json: sizes and settings of the families, the task's labels, and everything else in the file
 // kept as it was, to be written back.
 //
 //     ebm_config *config = NULL;
@@ -12,41 +12,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "family.h"
 #include "status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef enum { EBM_FAMILY_BERT, EBM_FAMILY_ROBERTA, EBM_FAMILY_GPT2 } ebm_family;
-
-// Checked on loading and saving: all sizes above 0, hidden = heads * head size, hidden and head size multiples of 16,
-// head size at most 128, ids below the vocabulary, probabilities in [0, 1).
+// Checked on loading and saving: all sizes above 0, hidden = heads * head size, hidden, embedding and head size
+// multiples of 16, head size at most 128, ids below the vocabulary, probabilities in [0, 1).
 typedef struct {
     ebm_family family;
     size_t hidden, layers, heads, intermediate;
+    size_t embedding; // width of the embeddings: hidden but for ELECTRA
     size_t vocabulary;
     size_t max_positions;   // rows of the position table
     size_t position_offset; // position id of a sequence's first token: RoBERTa pad_id + 1, else 0
-    size_t type_vocabulary; // rows of the type table; 0 for GPT-2, which has none
+    size_t type_vocabulary; // rows of the type table; 0 for families without
+    ebm_pooling pooling;    // of the heads
     float layer_norm_eps;
     float hidden_dropout;           // after attention and feed-forward (GPT-2: resid_pdrop)
     float attention_dropout;        // on the attention probabilities
-    float embedding_dropout;        // BERT and RoBERTa: the same as hidden_dropout; GPT-2: embd_pdrop
-    float classifier_dropout;       // in the heads; hidden_dropout where the file has null or nothing
+    float embedding_dropout;        // encoders: the same as hidden_dropout; GPT-2: embd_pdrop
+    float classifier_dropout;       // in the heads; hidden_dropout (DistilBERT: 0.2) where the file has null or nothing
     int32_t pad_id, bos_id, eos_id; // -1: none
     size_t label_count;             // 2 where the file says nothing; 0 for GPT-2
     char **labels;                  // names in id order, owned; change them by ebm_config_set_labels
     struct json_t *source;          // what was read, owned; unknown keys are carried over on saving
 } ebm_config;
 
-// Reads and checks "<directory>/config.json". Errors name file, key, expected and found.
+// Reads and checks "<directory>/config.json". Errors name file, key, expected and found. A model for regression or
+// several labels a text (problem_type) is EBM_ERROR_UNSUPPORTED.
 ebm_status ebm_config_load(const char *directory, ebm_config **config);
 void ebm_config_free(ebm_config *config); // NULL is accepted
 
-// Writes "<directory>/config.json" (the directory must exist) as transformers reads it: architectures
-// BertForSequenceClassification, RobertaForSequenceClassification or GPT2LMHeadModel, all keys of the fields above,
-// id2label, label2id, problem_type single_label_classification for the encoders, and what `source` held besides.
+// Writes "<directory>/config.json" (the directory must exist) as transformers reads it: architectures (an encoder's
+// ...ForSequenceClassification, GPT2LMHeadModel), all keys of the fields above, id2label, label2id, problem_type
+// single_label_classification for the encoders, and what `source` held besides.
 ebm_status ebm_config_save(const ebm_config *config, const char *directory);
 
 // Models from scratch, with the originals' defaults for the rest: intermediate 4 * hidden, dropout 0.1, heads of 64
@@ -67,7 +69,6 @@ int32_t ebm_config_label_id(const ebm_config *config, const char *label);
 // What ebm_config_load checks, for a config made or changed by hand; `where` starts the sentence.
 ebm_status ebm_config_check(const ebm_config *config, const char *where);
 
-const char *ebm_family_name(ebm_family family);         // "bert", "roberta", "gpt2"
 size_t ebm_config_head_size(const ebm_config *config);  // hidden / heads
 size_t ebm_config_max_tokens(const ebm_config *config); // longest sequence: max_positions - position_offset
 

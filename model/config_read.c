@@ -83,7 +83,7 @@ static ebm_status refuse_variants(const reader *r, ebm_family family)
 {
     static const struct {
         const char *key;
-        bool usual, gpt2_only;
+        bool usual, decoders_only;
     } SWITCHES[] = {
         {"is_decoder", false, false},
         {"add_cross_attention", false, false},
@@ -92,7 +92,7 @@ static ebm_status refuse_variants(const reader *r, ebm_family family)
         {"scale_attn_by_inverse_layer_idx", false, true},
     };
     for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; i++) {
-        if (absent(r, SWITCHES[i].key) || (SWITCHES[i].gpt2_only && family != EBM_FAMILY_GPT2)) continue;
+        if (absent(r, SWITCHES[i].key) || (SWITCHES[i].decoders_only && ebm_family_is_encoder(family))) continue;
         const json_t *value = json_object_get(r->object, SWITCHES[i].key);
         if (!json_is_boolean(value)) return expected(r, SWITCHES[i].key, "true or false");
         if (json_is_true(value) != SWITCHES[i].usual)
@@ -114,43 +114,46 @@ static ebm_status require_text(const reader *r, const char *key, const char *con
     return mismatch(r, EBM_ERROR_UNSUPPORTED, key, listed);
 }
 
-static ebm_status check_texts(const reader *r, ebm_family family)
+static ebm_status check_texts(const reader *r, const ebm_family_traits *family)
 {
-    // gelu_pytorch_tanh is the same function as gelu_new under torch's own name.
-    static const char *const ENCODER[] = {"gelu", NULL}, *const DECODER[] = {"gelu_new", "gelu_pytorch_tanh", NULL};
-    static const char *const ABSOLUTE[] = {"absolute", NULL};
-    const char *key = ebm_config_keys_of(family)->activation;
-    if (family == EBM_FAMILY_GPT2)
-        EBM_TRY(require_text(r, key, DECODER, "\"gelu_new\""));
-    else
-        EBM_TRY(require_text(r, key, ENCODER, "\"gelu\""));
-    return require_text(r, "position_embedding_type", ABSOLUTE, "\"absolute\"");
+    static const char *const ABSOLUTE[] = {"absolute", NULL}, *const SINGLE[] = {"single_label_classification", NULL};
+    char usual[32];
+    snprintf(usual, sizeof usual, "\"%s\"", family->activations[0]);
+    EBM_TRY(require_text(r, family->keys.activation, family->activations, usual));
+    EBM_TRY(require_text(r, "position_embedding_type", ABSOLUTE, "\"absolute\""));
+    if (!family->encoder) return ebm_ok();
+    return require_text(r, "problem_type", SINGLE,
+                        "\"single_label_classification\", the only problem this program solves");
 }
 
 static ebm_status read_family(const reader *r, ebm_family *family)
 {
     const char *name = json_string_value(json_object_get(r->object, "model_type"));
-    static const char SUPPORTED[] = "one of the supported \"bert\", \"roberta\", \"gpt2\"";
-    if (!name) return expected(r, "model_type", SUPPORTED);
-    for (int i = 0; i <= EBM_FAMILY_GPT2; i++) {
-        *family = (ebm_family)i;
-        if (!strcmp(name, ebm_family_name(*family))) return ebm_ok();
-    }
-    return mismatch(r, EBM_ERROR_UNSUPPORTED, "model_type", SUPPORTED);
+    char names[200], supported[240];
+    if (name && ebm_family_find(name, family)) return ebm_ok();
+    snprintf(supported, sizeof supported, "one of the supported %s", ebm_family_list(false, names, sizeof names));
+    return name ? mismatch(r, EBM_ERROR_UNSUPPORTED, "model_type", supported) : expected(r, "model_type", supported);
 }
 
-static ebm_status read_sizes(const reader *r, ebm_config *config)
+static ebm_status read_encoder_sizes(const reader *r, const ebm_family_traits *family, ebm_config *config)
 {
-    const ebm_config_keys *keys = ebm_config_keys_of(config->family);
+    const ebm_family_keys *keys = &family->keys;
+    EBM_TRY(read_size(r, keys->positions, &config->max_positions));
+    EBM_TRY(read_size(r, keys->intermediate, &config->intermediate));
+    if (keys->types) EBM_TRY(read_size_or(r, keys->types, family->defaults.types, &config->type_vocabulary));
+    if (!keys->embedding) return ebm_ok();
+    return read_size_or(r, keys->embedding, family->defaults.embedding, &config->embedding);
+}
+
+static ebm_status read_sizes(const reader *r, const ebm_family_traits *family, ebm_config *config)
+{
+    const ebm_family_keys *keys = &family->keys;
     EBM_TRY(read_size(r, keys->hidden, &config->hidden));
     EBM_TRY(read_size(r, keys->layers, &config->layers));
     EBM_TRY(read_size(r, keys->heads, &config->heads));
     EBM_TRY(read_size(r, "vocab_size", &config->vocabulary));
-    if (config->family != EBM_FAMILY_GPT2) {
-        EBM_TRY(read_size(r, keys->positions, &config->max_positions));
-        EBM_TRY(read_size_or(r, keys->types, 2, &config->type_vocabulary));
-        return read_size(r, keys->intermediate, &config->intermediate);
-    }
+    config->embedding = config->hidden;
+    if (family->encoder) return read_encoder_sizes(r, family, config);
     // Old GPT-2 files call the context n_ctx alone; n_inner is null in all of the original ones.
     const char *positions = absent(r, keys->positions) && !absent(r, "n_ctx") ? "n_ctx" : keys->positions;
     EBM_TRY(read_size(r, positions, &config->max_positions));
@@ -158,28 +161,46 @@ static ebm_status read_sizes(const reader *r, ebm_config *config)
     return read_size_or(r, keys->intermediate, hidden <= SIZE_MAX / 4 ? 4 * hidden : 0, &config->intermediate);
 }
 
-static ebm_status read_floats(const reader *r, ebm_config *config)
+// A key the family does not have: the value stays what it would be without it.
+static ebm_status read_own_float(const reader *r, const char *key, float otherwise, float *out)
 {
-    const ebm_config_keys *keys = ebm_config_keys_of(config->family);
-    EBM_TRY(read_float(r, keys->epsilon, config->family == EBM_FAMILY_GPT2 ? 1e-5F : 1e-12F, &config->layer_norm_eps));
-    EBM_TRY(read_float(r, keys->hidden_dropout, 0.1F, &config->hidden_dropout));
-    EBM_TRY(read_float(r, keys->attention_dropout, 0.1F, &config->attention_dropout));
-    config->embedding_dropout = config->hidden_dropout;
-    if (keys->embedding_dropout) EBM_TRY(read_float(r, keys->embedding_dropout, 0.1F, &config->embedding_dropout));
-    return read_float(r, "classifier_dropout", config->hidden_dropout, &config->classifier_dropout);
+    *out = otherwise;
+    return key ? read_float(r, key, otherwise, out) : ebm_ok();
 }
 
-static ebm_status read_ids(const reader *r, ebm_config *config)
+static ebm_status read_floats(const reader *r, const ebm_family_traits *family, ebm_config *config)
 {
-    static const int32_t DEFAULTS[][3] = {{0, -1, -1}, {1, 0, 2}, {-1, -1, -1}}; // pad, bos, eos
-    const int32_t *otherwise = DEFAULTS[config->family];
-    EBM_TRY(read_id(r, "pad_token_id", otherwise[0], &config->pad_id));
-    EBM_TRY(read_id(r, "bos_token_id", otherwise[1], &config->bos_id));
-    EBM_TRY(read_id(r, "eos_token_id", otherwise[2], &config->eos_id));
+    const ebm_family_keys *keys = &family->keys;
+    EBM_TRY(read_own_float(r, keys->epsilon, family->defaults.epsilon, &config->layer_norm_eps));
+    EBM_TRY(read_float(r, keys->hidden_dropout, 0.1F, &config->hidden_dropout));
+    EBM_TRY(read_float(r, keys->attention_dropout, 0.1F, &config->attention_dropout));
+    const float hidden = config->hidden_dropout, classifier = family->defaults.classifier_dropout;
+    config->embedding_dropout = hidden;
+    if (keys->embedding_dropout) EBM_TRY(read_float(r, keys->embedding_dropout, 0.1F, &config->embedding_dropout));
+    return read_own_float(r, keys->classifier_dropout, classifier < 0 ? hidden : classifier,
+                          &config->classifier_dropout);
+}
+
+static ebm_status read_pooling(const reader *r, const ebm_family_traits *family, ebm_config *config)
+{
+    static const char *const POOLINGS[] = {"cls", "mean", NULL};
+    const char *key = family->keys.pooling;
+    if (!key || absent(r, key)) return ebm_ok();
+    EBM_TRY(require_text(r, key, POOLINGS, "\"cls\" or \"mean\""));
+    const char *found = json_string_value(json_object_get(r->object, key));
+    config->pooling = strcmp(found, "mean") == 0 ? EBM_POOLING_MEAN : EBM_POOLING_FIRST;
+    return ebm_ok();
+}
+
+static ebm_status read_ids(const reader *r, const ebm_family_traits *family, ebm_config *config)
+{
+    EBM_TRY(read_id(r, "pad_token_id", family->defaults.pad, &config->pad_id));
+    EBM_TRY(read_id(r, "bos_token_id", family->defaults.bos, &config->bos_id));
+    EBM_TRY(read_id(r, "eos_token_id", family->defaults.eos, &config->eos_id));
     // transformers writes its default 50256 for a GPT-2 of any vocabulary: there it means nothing.
     if (config->bos_id >= 0 && (size_t)config->bos_id >= config->vocabulary) config->bos_id = -1;
     if (config->eos_id >= 0 && (size_t)config->eos_id >= config->vocabulary) config->eos_id = -1;
-    if (config->family != EBM_FAMILY_ROBERTA) return ebm_ok();
+    if (!family->positions_after_pad) return ebm_ok();
     if (config->pad_id < 0) return expected(r, "pad_token_id", "a token id (positions start after it)");
     config->position_offset = (size_t)config->pad_id + 1;
     return ebm_ok();
@@ -234,6 +255,21 @@ static ebm_status read_numbered_labels(const reader *r, ebm_config *config)
     return status;
 }
 
+static ebm_status read_all(const reader *r, const ebm_family_traits *family, ebm_config *config)
+{
+    EBM_TRY(check_texts(r, family));
+    EBM_TRY(refuse_variants(r, config->family));
+    EBM_TRY(read_sizes(r, family, config));
+    EBM_TRY(read_floats(r, family, config));
+    EBM_TRY(read_pooling(r, family, config));
+    EBM_TRY(read_ids(r, family, config));
+    EBM_TRY(ebm_config_check(config, r->path));
+    if (!family->encoder) return ebm_ok();
+    EBM_TRY(absent(r, "id2label") ? read_numbered_labels(r, config) : read_named_labels(r, config));
+    if (config->label_count > 1) return ebm_ok();
+    return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: expected two labels or more, found 1: a regression model", r->path);
+}
+
 static ebm_status parse(const char *path, ebm_config **out)
 {
     char *text = NULL;
@@ -258,14 +294,7 @@ static ebm_status parse(const char *path, ebm_config **out)
         status = ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", path);
         goto end;
     }
-    EBM_CHECK(check_texts(&r, family), end);
-    EBM_CHECK(refuse_variants(&r, family), end);
-    EBM_CHECK(read_sizes(&r, config), end);
-    EBM_CHECK(read_floats(&r, config), end);
-    EBM_CHECK(read_ids(&r, config), end);
-    EBM_CHECK(ebm_config_check(config, path), end);
-    if (family != EBM_FAMILY_GPT2)
-        EBM_CHECK(absent(&r, "id2label") ? read_numbered_labels(&r, config) : read_named_labels(&r, config), end);
+    EBM_CHECK(read_all(&r, ebm_family_traits_of(family), config), end);
     json_decref(config->source);
     config->source = json_incref(object);
     *out = config;

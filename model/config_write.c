@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,39 +44,48 @@ static int set_text(json_t *object, const char *key, const char *text)
     return json_object_set_new(object, key, json_string(text));
 }
 
-static int set_sizes(json_t *object, const ebm_config *config, const ebm_config_keys *keys)
+static int set_sizes(json_t *object, const ebm_config *config, const ebm_family_traits *family)
 {
+    const ebm_family_keys *keys = &family->keys;
     int failed = set_size(object, "vocab_size", config->vocabulary);
     failed |= set_size(object, keys->hidden, config->hidden);
     failed |= set_size(object, keys->layers, config->layers);
     failed |= set_size(object, keys->heads, config->heads);
     failed |= set_size(object, keys->positions, config->max_positions);
     if (keys->types) failed |= set_size(object, keys->types, config->type_vocabulary);
-    if (config->family != EBM_FAMILY_GPT2) return failed | set_size(object, keys->intermediate, config->intermediate);
+    if (keys->embedding) failed |= set_size(object, keys->embedding, config->embedding);
+    if (family->encoder) return failed | set_size(object, keys->intermediate, config->intermediate);
     if (json_object_get(object, "n_ctx")) failed |= set_size(object, "n_ctx", config->max_positions);
     if (config->intermediate == 4 * config->hidden)
         return failed | json_object_set_new(object, keys->intermediate, json_null());
     return failed | set_size(object, keys->intermediate, config->intermediate);
 }
 
-static int set_settings(json_t *object, const ebm_config *config, const ebm_config_keys *keys)
+// Null where the family has that for "as the hidden dropout".
+static int set_classifier_dropout(json_t *object, const ebm_config *config, const ebm_family_traits *family)
 {
-    int failed = set_float(object, keys->epsilon, config->layer_norm_eps);
+    const char *key = family->keys.classifier_dropout;
+    if (!key) return 0;
+    const bool follows =
+        family->defaults.classifier_dropout < 0 && config->classifier_dropout == config->hidden_dropout;
+    if (follows && !json_is_number(json_object_get(object, key))) return json_object_set_new(object, key, json_null());
+    return set_float(object, key, config->classifier_dropout);
+}
+
+static int set_settings(json_t *object, const ebm_config *config, const ebm_family_traits *family)
+{
+    const ebm_family_keys *keys = &family->keys;
+    int failed = keys->epsilon ? set_float(object, keys->epsilon, config->layer_norm_eps) : 0;
     failed |= set_float(object, keys->hidden_dropout, config->hidden_dropout);
     failed |= set_float(object, keys->attention_dropout, config->attention_dropout);
     if (keys->embedding_dropout) failed |= set_float(object, keys->embedding_dropout, config->embedding_dropout);
+    failed |= set_classifier_dropout(object, config, family);
     failed |= set_id(object, "pad_token_id", config->pad_id);
     failed |= set_id(object, "bos_token_id", config->bos_id);
     failed |= set_id(object, "eos_token_id", config->eos_id);
-    if (config->family == EBM_FAMILY_GPT2) {
-        const char *old = json_string_value(json_object_get(object, keys->activation));
-        return old ? failed : failed | set_text(object, keys->activation, "gelu_new");
-    }
-    failed |= set_text(object, keys->activation, "gelu");
-    if (config->classifier_dropout == config->hidden_dropout &&
-        !json_is_number(json_object_get(object, "classifier_dropout")))
-        return failed | json_object_set_new(object, "classifier_dropout", json_null());
-    return failed | set_float(object, "classifier_dropout", config->classifier_dropout);
+    if (keys->pooling) failed |= set_text(object, keys->pooling, config->pooling == EBM_POOLING_MEAN ? "mean" : "cls");
+    if (json_is_string(json_object_get(object, keys->activation))) return failed;
+    return failed | set_text(object, keys->activation, family->activations[0]);
 }
 
 static int set_labels(json_t *object, const ebm_config *config)
@@ -96,13 +106,13 @@ static int set_labels(json_t *object, const ebm_config *config)
 
 static int set_all(json_t *object, const ebm_config *config)
 {
-    const ebm_config_keys *keys = ebm_config_keys_of(config->family);
+    const ebm_family_traits *family = ebm_family_traits_of(config->family);
     json_t *architectures = json_array();
-    int failed = json_array_append_new(architectures, json_string(keys->architecture));
+    int failed = json_array_append_new(architectures, json_string(family->architecture));
     failed |= json_object_set_new(object, "architectures", architectures);
-    failed |= set_text(object, "model_type", ebm_family_name(config->family));
-    failed |= set_sizes(object, config, keys);
-    failed |= set_settings(object, config, keys);
+    failed |= set_text(object, "model_type", family->type);
+    failed |= set_sizes(object, config, family);
+    failed |= set_settings(object, config, family);
     failed |= set_labels(object, config);
     // "dtype" is newer versions' name; where the source has it, it would win over torch_dtype.
     if (json_object_get(object, "dtype")) failed |= set_text(object, "dtype", "float32");

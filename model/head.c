@@ -2,18 +2,45 @@
 
 #include <stdlib.h>
 
-#include "gemm.h"
-#include "operations.h"
+#include "layers.h"
 
 struct ebm_head {
     ebm_device *device;
     ebm_head_settings set;
     ebm_limits limits;
-    ebm_tensor *dense, *dense_bias, *linear, *linear_bias;
-    ebm_slice input, pooled, dropped; // (sequences, C): after the first dropout, after tanh, after the second dropout
-    ebm_slice output, gradient;       // (sequences, outputs)
-    ebm_slice d_pooled, d_input, column_scratch;
+    ebm_linear dense, linear;
+    ebm_norm norm;
+    // (sequences, C): after the first dropout, the dense layer (for GELU's slope; else the next is in its place), the
+    // activation, the norm (with one), the second dropout
+    ebm_slice input, hidden, active, normed, dropped;
+    ebm_slice mean, rstd;       // (sequences)
+    ebm_slice output, gradient; // (sequences, outputs)
+    ebm_slice d_hidden, d_input, column_scratch;
 };
+
+static bool has_gelu(const ebm_head *h) { return h->set.form.activation == EBM_ACTIVATION_GELU; }
+static bool has_norm(const ebm_head *h) { return h->set.form.norm != NULL; }
+
+static void plan(ebm_head *h, ebm_arena *arena)
+{
+    const size_t C = h->set.channels, Y = h->set.outputs, n = h->limits.sequences;
+    ebm_arena_reserve(arena, &h->input, n * C);
+    if (has_gelu(h)) ebm_arena_reserve(arena, &h->hidden, n * C);
+    ebm_arena_reserve(arena, &h->active, n * C);
+    if (has_norm(h)) {
+        ebm_arena_reserve(arena, &h->normed, n * C);
+        ebm_arena_reserve(arena, &h->mean, n);
+        ebm_arena_reserve(arena, &h->rstd, n);
+    }
+    ebm_arena_reserve(arena, &h->dropped, n * C);
+    ebm_arena_reserve(arena, &h->output, n * Y);
+    if (!h->limits.training) return;
+    const size_t widest = C > Y ? C : Y;
+    ebm_arena_reserve(arena, &h->gradient, n * Y);
+    ebm_arena_reserve(arena, &h->d_hidden, n * C);
+    ebm_arena_reserve(arena, &h->d_input, n * C);
+    ebm_arena_reserve(arena, &h->column_scratch, EBM_COLUMN_SLABS * (has_norm(h) ? 2 : 1) * widest);
+}
 
 ebm_status ebm_head_create(ebm_device *device, const ebm_head_settings *settings, ebm_parameters *p, ebm_arena *arena,
                            const ebm_limits *limits, ebm_head **out)
@@ -21,27 +48,15 @@ ebm_status ebm_head_create(ebm_device *device, const ebm_head_settings *settings
     ebm_head *h = calloc(1, sizeof *h);
     *out = h;
     if (!h) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a head");
-    const size_t C = settings->channels, Y = settings->outputs, n = limits->sequences;
+    const ebm_head_form *form = &settings->form;
+    const size_t C = settings->channels;
     h->device = device;
     h->set = *settings;
     h->limits = *limits;
-    h->dense = ebm_parameters_tensor(p, C * C, true);
-    h->dense_bias = ebm_parameters_tensor(p, C, false);
-    h->linear = ebm_parameters_tensor(p, Y * C, true);
-    h->linear_bias = ebm_parameters_tensor(p, Y, false);
-    ebm_parameters_name(p, h->dense, 0, C, C, EBM_INIT_NORMAL, "%s.weight", settings->dense);
-    ebm_parameters_name(p, h->dense_bias, 0, 0, C, EBM_INIT_ZERO, "%s.bias", settings->dense);
-    ebm_parameters_name(p, h->linear, 0, Y, C, EBM_INIT_NORMAL, "%s.weight", settings->linear);
-    ebm_parameters_name(p, h->linear_bias, 0, 0, Y, EBM_INIT_ZERO, "%s.bias", settings->linear);
-    ebm_arena_reserve(arena, &h->input, n * C);
-    ebm_arena_reserve(arena, &h->pooled, n * C);
-    ebm_arena_reserve(arena, &h->dropped, n * C);
-    ebm_arena_reserve(arena, &h->output, n * Y);
-    if (!limits->training) return ebm_ok();
-    ebm_arena_reserve(arena, &h->gradient, n * Y);
-    ebm_arena_reserve(arena, &h->d_pooled, n * C);
-    ebm_arena_reserve(arena, &h->d_input, n * C);
-    ebm_arena_reserve(arena, &h->column_scratch, EBM_COLUMN_SLABS * (C > Y ? C : Y));
+    h->dense = ebm_linear_create(p, C, C, !form->unbiased, &form->dense, 1);
+    if (form->norm) h->norm = ebm_norm_create(p, C, settings->norm_epsilon, !form->unbiased, form->norm);
+    h->linear = ebm_linear_create(p, settings->outputs, C, true, &form->linear, 1);
+    plan(h, arena);
     return ebm_ok();
 }
 
@@ -52,52 +67,67 @@ ebm_slice ebm_head_gradient(const ebm_head *h) { return h->gradient; }
 
 const ebm_tensor *ebm_head_linear(const ebm_head *h, const ebm_tensor **bias)
 {
-    *bias = h->linear_bias;
-    return h->linear;
+    *bias = h->linear.bias;
+    return h->linear.weight;
 }
 
 static ebm_dropout dropout_at(const ebm_head *h, const ebm_batch *batch, const ebm_run *run, uint32_t place)
 {
-    const ebm_dropout dropout = {run->training ? h->set.dropout : 0.0f, run->seed, run->step, h->set.site + place,
+    const bool on = run->training && (place > 0 || h->set.form.dropout_first);
+    const ebm_dropout dropout = {on ? h->set.dropout : 0.0f, run->seed, run->step, h->set.site + place,
                                  batch->first_sequence};
     return dropout;
 }
 
-ebm_status ebm_head_forward(ebm_head *h, ebm_slice first, const ebm_batch *batch, const ebm_run *run)
+static ebm_status activate(ebm_head *h, size_t n)
 {
-    const size_t n = batch->sequences, C = h->set.channels, Y = h->set.outputs;
-    ebm_dropout before = dropout_at(h, batch, run, 0);
-    const ebm_dropout after = dropout_at(h, batch, run, 1);
-    if (!h->set.dropout_first) before.probability = 0;
-    EBM_TRY(ebm_dropout_apply(h->device, h->input, first, &before, n, C));
-    EBM_TRY(ebm_gemm(h->device, EBM_GEMM_NT, n, C, C, ebm_matrix_of(h->input, C), ebm_matrix_of(h->dense->weight, C), 0,
-                     ebm_matrix_of(h->pooled, C), h->dense_bias->weight));
-    EBM_TRY(ebm_tanh_forward(h->device, h->pooled, h->pooled, n, C));
-    EBM_TRY(ebm_dropout_apply(h->device, h->dropped, h->pooled, &after, n, C));
-    return ebm_gemm(h->device, EBM_GEMM_NT, n, Y, C, ebm_matrix_of(h->dropped, C), ebm_matrix_of(h->linear->weight, C),
-                    0, ebm_matrix_of(h->output, Y), h->linear_bias->weight);
+    const size_t C = h->set.channels;
+    switch (h->set.form.activation) {
+    case EBM_ACTIVATION_RELU:
+        return ebm_relu_forward(h->device, h->active, h->active, n, C);
+    case EBM_ACTIVATION_GELU:
+        return ebm_gelu_forward(h->device, h->active, h->hidden, EBM_GELU_ERF, n, C);
+    default:
+        return ebm_tanh_forward(h->device, h->active, h->active, n, C);
+    }
 }
 
-ebm_status ebm_head_backward(ebm_head *h, ebm_slice d_first, ebm_slice first, const ebm_batch *batch,
-                             const ebm_run *run)
+static ebm_status activate_backward(ebm_head *h, size_t n)
 {
-    const size_t n = batch->sequences, C = h->set.channels, Y = h->set.outputs;
-    const ebm_slice none = {0};
-    ebm_dropout before = dropout_at(h, batch, run, 0);
-    const ebm_dropout after = dropout_at(h, batch, run, 1);
-    if (!h->set.dropout_first) before.probability = 0;
-    EBM_TRY(ebm_gemm(h->device, EBM_GEMM_TN, Y, C, n, ebm_matrix_of(h->gradient, Y), ebm_matrix_of(h->dropped, C), 1,
-                     ebm_matrix_of(h->linear->gradient, C), none));
-    EBM_TRY(ebm_bias_gradient(h->device, h->linear_bias->gradient, h->gradient, h->column_scratch, n, Y));
-    EBM_TRY(ebm_gemm(h->device, EBM_GEMM_NN, n, C, Y, ebm_matrix_of(h->gradient, Y),
-                     ebm_matrix_of(h->linear->weight, C), 0, ebm_matrix_of(h->d_pooled, C), none));
-    EBM_TRY(ebm_dropout_apply(h->device, h->d_pooled, h->d_pooled, &after, n, C));
-    EBM_TRY(ebm_tanh_backward(h->device, h->d_pooled, h->d_pooled, h->pooled, n, C));
-    EBM_TRY(ebm_gemm(h->device, EBM_GEMM_TN, C, C, n, ebm_matrix_of(h->d_pooled, C), ebm_matrix_of(h->input, C), 1,
-                     ebm_matrix_of(h->dense->gradient, C), none));
-    EBM_TRY(ebm_bias_gradient(h->device, h->dense_bias->gradient, h->d_pooled, h->column_scratch, n, C));
-    EBM_TRY(ebm_gemm(h->device, EBM_GEMM_NN, n, C, C, ebm_matrix_of(h->d_pooled, C), ebm_matrix_of(h->dense->weight, C),
-                     0, ebm_matrix_of(h->d_input, C), none));
+    const size_t C = h->set.channels;
+    switch (h->set.form.activation) {
+    case EBM_ACTIVATION_RELU:
+        return ebm_relu_backward(h->device, h->d_hidden, h->d_hidden, h->active, n, C);
+    case EBM_ACTIVATION_GELU:
+        return ebm_gelu_backward(h->device, h->d_hidden, h->d_hidden, h->hidden, EBM_GELU_ERF, n, C);
+    default:
+        return ebm_tanh_backward(h->device, h->d_hidden, h->d_hidden, h->active, n, C);
+    }
+}
+
+ebm_status ebm_head_forward(ebm_head *h, ebm_slice pooled, const ebm_batch *batch, const ebm_run *run)
+{
+    const size_t n = batch->sequences, C = h->set.channels;
+    const ebm_dropout before = dropout_at(h, batch, run, 0), after = dropout_at(h, batch, run, 1);
+    EBM_TRY(ebm_dropout_apply(h->device, h->input, pooled, &before, n, C));
+    EBM_TRY(ebm_linear_forward(h->device, &h->dense, has_gelu(h) ? h->hidden : h->active, h->input, n));
+    EBM_TRY(activate(h, n));
+    if (has_norm(h)) EBM_TRY(ebm_norm_forward(h->device, &h->norm, h->normed, h->mean, h->rstd, h->active, n));
+    EBM_TRY(ebm_dropout_apply(h->device, h->dropped, has_norm(h) ? h->normed : h->active, &after, n, C));
+    return ebm_linear_forward(h->device, &h->linear, h->output, h->dropped, n);
+}
+
+ebm_status ebm_head_backward(ebm_head *h, ebm_slice d_pooled, const ebm_batch *batch, const ebm_run *run)
+{
+    const size_t n = batch->sequences, C = h->set.channels;
+    const ebm_dropout before = dropout_at(h, batch, run, 0), after = dropout_at(h, batch, run, 1);
+    EBM_TRY(ebm_linear_backward(h->device, &h->linear, h->d_hidden, 0, h->gradient, h->dropped, h->column_scratch, n));
+    EBM_TRY(ebm_dropout_apply(h->device, h->d_hidden, h->d_hidden, &after, n, C));
+    if (has_norm(h))
+        EBM_TRY(ebm_norm_backward(h->device, &h->norm, h->d_hidden, h->d_hidden, h->active, h->mean, h->rstd,
+                                  h->column_scratch, n));
+    EBM_TRY(activate_backward(h, n));
+    EBM_TRY(ebm_linear_backward(h->device, &h->dense, h->d_input, 0, h->d_hidden, h->input, h->column_scratch, n));
     EBM_TRY(ebm_dropout_apply(h->device, h->d_input, h->d_input, &before, n, C));
-    return ebm_add(h->device, d_first, h->d_input, n, C);
+    return ebm_add(h->device, d_pooled, h->d_input, n, C);
 }

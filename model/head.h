@@ -1,5 +1,9 @@
-// A head on the first token's vector: [dropout ->] dense C x C -> tanh -> dropout -> linear C x outputs. BERT's pooler
-// and classifier, RoBERTa's classification head, and the scalar energy's head (He et al. 2021) all have this shape.
+// A head on one vector of each sequence:
+//
+//     [dropout ->] dense C x C -> tanh, ReLU or GELU [-> LayerNorm] -> dropout -> linear C x outputs
+//
+// BERT's pooler and classifier, the heads of RoBERTa, DistilBERT, ELECTRA and ModernBERT, and the scalar energy's head
+// (He et al. 2021) all have this shape.
 #ifndef EBM_HEAD_H
 #define EBM_HEAD_H
 
@@ -11,10 +15,21 @@
 extern "C" {
 #endif
 
+typedef enum { EBM_ACTIVATION_TANH, EBM_ACTIVATION_RELU, EBM_ACTIVATION_GELU } ebm_activation; // GELU: the erf form
+
+// What differs from head to head.
+typedef struct {
+    const char *dense, *norm,
+        *linear; // names in the checkpoint without ".weight" and ".bias", borrowed; norm may be NULL
+    ebm_activation activation;
+    bool dropout_first; // before the dense layer too
+    bool unbiased;      // neither the dense layer nor the norm has a bias; the linear layer always has
+} ebm_head_form;
+
 typedef struct {
     size_t channels, outputs;
-    const char *dense, *linear; // names in the checkpoint without ".weight" and ".bias", borrowed
-    bool dropout_first;         // RoBERTa and the energy: before the dense layer too; BERT: not
+    ebm_head_form form;
+    float norm_epsilon; // where the form has a norm
     float dropout;
     uint32_t site; // EBM_SITE_DROPOUT_HEAD or _ENERGY; the second dropout draws from site + 1
 } ebm_head_settings;
@@ -26,11 +41,10 @@ ebm_status ebm_head_create(ebm_device *device, const ebm_head_settings *settings
                            ebm_arena *arena, const ebm_limits *limits, ebm_head **head);
 void ebm_head_free(ebm_head *head); // NULL is accepted
 
-// first (sequences, C) -> output (sequences, outputs)
-ebm_status ebm_head_forward(ebm_head *head, ebm_slice first, const ebm_batch *batch, const ebm_run *run);
-// From the gradient in ebm_head_gradient; adds to d_first (sequences, C) and to the parameters' gradients.
-ebm_status ebm_head_backward(ebm_head *head, ebm_slice d_first, ebm_slice first, const ebm_batch *batch,
-                             const ebm_run *run);
+// pooled (sequences, C) -> output (sequences, outputs)
+ebm_status ebm_head_forward(ebm_head *head, ebm_slice pooled, const ebm_batch *batch, const ebm_run *run);
+// From the gradient in ebm_head_gradient; adds to d_pooled (sequences, C) and to the parameters' gradients.
+ebm_status ebm_head_backward(ebm_head *head, ebm_slice d_pooled, const ebm_batch *batch, const ebm_run *run);
 ebm_slice ebm_head_output(const ebm_head *head);
 ebm_slice ebm_head_gradient(const ebm_head *head);
 const ebm_tensor *ebm_head_linear(const ebm_head *head, const ebm_tensor **bias); // the last layer, borrowed

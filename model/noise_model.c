@@ -1,8 +1,10 @@
 #include "noise_model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "family_traits.h"
 #include "file.h"
 #include "json_file.h"
 
@@ -165,13 +167,16 @@ ebm_status ebm_noise_model_allocate(ebm_noise_model *m)
     return m->directory ? load(m) : ebm_ok();
 }
 
+// Under the name of any family, with its prefix or, in the file of a bare encoder, without.
 static bool find_word_embeddings(const ebm_safetensors *file, size_t *index)
 {
-    static const char *const names[] = {"embeddings.word_embeddings.weight", "bert.embeddings.word_embeddings.weight",
-                                        "roberta.embeddings.word_embeddings.weight", "transformer.wte.weight",
-                                        "wte.weight"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (ebm_safetensors_find(file, names[i], index)) return true;
+    for (int i = 0; i < EBM_FAMILIES; i++) {
+        const ebm_family_names *names = &ebm_family_traits_of((ebm_family)i)->names;
+        char name[128];
+        snprintf(name, sizeof name, "%s%s.weight", names->prefix, names->word);
+        if (ebm_safetensors_find(file, name, index)) return true;
+        if (ebm_safetensors_find(file, name + strlen(names->prefix), index)) return true;
+    }
     return false;
 }
 

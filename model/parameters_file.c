@@ -20,11 +20,11 @@ static bool is_buffer(const char *name)
     return ends_with(name, "position_ids") || ends_with(name, ".attn.bias") || ends_with(name, ".attn.masked_bias");
 }
 
-// TensorFlow's names for the gain and shift of LayerNorm. False when the name has no old form.
+// TensorFlow's names for the gain and shift of LayerNorm ("LayerNorm", "sa_layer_norm", ...). False when the name has
+// no old form.
 static bool old_ending(const char *name, long_name old)
 {
-    static const char *const ENDINGS[][2] = {{"LayerNorm.weight", "LayerNorm.gamma"},
-                                             {"LayerNorm.bias", "LayerNorm.beta"}};
+    static const char *const ENDINGS[][2] = {{"orm.weight", "orm.gamma"}, {"orm.bias", "orm.beta"}};
     for (size_t i = 0; i < 2; i++) {
         if (!ends_with(name, ENDINGS[i][0])) continue;
         const int stem = (int)(strlen(name) - strlen(ENDINGS[i][0]));

@@ -579,7 +579,7 @@ static void models_for_something_else(void **state)
     assert_ok(ebm_config_save(config, gpt2));
     ebm_config_free(config);
     free(gpt2);
-    assert_bad_model("expected a bert or roberta model, found gpt2", "gpt2");
+    assert_bad_model("expected a model of type \"bert\", \"roberta\"", "gpt2");
 }
 
 #define assert_bad_output(part, path)                                                                                  \

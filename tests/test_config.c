@@ -159,7 +159,7 @@ static void test_labels(void **state)
 static void test_save_encoder(void **state)
 {
     ebm_config *config = load(*state, BERT,
-                              "{\"num_labels\": 5, \"problem_type\": \"regression\", \"odd\": {\"a\": [0.3]},"
+                              "{\"num_labels\": 5, \"problem_type\": null, \"odd\": {\"a\": [0.3]},"
                               "\"dtype\": \"bfloat16\", \"torch_dtype\": \"float16\"}");
     static const char *const labels[] = {"no", "yes \"quoted\""};
     assert_ok(ebm_config_set_labels(config, labels, 2));
@@ -257,10 +257,9 @@ static const struct {
     const char *sentence;
 } REFUSED[] = {
     {BERT, "{\"model_type\": \"delete\"}", EBM_ERROR_INPUT,
-     "model_type: expected one of the supported \"bert\", "
-     "\"roberta\", \"gpt2\", found no such key"},
-    {BERT, "{\"model_type\": \"distil\\nbert\"}", EBM_ERROR_UNSUPPORTED,
-     "model_type: expected one of the supported \"bert\", \"roberta\", \"gpt2\", found \"distil\\nbert\""},
+     "model_type: expected one of the supported \"bert\", \"roberta\", \"gpt2\", \"distilbert\", \"electra\", "
+     "\"xlm-roberta\", found no such key"},
+    {BERT, "{\"model_type\": \"distil\\nbert\"}", EBM_ERROR_UNSUPPORTED, "\"xlm-roberta\", found \"distil\\nbert\""},
     {BERT, "{\"model_type\": 3}", EBM_ERROR_INPUT, "found 3"},
     {BERT, "{\"hidden_size\": \"delete\"}", EBM_ERROR_INPUT,
      "hidden_size: expected a number from 1 on, found no such key"},
@@ -314,6 +313,13 @@ static const struct {
     {BERT, "{\"id2label\": [\"a\"]}", EBM_ERROR_INPUT, "id2label: expected an object of ids and names, found [\"a\"]"},
     {BERT, "{\"id2label\": {}}", EBM_ERROR_INPUT, "id2label: expected an object of ids and names, found {}"},
     {BERT, "{\"num_labels\": 0}", EBM_ERROR_INPUT, "num_labels: expected a number from 1 to 10000, found 0"},
+    {BERT, "{\"num_labels\": 1}", EBM_ERROR_UNSUPPORTED, "expected two labels or more, found 1: a regression model"},
+    {BERT, "{\"id2label\": {\"0\": \"score\"}}", EBM_ERROR_UNSUPPORTED, "expected two labels or more, found 1"},
+    {BERT, "{\"problem_type\": \"regression\"}", EBM_ERROR_UNSUPPORTED,
+     "problem_type: expected \"single_label_classification\", the only problem this program solves, found "
+     "\"regression\""},
+    {BERT, "{\"problem_type\": \"multi_label_classification\"}", EBM_ERROR_UNSUPPORTED,
+     "found \"multi_label_classification\""},
     {ROBERTA, "{\"pad_token_id\": null}", EBM_ERROR_INPUT, "pad_token_id: expected a token id (positions start after"},
     {ROBERTA, "{\"max_position_embeddings\": 2}", EBM_ERROR_INPUT,
      "max_position_embeddings: expected more than pad_token_id + 1 = 2, found 2"},

@@ -33,8 +33,7 @@ static void open_model(minilm *m, const char *directory)
     const ebm_limits limits = {MOST_TOKENS, MOST_TEXTS, false};
     const ebm_head_settings head = {.channels = 384,
                                     .outputs = 2,
-                                    .dense = "bert.pooler.dense",
-                                    .linear = "classifier",
+                                    .form = {.dense = "bert.pooler.dense", .linear = "classifier"},
                                     .site = EBM_SITE_DROPOUT_HEAD};
     ebm_safetensors *file = NULL;
     assert_ok(ebm_device_open(NULL, &m->device));

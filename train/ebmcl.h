@@ -20,6 +20,7 @@
 #include "decoder.h"
 #include "encoder.h"
 #include "energy.h"
+#include "family.h"
 #include "generator.h"
 #include "head.h"
 #include "lm_loss.h"

@@ -168,7 +168,7 @@ static ebm_status create_from_scratch(train_run *r, const ebm_decoder_settings *
     ebm_config *config = NULL;
     ebm_tokenizer *tokenizer = NULL;
     EBM_TRY(ebm_config_load(o->encoder, &config));
-    const size_t hidden = o->hidden ? o->hidden : config->hidden;
+    const size_t hidden = o->hidden ? o->hidden : config->embedding;
     ebm_config_free(config);
     EBM_TRY(ebm_tokenizer_load(o->encoder, &tokenizer));
     EBM_TRY(ebm_noise_model_create(r->device, tokenizer, o->layers, hidden, settings, (uint64_t)o->seed, &r->model));

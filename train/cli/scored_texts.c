@@ -66,12 +66,19 @@ static ebm_status match_labels(ebm_scored_texts *s, const char *directory)
                     ebm_labels_text(wanted, expected, sizeof expected));
 }
 
+static ebm_status require_encoder(ebm_family family, const char *directory)
+{
+    char names[200];
+    if (ebm_family_is_encoder(family)) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "%s: expected a model of type %s, found \"%s\"", directory,
+                    ebm_family_list(true, names, sizeof names), ebm_family_name(family));
+}
+
 static ebm_status read_labels(ebm_scored_texts *s, const ebm_model_options *o)
 {
     EBM_TRY(ebm_program_task(&o->data, &s->task));
     EBM_TRY(ebm_config_load(o->directory, &s->config));
-    if (s->config->family == EBM_FAMILY_GPT2)
-        return ebm_fail(EBM_ERROR_INPUT, "%s: expected a bert or roberta model, found gpt2", o->directory);
+    EBM_TRY(require_encoder(s->config->family, o->directory));
     if (s->task) EBM_TRY(match_labels(s, o->directory));
     s->labels = (ebm_labels){(const char *const *)s->config->labels, s->config->label_count, NULL};
     const size_t longest = ebm_config_max_tokens(s->config);

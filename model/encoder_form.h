@@ -1,0 +1,45 @@
+// What one arithmetic of encoders implements, behind encoder.h: encoder.c checks and dispatches. A form's own struct
+// begins with an ebm_encoder:
+//
+//     typedef struct { ebm_encoder base; ... } my_encoder;
+//     const ebm_encoder_form ebm_encoder_mine = {sizeof(my_encoder), create, release, forward, backward};
+#ifndef EBM_ENCODER_FORM_H
+#define EBM_ENCODER_FORM_H
+
+#include "encoder.h"
+#include "family_traits.h"
+#include "operations.h"
+
+struct ebm_encoder {
+    const ebm_encoder_form *form;
+    ebm_device *device;
+    const ebm_config *config;
+    const ebm_family_traits *family; // of the config
+    ebm_limits limits;
+    ebm_arena *arena;
+    const ebm_slice *output; // (tokens, C): where create planned it
+    ebm_slice gradient;      // (tokens, C): planned by create when training
+};
+
+struct ebm_encoder_form {
+    size_t size; // of the form's struct; it comes zeroed, the fields above up to the arena filled in
+    // Names all parameters and plans all activations. On an error release is called.
+    ebm_status (*create)(ebm_encoder *encoder, ebm_parameters *parameters);
+    void (*release)(ebm_encoder *encoder); // frees what create allocated on the host
+    // The batch is known to fit; backward only comes to encoders planned for training.
+    ebm_status (*forward)(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
+    ebm_status (*backward)(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
+};
+
+extern const ebm_encoder_form ebm_encoder_post_norm; // BERT and all who share its arithmetic
+
+// For the forms: the dropout of a place (off unless the run trains), and the site of a layer's place 0, 1, 2.
+ebm_dropout ebm_encoder_dropout(const ebm_batch *batch, const ebm_run *run, float probability, uint32_t site);
+uint32_t ebm_encoder_layer_site(size_t layer, uint32_t place);
+
+// "<prefix><name>" and "<prefix><layer>.<number>.<name>". No family has a name that is too long for it.
+typedef char ebm_encoder_name[sizeof(((ebm_parameter *)0)->name)];
+void ebm_encoder_embedding_name(const ebm_encoder *encoder, const char *name, ebm_encoder_name full);
+void ebm_encoder_layer_name(const ebm_encoder *encoder, size_t layer, const char *name, ebm_encoder_name full);
+
+#endif

@@ -1,0 +1,137 @@
+// The parameters of a post-norm encoder, by the family's names, and its memory.
+#include <stdlib.h>
+
+#include "encoder_post_norm.h"
+
+static ebm_tensor *create_table(ebm_post_norm *e, ebm_parameters *p, const char *name, size_t rows)
+{
+    if (!name) return NULL;
+    ebm_encoder_name full;
+    ebm_encoder_embedding_name(&e->base, name, full);
+    ebm_tensor *table = ebm_parameters_tensor(p, rows * e->E, true);
+    ebm_parameters_name(p, table, 0, rows, e->E, EBM_INIT_NORMAL, "%s.weight", full);
+    return table;
+}
+
+static void create_embeddings(ebm_post_norm *e, ebm_parameters *p)
+{
+    const ebm_config *c = e->base.config;
+    const ebm_family_names *names = &e->base.family->names;
+    ebm_encoder_name full;
+    e->word = create_table(e, p, names->word, c->vocabulary);
+    e->position = create_table(e, p, names->position, c->max_positions);
+    e->type = create_table(e, p, names->type, c->type_vocabulary);
+    ebm_encoder_embedding_name(&e->base, names->norm, full);
+    e->norm = ebm_norm_create(p, e->E, c->layer_norm_eps, true, full);
+    if (e->E == e->C) return;
+    ebm_encoder_embedding_name(&e->base, names->project, full);
+    e->project = ebm_linear_create(p, e->C, e->E, true, &(const char *){full}, 1);
+}
+
+static ebm_linear create_linear(ebm_post_norm *e, ebm_parameters *p, size_t layer, const char *name, size_t outputs,
+                                size_t inputs)
+{
+    ebm_encoder_name full;
+    ebm_encoder_layer_name(&e->base, layer, name, full);
+    return ebm_linear_create(p, outputs, inputs, true, &(const char *){full}, 1);
+}
+
+static ebm_norm create_norm(ebm_post_norm *e, ebm_parameters *p, size_t layer, const char *name)
+{
+    ebm_encoder_name full;
+    ebm_encoder_layer_name(&e->base, layer, name, full);
+    return ebm_norm_create(p, e->C, e->base.config->layer_norm_eps, true, full);
+}
+
+static void create_layer(ebm_post_norm *e, ebm_parameters *p, size_t layer)
+{
+    const ebm_family_names *names = &e->base.family->names;
+    ebm_post_norm_weights *w = &e->weights[layer];
+    const size_t C = e->C;
+    ebm_encoder_name query, key, value;
+    ebm_encoder_layer_name(&e->base, layer, names->query, query);
+    ebm_encoder_layer_name(&e->base, layer, names->key, key);
+    ebm_encoder_layer_name(&e->base, layer, names->value, value);
+    w->qkv = ebm_linear_create(p, 3 * C, C, true, (const char *[]){query, key, value}, 3);
+    w->out = create_linear(e, p, layer, names->out, C, C);
+    w->norm1 = create_norm(e, p, layer, names->norm1);
+    w->up = create_linear(e, p, layer, names->up, e->F, C);
+    w->down = create_linear(e, p, layer, names->down, C, e->F);
+    w->norm2 = create_norm(e, p, layer, names->norm2);
+}
+
+static void plan_layer(ebm_post_norm *e, ebm_post_norm_activations *a)
+{
+    ebm_arena *arena = e->base.arena;
+    const size_t T = e->base.limits.tokens, C = e->C;
+    ebm_arena_reserve(arena, &a->qkv, T * 3 * C);
+    ebm_arena_reserve(arena, &a->lse, T * e->H);
+    ebm_arena_reserve(arena, &a->context, T * C);
+    ebm_arena_reserve(arena, &a->sum1, T * C);
+    ebm_arena_reserve(arena, &a->y1, T * C);
+    ebm_arena_reserve(arena, &a->mean1, T);
+    ebm_arena_reserve(arena, &a->rstd1, T);
+    ebm_arena_reserve(arena, &a->up, T * e->F);
+    ebm_arena_reserve(arena, &a->gelu, T * e->F);
+    ebm_arena_reserve(arena, &a->sum2, T * C);
+    ebm_arena_reserve(arena, &a->y2, T * C);
+    ebm_arena_reserve(arena, &a->mean2, T);
+    ebm_arena_reserve(arena, &a->rstd2, T);
+}
+
+static void plan_backward(ebm_post_norm *e)
+{
+    ebm_arena *arena = e->base.arena;
+    const size_t T = e->base.limits.tokens, C = e->C;
+    size_t widest = 3 * C > e->F ? 3 * C : e->F;
+    if (e->E > widest) widest = e->E;
+    ebm_arena_reserve(arena, &e->base.gradient, T * C);
+    ebm_arena_reserve(arena, &e->d_branch, T * C);
+    ebm_arena_reserve(arena, &e->d_context, T * C);
+    ebm_arena_reserve(arena, &e->d_inner, T * e->F);
+    ebm_arena_reserve(arena, &e->d_qkv, T * 3 * C);
+    ebm_arena_reserve(arena, &e->d_rows, T * e->H);
+    if (e->E != C) ebm_arena_reserve(arena, &e->d_normed, T * e->E);
+    ebm_arena_reserve(arena, &e->column_scratch, EBM_COLUMN_SLABS * 2 * widest);
+}
+
+static void plan(ebm_post_norm *e)
+{
+    ebm_arena *arena = e->base.arena;
+    const bool training = e->base.limits.training;
+    const size_t T = e->base.limits.tokens;
+    ebm_arena_reserve(arena, &e->embedded, T * e->E);
+    ebm_arena_reserve(arena, &e->normed, T * e->E);
+    ebm_arena_reserve(arena, &e->mean0, T);
+    ebm_arena_reserve(arena, &e->rstd0, T);
+    if (e->E != e->C) ebm_arena_reserve(arena, &e->projected, T * e->C);
+    for (size_t l = 0; l < (training ? e->L : 1); l++) plan_layer(e, &e->activations[l]);
+    e->base.output = &ebm_post_norm_kept(e, e->L - 1)->y2;
+    if (training) plan_backward(e);
+}
+
+ebm_status ebm_post_norm_create(ebm_encoder *encoder, ebm_parameters *parameters)
+{
+    ebm_post_norm *e = (ebm_post_norm *)encoder;
+    const ebm_config *config = encoder->config;
+    e->C = config->hidden;
+    e->E = config->embedding;
+    e->F = config->intermediate;
+    e->H = config->heads;
+    e->L = config->layers;
+    e->weights = calloc(e->L, sizeof *e->weights);
+    e->activations = calloc(e->L, sizeof *e->activations);
+    if (!e->weights || !e->activations)
+        return ebm_fail(EBM_ERROR_MEMORY, "no host memory for an encoder of %zu layers", e->L);
+    create_embeddings(e, parameters);
+    for (size_t l = 0; l < e->L; l++) create_layer(e, parameters, l);
+    plan(e);
+    return ebm_ok();
+}
+
+void ebm_post_norm_release(ebm_encoder *encoder)
+{
+    ebm_post_norm *e = (ebm_post_norm *)encoder;
+    free(e->weights);
+    free(e->activations);
+}
