@@ -290,6 +290,35 @@ static void sublayer_case(size_t rows, size_t channels)
 
 static void the_end_of_a_sublayer_is_exact(void **state) { for_sizes(sublayer_case); }
 
+// A slice of no elements for the shift: the bits of a shift of zeros, and of dgain with a dshift beside it.
+static void no_shift_case(size_t rows, size_t channels)
+{
+    const size_t count = rows * channels;
+    const ebm_slice none = {0};
+    tensors all = {.device = device};
+    tensor *x = tensors_normal(&all, count, 0.3, 1.5), *dy = tensors_normal(&all, count, 0, 1);
+    tensor *gain = tensors_normal(&all, channels, 1, 0.5), *zeros = tensors_zero(&all, channels);
+    tensor *mean = tensors_zero(&all, rows), *rstd = tensors_zero(&all, rows);
+    tensor *y = tensors_zero(&all, count), *expected = tensors_zero(&all, count);
+    tensor *dgain = tensors_zero(&all, channels), *dgain_expected = tensors_zero(&all, channels);
+    tensor *dshift = tensors_zero(&all, channels), *scratch = tensors_zero(&all, EBM_COLUMN_SLABS * 2 * channels);
+    tensors_upload(&all);
+    for (int without = 0; without < 2; without++) {
+        assert_ok(ebm_layernorm_forward(device, without ? y->slice : expected->slice, mean->slice, rstd->slice,
+                                        x->slice, gain->slice, without ? none : zeros->slice, (float)epsilon, rows,
+                                        channels));
+        assert_ok(ebm_layernorm_backward_weights(device, without ? dgain->slice : dgain_expected->slice,
+                                                 without ? none : dshift->slice, dy->slice, x->slice, mean->slice,
+                                                 rstd->slice, scratch->slice, rows, channels));
+    }
+    tensors_download(&all);
+    for (size_t i = 0; i < count; i++) assert_true(y->now[i] == expected->now[i]); // 0 and -0 are the same
+    assert_memory_equal(dgain->now, dgain_expected->now, channels * sizeof(float));
+    tensors_free(&all);
+}
+
+static void a_layernorm_without_a_shift_is_exact(void **state) { for_sizes(no_shift_case); }
+
 // The reference's gradients against central differences of the reference's forward, in double precision with h = 1e-5:
 // h^2 / 6 times a third derivative of the order of 10, and rounding 1e-15 / h.
 static void layernorm_gradients_are_finite_differences(void **state)
@@ -322,9 +351,13 @@ static void layernorm_gradients_are_finite_differences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layernorm_forward_is_exact),     cmocka_unit_test(a_constant_row_gives_its_shift),
-        cmocka_unit_test(layernorm_backward_is_exact),    cmocka_unit_test(layernorm_weight_gradients_are_exact),
-        cmocka_unit_test(the_end_of_a_sublayer_is_exact), cmocka_unit_test(layernorm_gradients_are_finite_differences),
+        cmocka_unit_test(layernorm_forward_is_exact),
+        cmocka_unit_test(a_constant_row_gives_its_shift),
+        cmocka_unit_test(layernorm_backward_is_exact),
+        cmocka_unit_test(layernorm_weight_gradients_are_exact),
+        cmocka_unit_test(a_layernorm_without_a_shift_is_exact),
+        cmocka_unit_test(the_end_of_a_sublayer_is_exact),
+        cmocka_unit_test(layernorm_gradients_are_finite_differences),
     };
     return cmocka_run_group_tests_name("LayerNorm", tests, open_device, close_device);
 }
