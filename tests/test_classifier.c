@@ -1,4 +1,4 @@
-// BERT and RoBERTa against PyTorch: logits, energies, losses, gradients by name, ten training steps.
+// Every family against PyTorch: logits, energies, losses, gradients by name, ten training steps.
 //
 // The yardstick is how far PyTorch's own single precision lies from the double precision of the fixtures
 // (make_model_fixtures.py prints it). Our sums run in another order and our exp, erf and tanh differ by some units in
@@ -11,12 +11,11 @@
 static const double OUTPUT_TOLERANCE = 8 * 1e-6;     // logits, energies: 9.9e-7
 static const double LOSS_TOLERANCE = 8 * 5.1e-7;     // losses up to 5.3, in training too: 5.1e-7
 static const double GRADIENT_TOLERANCE = 8 * 1.2e-5; // an element over the norm of its tensor: 1.2e-5
-static const double SUMMARY_TOLERANCE = 8 * 3.8e-5;  // sums over a tensor, over its norm: 3.8e-5
-static const double NORM_TOLERANCE = 8 * 1.4e-6;     // norms of all gradients up to 8.6: 1.4e-6
-static const double CHANGE_TOLERANCE = 8 * 1.8e-5;   // what ten steps changed, sums over its norm: 1.8e-5
-static const double WEIGHT_TOLERANCE = 8 * 1.8e-7;   // weights after ten steps, about 1: 1.8e-7
+static const double SUMMARY_TOLERANCE = 8 * 4.3e-5;  // sums over a tensor, over its norm: 4.3e-5
+static const double NORM_TOLERANCE = 8 * 1.5e-6;     // norms of all gradients up to 13: 1.5e-6
+static const double CHANGE_TOLERANCE = 8 * 2.9e-5;   // what ten steps changed, sums over its norm: 2.9e-5
+static const double WEIGHT_TOLERANCE = 8 * 3.2e-7;   // weights after ten steps, about 1: 3.2e-7
 
-static const char *const FAMILIES[] = {"bert", "roberta"};
 static const ebm_energy_kind KINDS[] = {EBM_ENERGY_HIDDEN, EBM_ENERGY_SHARP_HIDDEN, EBM_ENERGY_SCALAR};
 static const int RATIOS[] = {1, 8};
 static const ebm_nce_data DATA[] = {EBM_NCE_SEPARATE, EBM_NCE_SHARED};
@@ -39,18 +38,18 @@ static void check_outputs(const char *family, ebm_energy_kind kind)
 
 static void test_logits_and_energies(void **state)
 {
-    for (size_t f = 0; f < 2; f++)
-        for (size_t k = 0; k < 3; k++) check_outputs(FAMILIES[f], KINDS[k]);
+    for (size_t f = 0; f < TINY_FAMILY_COUNT; f++)
+        for (size_t k = 0; k < 3; k++) check_outputs(TINY_FAMILIES[f], KINDS[k]);
 }
 
 // Row by row the results must not depend on what else is in the batch: attention keeps to its sequence, and nothing
 // but the tiling of the matrix products changes with the number of rows.
 static void test_alone_and_packed(void **state)
 {
-    for (size_t f = 0; f < 2; f++) {
+    for (size_t f = 0; f < TINY_FAMILY_COUNT; f++) {
         tiny t;
-        tiny_open(
-            &t, &(tiny_settings){.family = FAMILIES[f], .joint = true, .energy = EBM_ENERGY_SCALAR, .noise_ratio = 8});
+        tiny_open(&t, &(tiny_settings){
+                          .family = TINY_FAMILIES[f], .joint = true, .energy = EBM_ENERGY_SCALAR, .noise_ratio = 8});
         const size_t labels = t.config->label_count;
         float *logits, *energy, *alone, *energy_alone;
         tiny_predict(&t, 0, TINY_ROWS, &logits, &energy);
@@ -104,12 +103,14 @@ static void check_objectives(const char *family)
             }
 }
 
-static void test_bert_objectives(void **state) { check_objectives("bert"); }
-static void test_roberta_objectives(void **state) { check_objectives("roberta"); }
+static void test_objectives(void **state)
+{
+    for (size_t f = 0; f < TINY_FAMILY_COUNT; f++) check_objectives(TINY_FAMILIES[f]);
+}
 
 // The gradient of a key's bias is 0 but for rounding (softmax does not change when all scores of a query move), and
 // AdamW divides it by its own size: where such a bias goes is chance, and changes nothing.
-static bool is_key_bias(const char *name) { return strstr(name, "key.bias") != NULL; }
+static bool is_key_bias(const char *name) { return strstr(name, "key.bias") || strstr(name, "k_lin.bias"); }
 
 static void check_watched(tiny *t)
 {
@@ -133,11 +134,11 @@ static void check_watched(tiny *t)
 
 static void test_ten_steps(void **state)
 {
-    for (size_t f = 0; f < 2; f++) {
+    for (size_t f = 0; f < TINY_FAMILY_COUNT; f++) {
         tiny t;
         double losses[TRAIN_STEPS], norms[TRAIN_STEPS];
-        tiny_open(
-            &t, &(tiny_settings){.family = FAMILIES[f], .joint = true, .energy = EBM_ENERGY_HIDDEN, .noise_ratio = 8});
+        tiny_open(&t, &(tiny_settings){
+                          .family = TINY_FAMILIES[f], .joint = true, .energy = EBM_ENERGY_HIDDEN, .noise_ratio = 8});
         snapshot before = snapshot_take(t.parameters, EBM_PART_WEIGHT);
         tiny_train(&t, losses, norms);
         snapshot after = snapshot_take(t.parameters, EBM_PART_WEIGHT);
@@ -161,8 +162,9 @@ static void test_ten_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logits_and_energies), cmocka_unit_test(test_alone_and_packed),
-        cmocka_unit_test(test_bert_objectives),     cmocka_unit_test(test_roberta_objectives),
+        cmocka_unit_test(test_logits_and_energies),
+        cmocka_unit_test(test_alone_and_packed),
+        cmocka_unit_test(test_objectives),
         cmocka_unit_test(test_ten_steps),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

@@ -4,6 +4,38 @@
 #include "folder.h"
 #include "tiny_classifier.h"
 
+// What write_model adds and changes besides: vectors of these names; gamma and beta for the parts of a LayerNorm.
+static const char *const NONE[] = {NULL};
+static const char *const *extra_names = NONE;
+static bool old_names;
+
+static bool ends_with(const char *name, const char *end)
+{
+    return strlen(name) >= strlen(end) && strcmp(name + strlen(name) - strlen(end), end) == 0;
+}
+
+static void written_name(const char *name, const char *prefix, char *out, size_t size)
+{
+    const size_t cut = prefix && strncmp(name, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
+    const char *end = !old_names                      ? NULL
+                      : ends_with(name, "orm.weight") ? "gamma"
+                      : ends_with(name, "orm.bias")   ? "beta"
+                                                      : NULL;
+    const size_t kept = strlen(name) - cut - (end ? strlen(strrchr(name, '.') + 1) : 0);
+    snprintf(out, size, "%.*s%s", (int)kept, name + cut, end ? end : "");
+}
+
+static void write_extra(ebm_safetensors_writer *to, int pass)
+{
+    static const float values[2] = {1, 2};
+    static const size_t shape[1] = {2};
+    for (size_t i = 0; extra_names[i]; i++)
+        if (pass == 0)
+            assert_ok(ebm_safetensors_writer_declare(to, extra_names[i], EBM_DTYPE_F32, 1, shape));
+        else
+            assert_ok(ebm_safetensors_writer_append(to, values, 2));
+}
+
 // Copies the model's tensors, without those `keep` refuses, `prefix` taken from names that have it, and the one called
 // `narrowed` with one column less.
 static void write_model(const char *family, const char *folder, bool (*keep)(const char *name), const char *prefix,
@@ -11,14 +43,13 @@ static void write_model(const char *family, const char *folder, bool (*keep)(con
 {
     ebm_safetensors *from = NULL;
     ebm_safetensors_writer *to = NULL;
-    char *path = in_folder(folder, "model.safetensors");
+    char *path = in_folder(folder, "model.safetensors"), name[200];
     assert_ok(ebm_safetensors_open_model(model_folder(family), &from));
     assert_ok(ebm_safetensors_writer_open(path, &to));
-    for (int pass = 0; pass < 2; pass++)
+    for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < ebm_safetensors_count(from); i++) {
             const ebm_safetensors_tensor *t = ebm_safetensors_view(from, i);
             if (keep && !keep(t->name)) continue;
-            const size_t cut = prefix && strncmp(t->name, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
             size_t shape[2] = {t->shape[0], t->rank == 2 ? t->shape[1] : 0}, count = t->count;
             if (narrowed && strcmp(t->name, narrowed) == 0) {
                 shape[t->rank - 1]--;
@@ -26,12 +57,15 @@ static void write_model(const char *family, const char *folder, bool (*keep)(con
             }
             float *values = calloc(t->count, sizeof *values);
             assert_ok(ebm_safetensors_floats(from, i, values));
+            written_name(t->name, prefix, name, sizeof name);
             if (pass == 0)
-                assert_ok(ebm_safetensors_writer_declare(to, t->name + cut, EBM_DTYPE_F32, t->rank, shape));
+                assert_ok(ebm_safetensors_writer_declare(to, name, EBM_DTYPE_F32, t->rank, shape));
             else
                 assert_ok(ebm_safetensors_writer_append(to, values, count));
             free(values);
         }
+        write_extra(to, pass);
+    }
     assert_ok(ebm_safetensors_writer_finish(to));
     ebm_safetensors_writer_free(to);
     ebm_safetensors_free(from);
@@ -81,15 +115,46 @@ static void check_load(const char *family, const char *folder, bool scalar, cons
     destroy(&u);
 }
 
-static bool is_not_head(const char *name) { return strncmp(name, "classifier.", 11) != 0; }
+static bool is_not_head(const char *name)
+{
+    return strncmp(name, "classifier.", 11) != 0 && strncmp(name, "pre_classifier.", 15) != 0;
+}
 static bool is_encoder(const char *name) { return is_not_head(name) && !strstr(name, "pooler"); }
 
-static const char *const NONE[] = {NULL};
+// A pretrained encoder comes without the prefix of its names, and without a head but for BERT's pooler.
+static const struct {
+    const char *folder, *prefix, *head[6];
+} BASES[] = {
+    {"bert", "bert.", {"classifier.weight", "classifier.bias", NULL}},
+    {"roberta",
+     "roberta.",
+     {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias",
+      NULL}},
+    {"xlm-roberta",
+     "roberta.",
+     {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias",
+      NULL}},
+    {"distilbert",
+     "distilbert.",
+     {"pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias", NULL}},
+    {"electra",
+     "electra.",
+     {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias",
+      NULL}},
+};
 
-// A pretrained BERT comes with its pooler and without "bert." before its names.
-static void test_base_bert(void **state)
+static void test_bases(void **state)
 {
-    static const char *const head[] = {"classifier.weight", "classifier.bias", NULL};
+    for (size_t i = 0; i < sizeof BASES / sizeof *BASES; i++) {
+        write_model(BASES[i].folder, *state, is_not_head, BASES[i].prefix, NULL);
+        check_load(BASES[i].folder, *state, false, BASES[i].head, NONE);
+        write_model(BASES[i].folder, *state, is_not_head, NULL, NULL);
+        check_load(BASES[i].folder, *state, false, BASES[i].head, NONE);
+    }
+}
+
+static void test_base_with_energy(void **state)
+{
     static const char *const heads[] = {"classifier.weight",
                                         "classifier.bias",
                                         "energy.dense.weight",
@@ -98,8 +163,36 @@ static void test_base_bert(void **state)
                                         "energy.out_proj.bias",
                                         NULL};
     write_model("bert", *state, is_not_head, "bert.", NULL);
-    check_load("bert", *state, false, head, NONE);
     check_load("bert", *state, true, heads, NONE);
+}
+
+// What was trained with another head: its tensors are named, those of the encoder are found.
+static void test_other_heads(void **state)
+{
+    static const char *const ignored[][4] = {
+        {"cls.predictions.bias", "cls.predictions.transform.dense.weight", NULL},
+        {"lm_head.bias", "lm_head.dense.weight", "roberta.pooler.dense.weight", NULL},
+        {"lm_head.bias", "lm_head.dense.weight", NULL},
+        {"vocab_projector.bias", "vocab_transform.weight", NULL},
+        {"discriminator_predictions.dense.weight", "discriminator_predictions.dense_prediction.bias", NULL},
+    };
+    for (size_t i = 0; i < sizeof BASES / sizeof *BASES; i++) {
+        extra_names = ignored[i];
+        write_model(BASES[i].folder, *state, is_not_head, NULL, NULL);
+        extra_names = NONE;
+        check_load(BASES[i].folder, *state, false, BASES[i].head, ignored[i]);
+    }
+}
+
+// TensorFlow's gamma and beta, in every family.
+static void test_old_names(void **state)
+{
+    old_names = true;
+    for (size_t f = 0; f < TINY_FAMILY_COUNT; f++) {
+        write_model(TINY_FAMILIES[f], *state, NULL, NULL, NULL);
+        check_load(TINY_FAMILIES[f], *state, false, NONE, NONE);
+    }
+    old_names = false;
 }
 
 static void test_base_without_pooler(void **state)
@@ -108,14 +201,6 @@ static void test_base_without_pooler(void **state)
                                        "classifier.bias", NULL};
     write_model("bert", *state, is_encoder, NULL, NULL);
     check_load("bert", *state, false, head, NONE);
-}
-
-static void test_base_roberta(void **state)
-{
-    static const char *const head[] = {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight",
-                                       "classifier.out_proj.bias", NULL};
-    write_model("roberta", *state, is_not_head, "roberta.", NULL);
-    check_load("roberta", *state, false, head, NONE);
 }
 
 // BERT's own head in a file for RoBERTa's encoder would be nonsense: it is named as ignored.
@@ -172,10 +257,9 @@ static void test_damaged_energy(void **state)
 // Trained a little, saved, loaded by a model that has seen nothing of it.
 static void test_same_bits_after_saving(void **state)
 {
-    static const char *const families[] = {"bert", "roberta"};
-    for (size_t f = 0; f < 2; f++) {
+    for (size_t f = 0; f < TINY_FAMILY_COUNT; f++) {
         const tiny_settings settings = {
-            .family = families[f], .joint = true, .energy = EBM_ENERGY_SCALAR, .noise_ratio = 1, .dropout = 0.1f};
+            .family = TINY_FAMILIES[f], .joint = true, .energy = EBM_ENERGY_SCALAR, .noise_ratio = 1, .dropout = 0.1f};
         tiny trained, loaded;
         float *logits[2], *energy[2];
         tiny_open(&trained, &settings);
@@ -218,9 +302,11 @@ static void test_energy_in_a_file_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        in_own_folder(test_base_bert),
+        in_own_folder(test_bases),
+        in_own_folder(test_base_with_energy),
         in_own_folder(test_base_without_pooler),
-        in_own_folder(test_base_roberta),
+        in_own_folder(test_other_heads),
+        in_own_folder(test_old_names),
         in_own_folder(test_ignored),
         in_own_folder(test_wrong_shapes),
         in_own_folder(test_no_file),

@@ -4,18 +4,28 @@
 #include "slopes.h"
 #include "tiny_classifier.h"
 
-static const char *const FAMILIES[] = {"bert", "roberta"};
-
 static double step_loss(void *model)
 {
     const ebm_run run = {true, 21, 4};
     return tiny_gradients(model, &run).loss;
 }
 
+// ReLU has no slope at 0: half of its inputs far above, half far below, so that no step crosses it.
+static void avoid_kinks(tiny *t)
+{
+    const ebm_parameter *bias = ebm_parameters_find(t->parameters, "pre_classifier.bias");
+    if (!bias) return;
+    for (size_t i = 0; i < bias->columns; i++) {
+        const float value = i % 2 ? 10.0f : -10.0f;
+        assert_ok(ebm_slice_write(device, bias->tensor->weight, bias->first + i, 1, &value));
+    }
+}
+
 static void check_slopes(const tiny_settings *settings)
 {
     tiny t;
     tiny_open(&t, settings);
+    avoid_kinks(&t);
     const size_t checked = assert_slopes(t.parameters, step_loss, &t);
     assert_true(checked + 4 >= ebm_parameters_count(t.parameters)); // the two keys' biases, and little else
     tiny_free(&t);
@@ -35,6 +45,17 @@ static void test_slopes_of_roberta(void **state)
                                   .noise_ratio = 1,
                                   .nce_data = EBM_NCE_SHARED,
                                   .dropout = 0.1f});
+}
+
+static void test_slopes_of_distilbert(void **state)
+{
+    check_slopes(&(tiny_settings){.family = "distilbert", .noise_ratio = 1, .dropout = 0.1f});
+}
+
+static void test_slopes_of_electra(void **state)
+{
+    check_slopes(&(tiny_settings){
+        .family = "electra", .joint = true, .energy = EBM_ENERGY_HIDDEN, .noise_ratio = 1, .dropout = 0.1f});
 }
 
 // Masks are keyed by the token's number in the step, so cutting the step changes the order of sums and nothing else:
@@ -67,10 +88,10 @@ static void check_split(const char *family, size_t tokens, size_t batches, float
 
 static void test_budget(void **state)
 {
-    for (size_t f = 0; f < 2; f++)
+    for (size_t f = 0; f < TINY_FAMILY_COUNT; f++)
         for (int dropout = 0; dropout < 2; dropout++) {
-            check_split(FAMILIES[f], 20, 15, dropout ? 0.1f : 0.0f);
-            check_split(FAMILIES[f], 128, 3, dropout ? 0.1f : 0.0f);
+            check_split(TINY_FAMILIES[f], 20, 15, dropout ? 0.1f : 0.0f);
+            check_split(TINY_FAMILIES[f], 128, 3, dropout ? 0.1f : 0.0f);
         }
 }
 
@@ -149,16 +170,61 @@ static void test_nonfinite(void **state)
     tiny_free(&t);
 }
 
+// "<...>layer.<one digit>.<down>.weight" and ".bias"
+static bool is_down(const char *name, const char *down)
+{
+    const char *layer = strstr(name, "layer.");
+    return layer && strncmp(layer + strlen("layer.0."), down, strlen(down)) == 0;
+}
+
+static void zero_output_of_inner(tiny *t, const char *down)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < ebm_parameters_count(t->parameters); i++) {
+        const ebm_parameter *p = ebm_parameters_view(t->parameters, i);
+        if (!is_down(p->name, down)) continue;
+        assert_ok(ebm_slice_zero(device, p->tensor->weight, p->first, (p->rows ? p->rows : 1) * p->columns));
+        found++;
+    }
+    assert_int_equal(found, 4); // weight and bias of two layers
+}
+
+// With nothing coming out of the feed-forward part, the hidden dropout is seen after attention or not at all.
+static bool drops_after_attention(const char *family, const char *down)
+{
+    const ebm_run run = {true, 3, 1};
+    double losses[2];
+    tiny t;
+    tiny_open(&t, &(tiny_settings){.family = family, .noise_ratio = 1});
+    zero_output_of_inner(&t, down);
+    for (int on = 0; on < 2; on++) {
+        t.config->hidden_dropout = on ? 0.5f : 0.0f;
+        losses[on] = tiny_gradients(&t, &run).loss;
+    }
+    tiny_free(&t);
+    return losses[0] != losses[1];
+}
+
+static void test_dropout_after_attention(void **state)
+{
+    assert_true(drops_after_attention("bert", "output.dense"));
+    assert_true(drops_after_attention("electra", "output.dense"));
+    assert_false(drops_after_attention("distilbert", "ffn.lin2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slopes_of_bert),
         cmocka_unit_test(test_slopes_of_roberta),
+        cmocka_unit_test(test_slopes_of_distilbert),
+        cmocka_unit_test(test_slopes_of_electra),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_shared_is_separate_with_the_same_texts),
         cmocka_unit_test(test_same_seed_same_bits),
         cmocka_unit_test(test_dropout_moves_with_seed_and_step),
         cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_dropout_after_attention),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -1,5 +1,8 @@
 #include "tiny_classifier.h"
 
+const char *const TINY_FAMILIES[] = {"bert", "roberta", "xlm-roberta", "distilbert", "electra", "electra-wide"};
+const size_t TINY_FAMILY_COUNT = sizeof TINY_FAMILIES / sizeof *TINY_FAMILIES;
+
 static void load_rows(tiny *t)
 {
     int32_t *lengths = expected_integers(t->expected, "lengths");

@@ -1,4 +1,4 @@
-// The tiny BERT and RoBERTa of fixtures/models with everything a training step needs, and the fixture's texts.
+// The tiny encoders of fixtures/models with everything a training step needs, and the fixture's texts.
 #ifndef EBM_TESTS_TINY_CLASSIFIER_H
 #define EBM_TESTS_TINY_CLASSIFIER_H
 
@@ -10,8 +10,12 @@
 enum { TINY_LABELLED = 3, TINY_ROWS = 30, TINY_TOKENS = 246 };
 enum { TRAIN_STEPS = 10 };
 
+// The folders of fixtures/models: every family, and ELECTRA with and without a projection of its embeddings.
+extern const char *const TINY_FAMILIES[];
+extern const size_t TINY_FAMILY_COUNT;
+
 typedef struct {
-    const char *family;
+    const char *family; // its folder
     bool joint;
     ebm_energy_kind energy;
     int noise_ratio;
