@@ -164,6 +164,15 @@ static ebm_status load_energy(ebm_classifier *c, const char *directory)
     return status;
 }
 
+void ebm_classifier_expect_other_labels(ebm_classifier *c)
+{
+    const ebm_tensor *bias, *weight = ebm_head_linear(c->head, &bias);
+    for (size_t i = 0; i < ebm_parameters_count(c->parameters); i++) {
+        ebm_parameter *p = ebm_parameters_view(c->parameters, i);
+        if (p->tensor == weight || p->tensor == bias) p->may_differ = true;
+    }
+}
+
 ebm_status ebm_classifier_load(ebm_classifier *c, const char *directory, ebm_load_report *report)
 {
     const char *const prefixes[] = {ebm_family_traits_of(c->config->family)->names.prefix, NULL};

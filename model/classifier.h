@@ -45,6 +45,9 @@ typedef struct {
 } ebm_load_report;
 void ebm_load_report_free(ebm_load_report *report);
 
+// The labels are others than those of the checkpoint to be loaded: where the files' last layer of the head has another
+// number of them, it is ignored, and ours is new. Before ebm_classifier_load.
+void ebm_classifier_expect_other_labels(ebm_classifier *classifier);
 // Reads "<directory>/model.safetensors" and, for a scalar energy, "<directory>/energy.safetensors" when it is there.
 // Initial values of what is missing come from ebm_parameters_init, which is to be called before. `report` may be NULL.
 ebm_status ebm_classifier_load(ebm_classifier *classifier, const char *directory, ebm_load_report *report);

@@ -37,8 +37,9 @@ typedef struct {
     size_t rows, columns, first;
     ebm_tensor *tensor;
     ebm_init init;
-    bool loaded;   // by the last load or restore; else it holds its initial values
-    bool may_grow; // set by the caller: a file with fewer rows is accepted, the rest keep their values (added tokens)
+    bool loaded;     // by the last load or restore; else it holds its initial values
+    bool may_grow;   // set by the caller: a file with fewer rows is accepted, the rest keep their values (added tokens)
+    bool may_differ; // set by the caller: one of another shape in the file is passed over (a head for other labels)
 } ebm_parameter;
 
 typedef struct ebm_parameters ebm_parameters;

@@ -62,16 +62,21 @@ static void describe_shape(size_t rank, const size_t *shape, char *text, size_t 
     if (used < size) snprintf(text + used, size - used, ")");
 }
 
-static ebm_status check_shape(const ebm_parameter *parameter, const ebm_safetensors *file,
-                              const ebm_safetensors_tensor *tensor)
+static bool has_shape(const ebm_parameter *parameter, const ebm_safetensors_tensor *tensor)
 {
     const size_t matrix[2] = {parameter->rows, parameter->columns};
     const size_t rank = parameter->rows ? 2 : 1, *shape = parameter->rows ? matrix : matrix + 1;
-    if (tensor->rank == rank && !memcmp(tensor->shape, shape, rank * sizeof *shape)) return ebm_ok();
-    if (parameter->may_grow && tensor->rank == 2 && tensor->shape[0] < matrix[0] && tensor->shape[1] == matrix[1])
-        return ebm_ok();
+    if (tensor->rank == rank && !memcmp(tensor->shape, shape, rank * sizeof *shape)) return true;
+    return parameter->may_grow && tensor->rank == 2 && tensor->shape[0] < matrix[0] && tensor->shape[1] == matrix[1];
+}
+
+static ebm_status check_shape(const ebm_parameter *parameter, const ebm_safetensors *file,
+                              const ebm_safetensors_tensor *tensor)
+{
+    if (has_shape(parameter, tensor)) return ebm_ok();
+    const size_t matrix[2] = {parameter->rows, parameter->columns};
     char expected[64], found[200];
-    describe_shape(rank, shape, expected, sizeof expected);
+    describe_shape(parameter->rows ? 2 : 1, parameter->rows ? matrix : matrix + 1, expected, sizeof expected);
     describe_shape(tensor->rank, tensor->shape, found, sizeof found);
     return ebm_fail(EBM_ERROR_INPUT, "%s: tensor %s: expected shape %s, found %s", ebm_safetensors_path(file),
                     tensor->name, expected, found);
@@ -139,6 +144,7 @@ ebm_status ebm_parameters_load(ebm_parameters *parameters, const ebm_safetensors
         size_t index = 0;
         parameter->loaded = false;
         if (!find_any(file, parameter->name, prefixes, &index)) continue;
+        if (parameter->may_differ && !has_shape(parameter, ebm_safetensors_view(file, index))) continue;
         EBM_CHECK(upload(parameters, parameter, EBM_PART_WEIGHT, file, index, staging), end);
         parameter->loaded = used[index] = true;
     }

@@ -236,6 +236,33 @@ static void test_wrong_shapes(void **state)
     }
 }
 
+// Three labels where the file has two, and the other way round: only with leave the last layer is new.
+static void test_other_labels(void **state)
+{
+    static const char *const labels[] = {"a", "b", "c", "d"};
+    static const char *const last[] = {"classifier.out_proj.weight", "classifier.out_proj.bias", NULL};
+    static const char *const sorted[] = {"classifier.out_proj.bias", "classifier.out_proj.weight", NULL};
+    for (size_t count = 2; count <= 4; count++) {
+        const ebm_classifier_settings settings = {{64, 4, false}, false, EBM_ENERGY_HIDDEN};
+        untrained u;
+        ebm_load_report report = {0};
+        assert_ok(ebm_config_load(model_folder("electra-wide"), &u.config)); // 3 labels
+        assert_ok(ebm_config_set_labels(u.config, labels, count));
+        assert_ok(ebm_classifier_create(device, u.config, &settings, &u.classifier));
+        assert_ok(ebm_classifier_allocate(u.classifier));
+        assert_ok(ebm_parameters_init(ebm_classifier_parameters(u.classifier), 7));
+        if (count != 3)
+            assert_fails(ebm_classifier_load(u.classifier, model_folder("electra-wide"), NULL), EBM_ERROR_INPUT,
+                         "tensor classifier.out_proj.weight: expected shape");
+        ebm_classifier_expect_other_labels(u.classifier);
+        assert_ok(ebm_classifier_load(u.classifier, model_folder("electra-wide"), &report));
+        assert_names(report.created, count == 3 ? NONE : last);
+        assert_names(report.ignored, count == 3 ? NONE : sorted);
+        ebm_load_report_free(&report);
+        destroy(&u);
+    }
+}
+
 static void test_no_file(void **state)
 {
     untrained u = create("bert", false);
@@ -309,6 +336,7 @@ int main(void)
         in_own_folder(test_old_names),
         in_own_folder(test_ignored),
         in_own_folder(test_wrong_shapes),
+        in_own_folder(test_other_labels),
         in_own_folder(test_no_file),
         in_own_folder(test_damaged_energy),
         in_own_folder(test_same_bits_after_saving),

@@ -13,6 +13,7 @@ struct ebm_predictor {
     ebm_tokenizer *tokenizer;
     ebm_model_info info;
     ebm_classifier *classifier;
+    ebm_load_report report;
     ebm_arena *arena; // of the batch
     ebm_packing *packing;
 };
@@ -44,16 +45,11 @@ static ebm_status allocate(ebm_predictor *p)
 
 static ebm_status load(ebm_predictor *p, const char *directory)
 {
-    ebm_load_report report = {0};
-    EBM_TRY(ebm_classifier_load(p->classifier, directory, &report));
-    const ebm_status status =
-        report.created[0]
-            ? ebm_fail(EBM_ERROR_INPUT,
-                       "%s: tensor %s is missing; this model is not trained to classify (ebmcl train does it)",
-                       directory, report.created[0])
-            : ebm_ok();
-    ebm_load_report_free(&report);
-    return status;
+    EBM_TRY(ebm_classifier_load(p->classifier, directory, &p->report));
+    if (!p->report.created[0]) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT,
+                    "%s: tensor %s is missing; this model is not trained to classify (ebmcl train does it)", directory,
+                    p->report.created[0]);
 }
 
 // Fewer tokens than rows are fine: embeddings are often rounded up.
@@ -89,6 +85,7 @@ void ebm_predictor_free(ebm_predictor *p)
 {
     if (!p) return;
     ebm_classifier_free(p->classifier);
+    ebm_load_report_free(&p->report);
     ebm_packing_free(p->packing);
     ebm_arena_free(p->arena);
     ebm_tokenizer_free(p->tokenizer);
@@ -99,6 +96,7 @@ void ebm_predictor_free(ebm_predictor *p)
 const ebm_config *ebm_predictor_config(const ebm_predictor *p) { return p->config; }
 const ebm_tokenizer *ebm_predictor_tokenizer(const ebm_predictor *p) { return p->tokenizer; }
 ebm_model_info ebm_predictor_info(const ebm_predictor *p) { return p->info; }
+char *const *ebm_predictor_ignored(const ebm_predictor *p) { return p->report.ignored; }
 bool ebm_predictor_has_energy(const ebm_predictor *p) { return p->info.objective == EBM_OBJECTIVE_JOINT; }
 
 ebm_status ebm_predictor_dataset(ebm_predictor *p, const ebm_dataset *dataset, size_t max_length, float *logits,

@@ -27,6 +27,8 @@ void ebm_predictor_free(ebm_predictor *predictor); // NULL is accepted
 const ebm_config *ebm_predictor_config(const ebm_predictor *predictor); // label names and sizes; borrowed
 const ebm_tokenizer *ebm_predictor_tokenizer(const ebm_predictor *predictor);
 ebm_model_info ebm_predictor_info(const ebm_predictor *predictor);
+// Tensors of the directory's files the model has no use for, NULL-terminated; borrowed.
+char *const *ebm_predictor_ignored(const ebm_predictor *predictor);
 bool ebm_predictor_has_energy(const ebm_predictor *predictor); // trained jointly
 
 // logits: one row of ebm_predictor_config()->label_count floats a text, in the order of the data set; energy: one float

@@ -270,25 +270,15 @@ static ebm_status create_model(train_run *r)
     return is_joint(r) ? ebm_program_noise_allocate(&r->noise) : ebm_ok();
 }
 
-static void say_names(const char *what, char **names)
-{
-    char line[400] = "";
-    size_t count = 0;
-    for (; names && names[count]; count++) {
-        const size_t used = strlen(line);
-        if (used < 300) snprintf(line + used, sizeof line - used, "%s%.80s", count ? ", " : "", names[count]);
-    }
-    if (count > 0) ebm_program_say("%s (%zu): %s%s", what, count, line, strlen(line) >= 300 ? ", ..." : "");
-}
-
 static ebm_status load_weights(train_run *r)
 {
     ebm_load_report report = {0};
     EBM_TRY(ebm_parameters_init(ebm_classifier_parameters(r->classifier), (uint64_t)r->set.seed));
     if (r->set.resume) return ebm_trainer_resume(r->trainer, r->set.resume);
+    ebm_classifier_expect_other_labels(r->classifier);
     EBM_TRY(ebm_classifier_load(r->classifier, r->set.model, &report));
-    say_names("new tensors", report.created);
-    say_names("tensors not used", report.ignored);
+    ebm_program_say_names("new tensors", report.created);
+    ebm_program_say_names("tensors not used", report.ignored);
     ebm_load_report_free(&report);
     return ebm_ok();
 }

@@ -30,6 +30,8 @@ ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **a
 
 // A message line on standard error.
 void ebm_program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// "what (how many): name, name, ...", shortened when long; nothing when there are none. NULL-terminated.
+void ebm_program_say_names(const char *what, char *const *names);
 // Opens the device and says which, with its driver.
 ebm_status ebm_program_device(const char *selector, ebm_device **device);
 // Says what each arena needs, checks that all fit, with `suggestion` in the error when they do not.

@@ -144,6 +144,7 @@ static ebm_status predict(ebm_scored_texts *s, const ebm_model_options *o, ebm_d
     const size_t count = ebm_dataset_count(texts);
     ebm_predictor *predictor = NULL;
     EBM_TRY(ebm_predictor_open(device, o->directory, o->token_budget, &predictor));
+    ebm_program_say_names("tensors not used", ebm_predictor_ignored(predictor));
     const bool has_energy = ebm_predictor_has_energy(predictor);
     s->logits = calloc(count * s->labels.count, sizeof *s->logits);
     s->energy = has_energy ? calloc(count, sizeof *s->energy) : NULL;
