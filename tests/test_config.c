@@ -1,4 +1,4 @@
-// config.json of the three families: read, checked key by key, written back with everything it held.
+// config.json of the families: read, checked key by key, written back with everything it held.
 #include <jansson.h>
 
 #include "check.h"
@@ -21,6 +21,23 @@ static const char GPT2[] = "{\"model_type\": \"gpt2\", \"n_embd\": 768, \"n_laye
                            "\"activation_function\": \"gelu_new\", \"resid_pdrop\": 0.2, \"embd_pdrop\": 0.05,"
                            "\"attn_pdrop\": 0.15, \"layer_norm_epsilon\": 1e-05, \"bos_token_id\": 50256,"
                            "\"eos_token_id\": 50256, \"task_specific_params\": {\"text-generation\": {\"x\": [1]}}}";
+
+// As the hub has them: distilbert-base-uncased, electra-small-discriminator, xlm-roberta-base.
+static const char DISTILBERT[] =
+    "{\"activation\": \"gelu\", \"architectures\": [\"DistilBertForMaskedLM\"], \"attention_dropout\": 0.125,"
+    "\"dim\": 768, \"dropout\": 0.25, \"hidden_dim\": 3072, \"initializer_range\": 0.02,"
+    "\"max_position_embeddings\": 512, \"model_type\": \"distilbert\", \"n_heads\": 12, \"n_layers\": 6,"
+    "\"pad_token_id\": 0, \"qa_dropout\": 0.1, \"sinusoidal_pos_embds\": false, \"tie_weights_\": true,"
+    "\"vocab_size\": 30522}";
+static const char ELECTRA[] =
+    "{\"attention_probs_dropout_prob\": 0.1, \"embedding_size\": 128, \"hidden_act\": \"gelu\","
+    "\"hidden_dropout_prob\": 0.1, \"hidden_size\": 256, \"intermediate_size\": 1024, \"layer_norm_eps\": 1e-12,"
+    "\"max_position_embeddings\": 512, \"model_type\": \"electra\", \"num_attention_heads\": 4,"
+    "\"num_hidden_layers\": 12, \"type_vocab_size\": 2, \"vocab_size\": 30522}";
+static const char XLM_ROBERTA[] =
+    "{\"model_type\": \"xlm-roberta\", \"hidden_size\": 768, \"intermediate_size\": 3072,"
+    "\"layer_norm_eps\": 1e-05, \"max_position_embeddings\": 514, \"num_attention_heads\": 12,"
+    "\"num_hidden_layers\": 12, \"type_vocab_size\": 1, \"vocab_size\": 250002}";
 
 // Writes base with the keys of patch put over it; a value "delete" takes the key away.
 static void put_config(const char *folder, const char *base, const char *patch)
@@ -213,6 +230,77 @@ static void test_save_keeps_the_source(void **state)
     }
 }
 
+static void test_distilbert(void **state)
+{
+    ebm_config *config = load(*state, DISTILBERT, "{}");
+    assert_int_equal(config->family, EBM_FAMILY_DISTILBERT);
+    assert_true(config->hidden == 768 && config->embedding == 768 && config->layers == 6 && config->heads == 12);
+    assert_true(config->intermediate == 3072 && config->max_positions == 512 && config->position_offset == 0);
+    assert_int_equal(config->type_vocabulary, 0);
+    assert_true(config->layer_norm_eps == 1e-12F);
+    assert_true(config->hidden_dropout == 0.25F && config->embedding_dropout == 0.25F);
+    assert_true(config->attention_dropout == 0.125F && config->classifier_dropout == 0.2F);
+    json_t *object = saved(config, *state);
+    assert_key(object, "architectures", "[\"DistilBertForSequenceClassification\"]");
+    assert_key(object, "dim", "768");
+    assert_key(object, "seq_classif_dropout", "0.2");
+    assert_key(object, "qa_dropout", "0.1");
+    assert_null(json_object_get(object, "hidden_size"));
+    assert_null(json_object_get(object, "type_vocab_size"));
+    assert_null(json_object_get(object, "layer_norm_eps"));
+    assert_null(json_object_get(object, "classifier_dropout"));
+    json_decref(object);
+    ebm_config_free(config);
+    config = load(*state, DISTILBERT, "{\"seq_classif_dropout\": 0.5}");
+    assert_true(config->classifier_dropout == 0.5F);
+    ebm_config_free(config);
+}
+
+static void test_electra(void **state)
+{
+    ebm_config *config = load(*state, ELECTRA, "{}");
+    assert_int_equal(config->family, EBM_FAMILY_ELECTRA);
+    assert_true(config->hidden == 256 && config->embedding == 128);
+    assert_int_equal(config->pad_id, 0);
+    json_t *object = saved(config, *state);
+    assert_key(object, "architectures", "[\"ElectraForSequenceClassification\"]");
+    assert_key(object, "embedding_size", "128");
+    assert_key(object, "classifier_dropout", "null");
+    json_decref(object);
+    ebm_config_free(config);
+    config = load(*state, ELECTRA, "{\"embedding_size\": \"delete\", \"hidden_size\": 512}");
+    assert_true(config->hidden == 512 && config->embedding == 128); // as transformers
+    ebm_config_free(config);
+}
+
+static void test_xlm_roberta(void **state)
+{
+    ebm_config *config = load(*state, XLM_ROBERTA, "{}");
+    assert_int_equal(config->family, EBM_FAMILY_XLM_ROBERTA);
+    assert_true(config->pad_id == 1 && config->bos_id == 0 && config->eos_id == 2);
+    assert_int_equal(ebm_config_max_tokens(config), 512);
+    json_t *object = saved(config, *state);
+    assert_key(object, "architectures", "[\"XLMRobertaForSequenceClassification\"]");
+    assert_key(object, "model_type", "\"xlm-roberta\"");
+    json_decref(object);
+    ebm_config_free(config);
+}
+
+static void test_family_names(void **state)
+{
+    char text[200];
+    ebm_family family = EBM_FAMILY_GPT2;
+    for (int i = 0; i < EBM_FAMILIES; i++) {
+        assert_true(ebm_family_find(ebm_family_name((ebm_family)i), &family));
+        assert_int_equal(family, i);
+        assert_int_equal(ebm_family_is_encoder(family), family != EBM_FAMILY_GPT2);
+    }
+    assert_false(ebm_family_find("t5", &family));
+    assert_null(strstr(ebm_family_list(true, text, sizeof text), "gpt2"));
+    assert_non_null(strstr(ebm_family_list(false, text, sizeof text), "\"gpt2\""));
+    assert_true(strlen(ebm_family_list(false, text, 12)) < 12); // cut, not overrun
+}
+
 static void test_from_scratch(void **state)
 {
     ebm_config *config = NULL, *back = NULL;
@@ -323,6 +411,15 @@ static const struct {
     {ROBERTA, "{\"pad_token_id\": null}", EBM_ERROR_INPUT, "pad_token_id: expected a token id (positions start after"},
     {ROBERTA, "{\"max_position_embeddings\": 2}", EBM_ERROR_INPUT,
      "max_position_embeddings: expected more than pad_token_id + 1 = 2, found 2"},
+    {DISTILBERT, "{\"dim\": \"delete\"}", EBM_ERROR_INPUT, "dim: expected a number from 1 on, found no such key"},
+    {DISTILBERT, "{\"dim\": 760}", EBM_ERROR_INPUT, "dim: expected a multiple of 16 up to 16384, found 760"},
+    {DISTILBERT, "{\"activation\": \"relu\"}", EBM_ERROR_UNSUPPORTED, "activation: expected \"gelu\", found \"relu\""},
+    {DISTILBERT, "{\"seq_classif_dropout\": 1}", EBM_ERROR_INPUT, "seq_classif_dropout: expected a probability from 0"},
+    {DISTILBERT, "{\"n_heads\": 5}", EBM_ERROR_INPUT, "n_heads: expected a divisor of dim 768, found 5"},
+    {ELECTRA, "{\"embedding_size\": 100}", EBM_ERROR_INPUT, "embedding_size: expected a multiple of 16 up to 16384"},
+    {ELECTRA, "{\"embedding_size\": 0}", EBM_ERROR_INPUT, "embedding_size: expected a multiple of 16"},
+    {ELECTRA, "{\"embedding_size\": \"x\"}", EBM_ERROR_INPUT, "embedding_size: expected a number from 1 on"},
+    {XLM_ROBERTA, "{\"pad_token_id\": null}", EBM_ERROR_INPUT, "pad_token_id: expected a token id (positions start"},
     {GPT2, "{\"n_embd\": \"delete\"}", EBM_ERROR_INPUT, "n_embd: expected a number from 1 on, found no such key"},
     {GPT2, "{\"n_ctx\": \"delete\", \"n_positions\": \"delete\"}", EBM_ERROR_INPUT, "n_positions: expected a number"},
     {GPT2, "{\"n_inner\": 100}", EBM_ERROR_INPUT, "n_inner: expected a multiple of 16"},
@@ -387,7 +484,8 @@ int main(void)
         in_own_folder(test_bert),         in_own_folder(test_roberta),      in_own_folder(test_gpt2),
         in_own_folder(test_labels),       in_own_folder(test_save_encoder), in_own_folder(test_save_keeps_the_source),
         in_own_folder(test_from_scratch), in_own_folder(test_refused),      in_own_folder(test_refused_text),
-        in_own_folder(test_save_refuses),
+        in_own_folder(test_save_refuses), in_own_folder(test_distilbert),   in_own_folder(test_electra),
+        in_own_folder(test_xlm_roberta),  in_own_folder(test_family_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
