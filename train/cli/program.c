@@ -38,13 +38,6 @@ void ebm_program_say(const char *format, ...)
     fputc('\n', stderr);
 }
 
-// Control characters, which a file's names may hold, would break the line or steer the terminal.
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7F) *text = '?';
-}
-
 void ebm_program_say_names(const char *what, char *const *names)
 {
     char line[400] = "";
@@ -55,7 +48,6 @@ void ebm_program_say_names(const char *what, char *const *names)
         snprintf(line + used, sizeof line - used, "%s%.80s", count ? ", " : "", names[count]);
         shown++;
     }
-    make_printable(line);
     if (count > 0) ebm_program_say("%s (%zu): %s%s", what, count, line, shown < count ? ", ..." : "");
 }
 
