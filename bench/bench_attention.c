@@ -1,6 +1,6 @@
 // Time of attention, forward and backward, beside what its products alone take.
 //
-//     bench_attention [TOKENS SEQUENCES HEADS HEAD_SIZE CAUSAL DROPOUT]...
+//     bench_attention [TOKENS SEQUENCES HEADS HEAD_SIZE CAUSAL DROPOUT WINDOW]...
 //
 // Without arguments: 16 texts of 128 tokens and 150 of 13, 12 heads of 64, with and without dropout, and others. The
 // least of many runs counts: others may use the machine. The floor is the multiplications at the device's peak, to be
@@ -18,6 +18,7 @@ typedef struct {
     size_t tokens, sequences, heads, head_size;
     bool causal;
     float dropout;
+    size_t window; // 0: none
 } shape;
 
 typedef struct {
@@ -100,16 +101,22 @@ static ebm_status bench(ebm_device *device, const shape *s)
 {
     const char *peak_text = getenv("EBMCL_PEAK");
     const double peak = peak_text ? strtod(peak_text, NULL) * 1e9 : 220e9, tokens = (double)s->tokens;
-    const ebm_attention attention = {s->heads, s->head_size, s->causal, {s->dropout, 1, 2, EBM_SITE_DROPOUT_LAYERS, 0}};
-    const double pairs = s->causal ? tokens * (tokens + 1) / 2 : tokens * tokens;
+    const ebm_attention attention = {.heads = s->heads,
+                                     .head_size = s->head_size,
+                                     .causal = s->causal,
+                                     .window = s->window,
+                                     .dropout = {s->dropout, 1, 2, EBM_SITE_DROPOUT_LAYERS, 0}};
+    const double reach = s->window && (double)s->window < tokens ? (double)s->window : tokens - 1;
+    const double side = reach * (tokens - 1) - reach * (reach - 1) / 2; // neighbours that all tokens see on one side
+    const double pairs = tokens + (s->causal ? side : 2 * side);
     const double product = 2 * pairs * (double)(s->sequences * s->heads * s->head_size); // of one matrix product
     instant least[2];
     problem p;
     ebm_status status = create_problem(device, s, &p);
     if (status.code == EBM_OK) status = time_problem(device, &p, &attention, least);
     if (status.code == EBM_OK) {
-        printf("%4zu x %4zu tokens, %2zu heads of %3zu, %s dropout %.1f:", s->sequences, s->tokens, s->heads,
-               s->head_size, s->causal ? "causal," : "full,  ", (double)s->dropout);
+        printf("%4zu x %4zu tokens, %2zu heads of %3zu, %s dropout %.1f, window %3zu:", s->sequences, s->tokens,
+               s->heads, s->head_size, s->causal ? "causal," : "full,  ", (double)s->dropout, s->window);
         for (int i = 0; i < 2; i++)
             printf(" %s %7.3f ms, computed %7.3f ms, floor %7.3f ms%s", i ? "backward" : "forward", 1e3 * least[i].wall,
                    1e3 * least[i].computed, 1e3 * (i ? 5 : 2) * product / peak, i ? "\n" : ";");
@@ -121,18 +128,19 @@ static ebm_status bench(ebm_device *device, const shape *s)
 
 int main(int argc, char **argv)
 {
-    static const shape standard[] = {{128, 16, 12, 64, false, 0}, {128, 16, 12, 64, false, 0.1f},
-                                     {13, 150, 12, 64, false, 0}, {13, 150, 12, 64, false, 0.1f},
-                                     {13, 150, 12, 32, false, 0}, {128, 16, 12, 32, false, 0},
-                                     {128, 16, 12, 64, true, 0},  {512, 4, 12, 64, false, 0}};
+    static const shape standard[] = {
+        {128, 16, 12, 64, false, 0, 0},    {128, 16, 12, 64, false, 0.1f, 0}, {13, 150, 12, 64, false, 0, 0},
+        {13, 150, 12, 64, false, 0.1f, 0}, {13, 150, 12, 32, false, 0, 0},    {128, 16, 12, 32, false, 0, 0},
+        {128, 16, 12, 64, true, 0, 0},     {512, 4, 12, 64, false, 0, 0},     {512, 4, 12, 64, false, 0, 64}};
     ebm_device *device = NULL;
     ebm_status status = ebm_device_open(NULL, &device);
     for (size_t i = 0; argc == 1 && i < sizeof standard / sizeof *standard && status.code == EBM_OK; i++)
         status = bench(device, standard + i);
-    for (int i = 1; i + 6 <= argc && status.code == EBM_OK; i += 6) {
+    for (int i = 1; i + 7 <= argc && status.code == EBM_OK; i += 7) {
         const shape one = {strtoul(argv[i], NULL, 10),     strtoul(argv[i + 1], NULL, 10),
                            strtoul(argv[i + 2], NULL, 10), strtoul(argv[i + 3], NULL, 10),
-                           strtol(argv[i + 4], NULL, 10),  strtof(argv[i + 5], NULL)};
+                           strtol(argv[i + 4], NULL, 10),  strtof(argv[i + 5], NULL),
+                           strtoul(argv[i + 6], NULL, 10)};
         status = bench(device, &one);
     }
     ebm_device_free(device);

@@ -3,28 +3,32 @@
 //   s_ij = q_i . k_j / sqrt(D)    p_ij = exp(s_ij - lse_i)    out_i = sum_j p_ij v_j    lse_i = log sum_j exp(s_ij)
 //
 //   qkv, dqkv (tokens, 3C): query, key, value side by side     out, dout (tokens, C)     lse, row_dots (tokens, heads)
-//   starts (sequences + 1)     C = heads * D     causal: j <= i only     dropout multiplies p_ij by 0 or 1 / (1 - p)
+//   starts (sequences + 1)     C = heads * D     i - before <= j <= i + after     dropout: p_ij times 0 or 1 / (1 - p)
+//
+// Every tile of ROWS queries skips the keys none of them sees, LANES at a time; in a panel that holds some, a query may
+// see none.
 //
 // Macros   D        head size, a multiple of 16
 //          SCALE    1 / sqrt(D)
 //          BLOCK    keys (and queries, in backward) of a panel in local memory, a multiple of 16
 //          DROPOUT  0 or 1
+//          KEYS     words of the dropout's stream for a query and head, at least the keys of a sequence
 //          LANES    16 or 8
 // Launch   one work-group of one item per (head, sequence)
 // Writes   out, lse; dqkv, row_dots. Nothing is added to, nothing needs zeroing.
 #include "attention_cpu.h"
 
-// p (ROWS, columns * LANES): scores of queries q0 .. q0 + ROWS - 1 become exp(score - maximum), 0 for keys past the
-// last one or, when causal, past the query.
-static void softmax_rows(__local float *p, float *maximum, float *total, int q0, int last, int k0, bool causal,
-                         int columns)
+// p (ROWS, columns * LANES): scores of queries q0 .. q0 + ROWS - 1 with keys from k0 on become exp(score - maximum), 0
+// for keys the query does not see. A query that sees none has total 0.5, so that it weighs nothing against others.
+static void softmax_rows(__local float *p, float *maximum, float *total, int q0, int k0, view seen, int columns)
 {
     for (int r = 0; r < ROWS; r++) {
         __local float *row = p + r * BLOCK;
-        const int visible = (causal ? min(q0 + r, last) : last) - k0;
-        lanes most = -INFINITY;
+        const int query = min(q0 + r, seen.last);
+        const int low = query - seen.before - k0, high = min(query + seen.after, seen.last) - k0;
+        lanes most = NOTHING;
         for (int c = 0; c < columns; c++) {
-            const lanes s = select((lanes)(-INFINITY), load(c, row) * SCALE_LOG2_E, key_lanes(c) <= visible);
+            const lanes s = select((lanes)(-INFINITY), load(c, row) * SCALE_LOG2_E, between(key_lanes(c), low, high));
             most = fmax(most, s);
             store(s, c, row);
         }
@@ -35,7 +39,7 @@ static void softmax_rows(__local float *p, float *maximum, float *total, int q0,
             sum += e;
             store(e, c, row);
         }
-        total[r] = sum_lanes(sum);
+        total[r] = fmax(sum_lanes(sum), 0.5f); // with a key it is at least 1
     }
 }
 
@@ -64,12 +68,13 @@ static void merge_rows(__global float *lse, int stride, int count, bool fresh, c
 
 __kernel void attention_forward(__global float *restrict out, __global float *restrict lse,
                                 __global const float *restrict qkv, __global const int *restrict starts,
-                                const int heads, const int causal, DROPOUT_PARAMETERS)
+                                const int heads, const int before, const int after, DROPOUT_PARAMETERS)
 {
     __local float keys[D * BLOCK], values[BLOCK * D], queries[ROWS * D], p[ROWS * BLOCK], keep[ROWS * BLOCK];
     const dropout_stream drop = DROPOUT_STREAM;
     const int head = get_group_id(0), first = starts[get_group_id(1)];
     const int tokens = starts[get_group_id(1) + 1] - first;
+    const view seen = {before, after, tokens - 1};
     const size_t channels = heads * D, stride = 3 * channels;
     qkv += first * stride + head * D;
     out += first * channels + head * D;
@@ -79,22 +84,23 @@ __kernel void attention_forward(__global float *restrict out, __global float *re
         const int count = min(BLOCK, tokens - k0);
         transpose_rows(keys, qkv + channels + k0 * stride, stride, count);
         copy_rows(values, qkv + 2 * channels + k0 * stride, stride, count, count);
-        for (int q0 = causal ? k0 : 0; q0 < tokens; q0 += ROWS) {
-            const int queried = min(ROWS, tokens - q0), visible = causal ? min(count, q0 + ROWS - k0) : count;
-            const int columns = (visible + LANES - 1) / LANES;
+        for (int q0 = max(k0 - after, 0) / ROWS * ROWS; q0 < min(tokens, k0 + count + before); q0 += ROWS) {
+            const int queried = min(ROWS, tokens - q0);
+            const span keyed = keys_of_tile(q0, k0, count, seen);
+            const bool fresh = is_first_panel(q0, k0, before);
             float maximum[ROWS], total[ROWS], old_weight[ROWS], new_weight[ROWS];
             copy_rows(queries, qkv + q0 * stride, stride, queried, ROWS);
-            multiply_transposed(p, queries, keys, columns);
-            softmax_rows(p, maximum, total, q0, tokens - 1, k0, causal, columns);
+            multiply_transposed(p, queries, keys + keyed.from, keyed.columns);
+            softmax_rows(p, maximum, total, q0, k0 + keyed.from, seen, keyed.columns);
             if (DROPOUT) {
-                draw_keep(keep, drop, first + q0, heads, head, k0, columns);
+                draw_keep(keep, drop, first + q0, heads, head, k0 + keyed.from, keyed.columns);
                 for (int i = 0; i < ROWS; i++)
-                    for (int c = 0; c < columns; c++)
+                    for (int c = 0; c < keyed.columns; c++)
                         store(load(c, p + i * BLOCK) * load(c, keep + i * BLOCK), c, p + i * BLOCK);
             }
-            merge_rows(lse + q0 * heads, heads, queried, k0 == 0, maximum, total, old_weight, new_weight);
-            multiply_out(out + q0 * channels, channels, queried, k0 == 0, old_weight, new_weight, p, BLOCK, 1, values,
-                         visible);
+            merge_rows(lse + q0 * heads, heads, queried, fresh, maximum, total, old_weight, new_weight);
+            multiply_out(out + q0 * channels, channels, queried, fresh, old_weight, new_weight, p, BLOCK, 1,
+                         values + keyed.from * D, keyed.end - keyed.from);
         }
     }
 }
@@ -111,18 +117,19 @@ static void dot_rows(__global float *row_dots, __global const float *dout, __glo
     }
 }
 
-// In place, for ROWS queries: scores p become probabilities under dropout, products ds = dout_i . v_j become
-// p_ij * (ds_ij under dropout - row_dots_i) / sqrt(D), the gradient of q_i . k_j.
+// In place, for ROWS queries and keys from k0 on: scores p become probabilities under dropout, products ds = dout_i .
+// v_j become p_ij * (ds_ij under dropout - row_dots_i) / sqrt(D), the gradient of q_i . k_j.
 static void softmax_backward_rows(__local float *p, __local float *ds, __local const float *keep,
-                                  __global const float *lse, __global const float *row_dots, int heads, int q0,
-                                  int last, int k0, bool causal, int columns)
+                                  __global const float *lse, __global const float *row_dots, int heads, int q0, int k0,
+                                  view seen, int columns)
 {
     for (int r = 0; r < ROWS; r++) {
-        const int query = min(q0 + r, last), visible = (causal ? query : last) - k0;
+        const int query = min(q0 + r, seen.last);
+        const int low = query - seen.before - k0, high = min(query + seen.after, seen.last) - k0;
         const float log_sum = lse[query * heads] * LOG2_E, dot = row_dots[query * heads];
         for (int c = 0; c < columns; c++) {
             const lanes s = load(c, p + r * BLOCK) * SCALE_LOG2_E - log_sum;
-            const lanes e = power_of_two(select((lanes)(-INFINITY), s, key_lanes(c) <= visible));
+            const lanes e = power_of_two(select((lanes)(-INFINITY), s, between(key_lanes(c), low, high)));
             const lanes kept = DROPOUT ? load(c, keep + r * BLOCK) : (lanes)(1.0f);
             store(e * (load(c, ds + r * BLOCK) * kept - dot) * SCALE, c, ds + r * BLOCK);
             store(e * kept, c, p + r * BLOCK);
@@ -130,34 +137,37 @@ static void softmax_backward_rows(__local float *p, __local float *ds, __local c
     }
 }
 
-// dk = ds^T queries and dv = p^T douts over one block of queries, written when `fresh`, else added. When the block is
-// on the diagonal, queries before the key have no part in it.
-static void key_gradients(__global float *dk, __global float *dv, size_t stride, int count, bool fresh, bool diagonal,
-                          __local const float *p, __local const float *ds, __local const float *queries,
-                          __local const float *douts, int queried)
+// dk = ds^T queries and dv = p^T douts of `count` keys from k0 on, over the `queried` queries from q0 on; written when
+// `fresh`, else added. ROWS keys at a time leave out the queries that see none of them, for whom p and ds may never
+// have been written; for the others they were, all ROWS columns of them, because LANES is a multiple of ROWS.
+static void key_gradients(__global float *dk, __global float *dv, size_t stride, int k0, int count, int q0, int queried,
+                          view seen, bool fresh, __local const float *p, __local const float *ds,
+                          __local const float *queries, __local const float *douts)
 {
     float one[ROWS];
     for (int r = 0; r < ROWS; r++) one[r] = 1;
     for (int j = 0; j < count; j += ROWS) {
-        const int from = diagonal ? j : 0;
+        const int from = max(k0 + j - seen.after - q0, 0);
+        const int steps = max(min(k0 + j + ROWS + seen.before - q0, queried) - from, 0);
         multiply_out(dk + j * stride, stride, min(ROWS, count - j), fresh, one, one, ds + from * BLOCK + j, 1, BLOCK,
-                     queries + from * D, queried - from);
+                     queries + from * D, steps);
         multiply_out(dv + j * stride, stride, min(ROWS, count - j), fresh, one, one, p + from * BLOCK + j, 1, BLOCK,
-                     douts + from * D, queried - from);
+                     douts + from * D, steps);
     }
 }
 
 __kernel void attention_backward(__global float *restrict dqkv, __global float *restrict row_dots,
                                  __global const float *restrict dout, __global const float *restrict out,
                                  __global const float *restrict qkv, __global const float *restrict lse,
-                                 __global const int *restrict starts, const int heads, const int causal,
-                                 DROPOUT_PARAMETERS)
+                                 __global const int *restrict starts, const int heads, const int before,
+                                 const int after, DROPOUT_PARAMETERS)
 {
     __local float keys_transposed[D * BLOCK], values_transposed[D * BLOCK], keys[BLOCK * D];
     __local float queries[BLOCK * D], douts[BLOCK * D], p[BLOCK * BLOCK], ds[BLOCK * BLOCK], keep[ROWS * BLOCK];
     const dropout_stream drop = DROPOUT_STREAM;
     const int head = get_group_id(0), first = starts[get_group_id(1)];
     const int tokens = starts[get_group_id(1) + 1] - first;
+    const view seen = {before, after, tokens - 1};
     const size_t channels = heads * D, stride = 3 * channels;
     qkv += first * stride + head * D;
     dqkv += first * stride + head * D;
@@ -170,27 +180,29 @@ __kernel void attention_backward(__global float *restrict dqkv, __global float *
 
     dot_rows(row_dots, dout, out, heads, tokens);
     for (int k0 = 0; k0 < tokens; k0 += BLOCK) {
-        const int count = min(BLOCK, tokens - k0), first_query = causal ? k0 : 0;
+        const int count = min(BLOCK, tokens - k0), first_query = max(k0 - after, 0) / BLOCK * BLOCK;
         transpose_rows(keys_transposed, qkv + channels + k0 * stride, stride, count);
         transpose_rows(values_transposed, qkv + 2 * channels + k0 * stride, stride, count);
         copy_rows(keys, qkv + channels + k0 * stride, stride, count, count);
-        for (int q0 = first_query; q0 < tokens; q0 += BLOCK) {
+        for (int q0 = first_query; q0 < min(tokens, k0 + count + before); q0 += BLOCK) {
             const int queried = min(BLOCK, tokens - q0), padded = (queried + ROWS - 1) / ROWS * ROWS;
             copy_rows(queries, qkv + q0 * stride, stride, queried, padded);
             copy_rows(douts, dout + q0 * channels, channels, queried, padded);
             for (int i = 0; i < queried; i += ROWS) {
-                const int visible = causal ? min(count, q0 + i + ROWS - k0) : count;
-                const int columns = (visible + LANES - 1) / LANES;
-                multiply_transposed(p + i * BLOCK, queries + i * D, keys_transposed, columns);
-                multiply_transposed(ds + i * BLOCK, douts + i * D, values_transposed, columns);
-                if (DROPOUT) draw_keep(keep, drop, first + q0 + i, heads, head, k0, columns);
-                softmax_backward_rows(p + i * BLOCK, ds + i * BLOCK, keep, lse, row_dots, heads, q0 + i, tokens - 1, k0,
-                                      causal, columns);
-                multiply_out(dqkv + (q0 + i) * stride, stride, min(ROWS, queried - i), k0 == 0, one, one,
-                             ds + i * BLOCK, BLOCK, 1, keys, visible);
+                const span keyed = keys_of_tile(q0 + i, k0, count, seen);
+                if (keyed.columns <= 0) continue;
+                __local float *pi = p + i * BLOCK + keyed.from, *dsi = ds + i * BLOCK + keyed.from;
+                multiply_transposed(pi, queries + i * D, keys_transposed + keyed.from, keyed.columns);
+                multiply_transposed(dsi, douts + i * D, values_transposed + keyed.from, keyed.columns);
+                if (DROPOUT) draw_keep(keep, drop, first + q0 + i, heads, head, k0 + keyed.from, keyed.columns);
+                softmax_backward_rows(pi, dsi, keep, lse, row_dots, heads, q0 + i, k0 + keyed.from, seen,
+                                      keyed.columns);
+                multiply_out(dqkv + (q0 + i) * stride, stride, min(ROWS, queried - i),
+                             is_first_panel(q0 + i, k0, before), one, one, dsi, BLOCK, 1, keys + keyed.from * D,
+                             keyed.end - keyed.from);
             }
-            key_gradients(dqkv + channels + k0 * stride, dqkv + 2 * channels + k0 * stride, stride, count,
-                          q0 == first_query, causal && q0 == k0, p, ds, queries, douts, queried);
+            key_gradients(dqkv + channels + k0 * stride, dqkv + 2 * channels + k0 * stride, stride, k0, count, q0,
+                          queried, seen, q0 == first_query, p, ds, queries, douts);
         }
     }
 }

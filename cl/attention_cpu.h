@@ -4,7 +4,8 @@
 //   copied     (rows, D)       row-major, as in global memory
 //   transposed (D, BLOCK)      so that LANES keys lie side by side
 //
-// Macros: D head size, SCALE 1 / sqrt(D), BLOCK keys a panel (a multiple of 16), DROPOUT 0 or 1, LANES 16 or 8.
+// Macros: D head size, SCALE 1 / sqrt(D), BLOCK keys a panel (a multiple of 16), DROPOUT 0 or 1, KEYS words of the
+// dropout's stream for a query and head, LANES 16 or 8.
 #include "lanes.h"
 #include "rng.h"
 #include "transpose.h"
@@ -18,6 +19,7 @@
 #define LOG2_E 1.44269504088896341f
 #define LN_2 0.69314718055994531f
 #define SCALE_LOG2_E (SCALE * LOG2_E) // scores are kept in powers of two
+#define NOTHING -1e30f                // the largest of no scores: finite, as the difference of two is taken
 
 typedef JOIN(float, ROWS) rows;
 #define load_rows JOIN(vload, ROWS)
@@ -45,6 +47,32 @@ static lanes power_of_two(lanes x)
 // Numbers of the keys in vector c of a row of scores.
 __constant int lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static int_lanes key_lanes(int c) { return JOIN(vload, LANES)(0, lane_numbers) + c * LANES; }
+
+static int_lanes between(int_lanes key, int low, int high)
+{
+    return JOIN(as_uint, LANES)(key - low) <= (uint_lanes)((uint)(high - low)); // one comparison; low <= high
+}
+
+// Which keys a query sees: from `before` positions before it to `after` behind it, up to the last of its sequence.
+typedef struct {
+    int before, after, last;
+} view;
+
+// Keys of the panel of `count` from k0 on that any of ROWS queries from q0 on sees: from .. end - 1 within the panel,
+// `from` rounded down to whole vectors, `columns` vectors; none: columns <= 0.
+typedef struct {
+    int from, end, columns;
+} span;
+
+static span keys_of_tile(int q0, int k0, int count, view seen)
+{
+    const int from = max(q0 - seen.before - k0, 0) / LANES * LANES, end = min(count, q0 + ROWS + seen.after - k0);
+    const span keys = {from, end, (end - from + LANES - 1) / LANES};
+    return keys;
+}
+
+// Whether a tile of queries from q0 on meets its first keys in the panel at k0.
+static bool is_first_panel(int q0, int k0, int before) { return k0 == max(q0 - before, 0) / BLOCK * BLOCK; }
 
 static float most4(float4 v) { return fmax(fmax(v.x, v.z), fmax(v.y, v.w)); }
 static float most8(float8 v) { return most4(fmax(v.lo, v.hi)); }
@@ -139,7 +167,7 @@ static void draw_keep(__local float *keep, dropout_stream drop, ulong token, int
 {
     for (int r = 0; r < ROWS; r++)
         for (int c = 0; c < columns; c++) {
-            const ulong word = drop.first + ((token + r) * heads + head) * 1024 + k0 + c * LANES;
+            const ulong word = drop.first + ((token + r) * heads + head) * KEYS + k0 + c * LANES;
             const uint_lanes words = random_lanes(drop.seed, drop.step, drop.site, word);
             store(select((lanes)(drop.scale), (lanes)(0.0f), words < drop.threshold), c, keep + r * BLOCK);
         }

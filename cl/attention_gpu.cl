@@ -3,14 +3,14 @@
 //   s_ij = q_i . k_j / sqrt(D)    p_ij = exp(s_ij - lse_i)    out_i = sum_j p_ij v_j    lse_i = log sum_j exp(s_ij)
 //
 //   qkv, dqkv (tokens, 3C): query, key, value side by side     out, dout (tokens, C)     lse, row_dots (tokens, heads)
-//   starts (sequences + 1)     C = heads * D     causal: j <= i only     dropout multiplies p_ij by 0 or 1 / (1 - p)
+//   starts (sequences + 1)     C = heads * D     i - before <= j <= i + after     dropout: p_ij times 0 or 1 / (1 - p)
 //
 // Macros   D        head size, a multiple of 16
 //          SCALE    1 / sqrt(D)
 //          DROPOUT  0 or 1
+//          KEYS     words of the dropout's stream for a query and head, at least the keys of a sequence
 // Launch   one work-group of 64 items per (head, sequence * blocks + block): `blocks` blocks of OWN rows cover the
-// longest
-//          sequence, groups past the end of theirs have nothing to do
+//          longest sequence, groups past the end of theirs have nothing to do
 // Writes   out, lse; row_dots and the queries' part of dqkv; the keys' and values' parts. Nothing is added to.
 #include "attention_gpu.h"
 
@@ -22,6 +22,13 @@
     const int first = starts[sequence], tokens = starts[sequence + 1] - first, owned = min(OWN, tokens - own0);        \
     const size_t channels = heads * D, stride = 3 * channels;                                                          \
     if (owned <= 0) return
+
+// The passing rows, FROM (a multiple of PASSING) .. END - 1, that the own rows see, or that see them: those from `low`
+// positions before each own row to `high` behind it.
+#define FROM(low) (max(own0 - (low), 0) / PASSING * PASSING)
+#define END(high) min(tokens, own0 + OWN + (high))
+
+static bool sees(int query, int key, int before, int after) { return key >= query - before && key <= query + after; }
 
 // Puts exp(score - maximum so far), under dropout, into `scores` and rescales what was summed so far. `total` is of the
 // item's own columns. Takes and leaves the group at a barrier.
@@ -69,7 +76,8 @@ static void sum_totals(__local float *scores, float *total)
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forward(
     __global float *restrict out, __global float *restrict lse, __global const float *restrict qkv,
-    __global const int *restrict starts, const int heads, const int blocks, const int causal, DROPOUT_PARAMETERS)
+    __global const int *restrict starts, const int heads, const int blocks, const int before, const int after,
+    DROPOUT_PARAMETERS)
 {
     __local float4 queries[OWN * PITCH4], keys[PASSING * PITCH4], values[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH];
@@ -78,11 +86,10 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
     float maximum[A], total[A], weight[A], s[A][B];
     float4 sums[A][F];
     clear(sums);
-    for (int a = 0; a < A; a++) maximum[a] = -INFINITY, total[a] = 0;
+    for (int a = 0; a < A; a++) maximum[a] = NOTHING, total[a] = 0;
     load_tile(queries, qkv + own0 * stride, stride, owned, OWN);
 
-    const int keys_seen = causal ? min(tokens, own0 + OWN) : tokens;
-    for (int k0 = 0; k0 < keys_seen; k0 += PASSING) {
+    for (int k0 = FROM(before); k0 < END(after); k0 += PASSING) {
         barrier(CLK_LOCAL_MEM_FENCE);
         load_tile(keys, qkv + channels + k0 * stride, stride, tokens - k0, PASSING);
         load_tile(values, qkv + 2 * channels + k0 * stride, stride, tokens - k0, PASSING);
@@ -92,7 +99,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
         for (int a = 0; a < A; a++)
             for (int b = 0; b < B; b++) {
                 const int query = own0 + i + 8 * a, key = k0 + c + 8 * b;
-                s[a][b] = key < tokens && (!causal || key <= query) ? s[a][b] * SCALE : -INFINITY;
+                s[a][b] = key < tokens && sees(query, key, before, after) ? s[a][b] * SCALE : -INFINITY;
             }
         softmax_tile(scores, s, sums, maximum, total);
         add_product(sums, scores, values);
@@ -109,7 +116,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_queries(
     __global float *restrict dqkv, __global float *restrict row_dots, __global const float *restrict dout,
     __global const float *restrict out, __global const float *restrict qkv, __global const float *restrict lse,
-    __global const int *restrict starts, const int heads, const int blocks, const int causal, DROPOUT_PARAMETERS)
+    __global const int *restrict starts, const int heads, const int blocks, const int before, const int after,
+    DROPOUT_PARAMETERS)
 {
     __local float4 queries[OWN * PITCH4], douts[OWN * PITCH4], keys[PASSING * PITCH4], values[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH], log_sums[OWN], dots[OWN];
@@ -132,8 +140,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
         if (item < owned) row_dots[(row0 + item) * heads + head] = dots[item];
     }
 
-    const int keys_seen = causal ? min(tokens, own0 + OWN) : tokens;
-    for (int k0 = 0; k0 < keys_seen; k0 += PASSING) {
+    for (int k0 = FROM(before); k0 < END(after); k0 += PASSING) {
         barrier(CLK_LOCAL_MEM_FENCE);
         load_tile(keys, qkv + channels + k0 * stride, stride, tokens - k0, PASSING);
         load_tile(values, qkv + 2 * channels + k0 * stride, stride, tokens - k0, PASSING);
@@ -145,7 +152,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
             for (int b = 0; b < B; b++) {
                 const int row = i + 8 * a, key = k0 + c + 8 * b;
                 __local float *own = scores + row * SCORES_PITCH + c + 8 * b;
-                const bool seen = key < tokens && (!causal || key <= own0 + row);
+                const bool seen = key < tokens && sees(own0 + row, key, before, after);
                 const float p = seen ? exp(s[a][b] * SCALE - log_sums[row]) : 0;
                 *own = p * (dp[a][b] * (DROPOUT ? *own : 1) - dots[row]) * SCALE;
             }
@@ -159,7 +166,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_keys(
     __global float *restrict dqkv, __global const float *restrict row_dots, __global const float *restrict dout,
     __global const float *restrict qkv, __global const float *restrict lse, __global const int *restrict starts,
-    const int heads, const int blocks, const int causal, DROPOUT_PARAMETERS)
+    const int heads, const int blocks, const int before, const int after, DROPOUT_PARAMETERS)
 {
     __local float4 keys[OWN * PITCH4], values[OWN * PITCH4], queries[PASSING * PITCH4], douts[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH], gradients[OWN * SCORES_PITCH], log_sums[PASSING], dots[PASSING];
@@ -173,7 +180,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     load_tile(keys, qkv + channels + own0 * stride, stride, owned, OWN);
     load_tile(values, qkv + 2 * channels + own0 * stride, stride, owned, OWN);
 
-    for (int q0 = causal ? own0 : 0; q0 < tokens; q0 += PASSING) {
+    for (int q0 = FROM(after); q0 < END(before); q0 += PASSING) {
         const size_t row0 = first + q0;
         barrier(CLK_LOCAL_MEM_FENCE);
         load_tile(queries, qkv + q0 * stride, stride, tokens - q0, PASSING);
@@ -187,7 +194,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
         for (int a = 0; a < A; a++)
             for (int b = 0; b < B; b++) {
                 const int row = i + 8 * a, column = c + 8 * b, own = row * SCORES_PITCH + column;
-                const bool seen = row < owned && q0 + column < tokens && (!causal || own0 + row <= q0 + column);
+                const bool seen = row < owned && q0 + column < tokens && sees(q0 + column, own0 + row, before, after);
                 const float p = seen ? exp(s[a][b] * SCALE - log_sums[column]) : 0;
                 const float factor = DROPOUT ? scores[own] : 1;
                 scores[own] = p * factor;

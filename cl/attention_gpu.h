@@ -4,8 +4,8 @@
 //   scores     of own rows i, i + 8, ... with passing rows c, c + 8, ...
 //   results    of own rows i, i + 8, ... in float4 channels c, c + 8, ...
 //
-// Macros: D head size, SCALE 1 / sqrt(D), DROPOUT 0 or 1. Local memory: at most 31 KiB (attention_backward_keys at D =
-// 64).
+// Macros: D head size, SCALE 1 / sqrt(D), DROPOUT 0 or 1, KEYS words of the dropout's stream for a query and head.
+// Local memory: at most 31 KiB (attention_backward_keys at D = 64).
 #include "rng.h"
 
 #if D <= 64
@@ -21,6 +21,7 @@
 #define PITCH4 (CHANNELS4 + 1)     // of a tile, in float4: neighbouring rows start in different banks
 #define SCORES_PITCH (PASSING + 1) // of the scores (OWN, PASSING)
 #define ITEMS 64
+#define NOTHING -1e30f // the largest of no scores: finite, as the difference of two is taken
 
 // Rows past `count` become 0, so that nothing is read past a sequence and products with them stay finite.
 static void load_tile(__local float4 *tile, __global const float *from, size_t stride, int count, int rows)
@@ -92,7 +93,7 @@ static void draw_keep(__local float *keep, int query_step, int key_step, dropout
 {
     for (int i = get_local_id(0); i < queries * (keys / 4); i += ITEMS) {
         const int query = i % queries, key = i / queries * 4;
-        const ulong word = drop.first + ((token + query) * heads + head) * 1024 + k0 + key;
+        const ulong word = drop.first + ((token + query) * heads + head) * KEYS + k0 + key;
         const uint4 words = random_block(drop.seed, drop.step, drop.site, word / 4);
         __local float *to = keep + query * query_step + key * key_step;
         to[0 * key_step] = words.x < drop.threshold ? 0 : drop.scale;

@@ -4,7 +4,12 @@
 
 #include "launch.h"
 
-enum { MAX_TOKENS = 1024, MAX_HEAD_SIZE = 128 };
+enum { USUAL_TOKENS = 1024, MAX_TOKENS = 8192, MAX_HEAD_SIZE = 128 };
+
+static size_t longest_of(const ebm_attention *attention)
+{
+    return attention->longest ? attention->longest : USUAL_TOKENS;
+}
 
 static ebm_status check_shape(const ebm_attention *attention)
 {
@@ -17,6 +22,10 @@ static ebm_status check_shape(const ebm_attention *attention)
     if (!(probability >= 0 && probability < 1))
         return ebm_fail(EBM_ERROR_INPUT, "attention: expected a dropout probability in [0, 1), found %g",
                         (double)probability);
+    if (longest_of(attention) > MAX_TOKENS || longest_of(attention) % 16 != 0)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED,
+                        "attention: expected sequences of a multiple of 16 tokens up to %d, found %zu", MAX_TOKENS,
+                        attention->longest);
     return ebm_ok();
 }
 
@@ -42,11 +51,31 @@ static void arg_dropout(ebm_launch *launch, const ebm_attention *attention)
 {
     const ebm_dropout *dropout = &attention->dropout;
     ebm_arg_u64(launch, dropout->seed);
-    ebm_arg_u64(launch, dropout->first_row * attention->heads * MAX_TOKENS);
+    ebm_arg_u64(launch, dropout->first_row * attention->heads * longest_of(attention));
     ebm_arg_u32(launch, dropout->step);
     ebm_arg_u32(launch, dropout->site);
     ebm_arg_u32(launch, (uint32_t)((double)dropout->probability * 4294967296.0));
     ebm_arg_f32(launch, 1 / (1 - dropout->probability));
+}
+
+// How many positions before and after itself a query sees.
+static size_t seen_before(const ebm_attention *attention)
+{
+    return attention->window && attention->window < MAX_TOKENS ? attention->window : MAX_TOKENS;
+}
+static size_t seen_after(const ebm_attention *attention) { return attention->causal ? 0 : seen_before(attention); }
+
+static void arg_view(ebm_launch *launch, const ebm_attention *attention)
+{
+    ebm_arg_i32(launch, (int64_t)seen_before(attention));
+    ebm_arg_i32(launch, (int64_t)seen_after(attention));
+}
+
+// Neighbours on one side that `tokens` queries see, each at most `reach`: of the first (or last) queries fewer.
+static double count_side(double tokens, double reach)
+{
+    if (reach > tokens - 1) reach = tokens - 1;
+    return reach * (tokens - 1) - reach * (reach - 1) / 2;
 }
 
 // Scores of all heads, each key counted for each query that sees it.
@@ -55,7 +84,8 @@ static double count_scores(const ebm_batch *batch, const ebm_attention *attentio
     double scores = 0;
     for (size_t s = 0; s < batch->sequences; s++) {
         const double tokens = batch->host_starts[s + 1] - batch->host_starts[s];
-        scores += attention->causal ? tokens * (tokens + 1) / 2 : tokens * tokens;
+        scores += tokens + count_side(tokens, (double)seen_before(attention)) +
+                  count_side(tokens, (double)seen_after(attention));
     }
     return scores * (double)attention->heads;
 }
@@ -83,8 +113,9 @@ static ebm_status choose_block(const ebm_device *device, size_t (*bytes)(size_t,
 
 static ebm_launch begin_cpu(ebm_device *device, const char *kernel, size_t block, const ebm_attention *attention)
 {
-    return ebm_launch_begin(device, "attention_cpu.cl", kernel, "-DD=%zu -DSCALE=%.9gf -DBLOCK=%zu -DDROPOUT=%d",
-                            attention->head_size, scale_of(attention), block, attention->dropout.probability > 0);
+    return ebm_launch_begin(device, "attention_cpu.cl", kernel,
+                            "-DD=%zu -DSCALE=%.9gf -DBLOCK=%zu -DDROPOUT=%d -DKEYS=%zu", attention->head_size,
+                            scale_of(attention), block, attention->dropout.probability > 0, longest_of(attention));
 }
 
 static ebm_status forward_cpu(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv, const ebm_batch *batch,
@@ -98,7 +129,7 @@ static ebm_status forward_cpu(ebm_device *device, ebm_slice out, ebm_slice lse, 
     ebm_arg_slice(&l, qkv);
     ebm_arg_slice(&l, batch->starts);
     ebm_arg_i32(&l, (int64_t)attention->heads);
-    ebm_arg_i32(&l, attention->causal);
+    arg_view(&l, attention);
     arg_dropout(&l, attention);
     ebm_launch_cost(&l, 4.0 * count_scores(batch, attention) * (double)attention->head_size,
                     16.0 * (double)(batch->tokens * channels_of(attention)));
@@ -119,7 +150,7 @@ static ebm_status backward_cpu(ebm_device *device, ebm_slice dqkv, ebm_slice dou
     ebm_arg_slice(&l, lse);
     ebm_arg_slice(&l, batch->starts);
     ebm_arg_i32(&l, (int64_t)attention->heads);
-    ebm_arg_i32(&l, attention->causal);
+    arg_view(&l, attention);
     arg_dropout(&l, attention);
     ebm_launch_cost(&l, 10.0 * count_scores(batch, attention) * (double)attention->head_size,
                     32.0 * (double)(batch->tokens * channels_of(attention)));
@@ -135,8 +166,9 @@ static size_t gpu_blocks(const ebm_batch *batch, const ebm_attention *attention)
 
 static ebm_launch begin_gpu(ebm_device *device, const char *kernel, const ebm_attention *attention)
 {
-    return ebm_launch_begin(device, "attention_gpu.cl", kernel, "-DD=%zu -DSCALE=%.9gf -DDROPOUT=%d",
-                            attention->head_size, scale_of(attention), attention->dropout.probability > 0);
+    return ebm_launch_begin(device, "attention_gpu.cl", kernel, "-DD=%zu -DSCALE=%.9gf -DDROPOUT=%d -DKEYS=%zu",
+                            attention->head_size, scale_of(attention), attention->dropout.probability > 0,
+                            longest_of(attention));
 }
 
 static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, const ebm_batch *batch,
@@ -146,7 +178,7 @@ static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, const ebm_batc
     ebm_arg_slice(l, batch->starts);
     ebm_arg_i32(l, (int64_t)attention->heads);
     ebm_arg_i32(l, (int64_t)blocks);
-    ebm_arg_i32(l, attention->causal);
+    arg_view(l, attention);
     arg_dropout(l, attention);
     ebm_launch_cost(l, flops_a_score * count_scores(batch, attention) * (double)attention->head_size,
                     16.0 * (double)(batch->tokens * channels_of(attention)));
@@ -187,7 +219,7 @@ ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice ls
                                  const ebm_batch *batch, const ebm_attention *attention)
 {
     EBM_TRY(check_shape(attention));
-    EBM_TRY(check_batch(batch, MAX_TOKENS));
+    EBM_TRY(check_batch(batch, longest_of(attention)));
     EBM_TRY(check_slice("out", out, batch->tokens * channels_of(attention)));
     EBM_TRY(check_slice("lse", lse, batch->tokens * attention->heads));
     EBM_TRY(check_slice("qkv", qkv, batch->tokens * 3 * channels_of(attention)));
@@ -201,7 +233,7 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
                                   const ebm_attention *attention)
 {
     EBM_TRY(check_shape(attention));
-    EBM_TRY(check_batch(batch, MAX_TOKENS));
+    EBM_TRY(check_batch(batch, longest_of(attention)));
     EBM_TRY(check_slice("dqkv", dqkv, batch->tokens * 3 * channels_of(attention)));
     EBM_TRY(check_slice("dout", dout, batch->tokens * channels_of(attention)));
     EBM_TRY(check_slice("out", out, batch->tokens * channels_of(attention)));
@@ -217,8 +249,10 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
 static ebm_status check_cache(ebm_slice cache, size_t slots, size_t capacity, const ebm_attention *attention)
 {
     EBM_TRY(check_shape(attention));
-    if (capacity == 0 || capacity > MAX_TOKENS)
-        return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention: expected a cache of 1 to %d tokens, found %zu", MAX_TOKENS,
+    if (attention->window > 0)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention: a cache has no window, found one of %zu", attention->window);
+    if (capacity == 0 || capacity > USUAL_TOKENS)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention: expected a cache of 1 to %d tokens, found %zu", USUAL_TOKENS,
                         capacity);
     return check_slice("cache", cache, slots * capacity * 2 * channels_of(attention));
 }

@@ -16,12 +16,15 @@ extern "C" {
 typedef struct {
     size_t heads, head_size; // C = heads * head_size; head_size a multiple of 16, at most 128
     bool causal;
+    size_t window;       // > 0: keys at most so many positions before or after the query are seen; 0: all
+    size_t longest;      // sequences have at most this many tokens, a multiple of 16 up to 8192; 0: 1024
     ebm_dropout dropout; // on the probabilities; element (token, head, key position in its sequence) draws word
-                         // ((first_row + token) * heads + head) * 1024 + key
+                         // ((first_row + token) * heads + head) * longest + key
 } ebm_attention;
 
 // qkv (tokens, 3C): query, key, value of each token side by side. out (tokens, C). lse (tokens, heads): log-sum-exp of
-// the scaled scores of each query, for backward. Scale 1 / sqrt(head_size). Sequences of 1 to 1024 tokens.
+// the scaled scores of each query, for backward. Scale 1 / sqrt(head_size). Work grows with the keys seen, not with the
+// square of the tokens, when there is a window.
 ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv,
                                  const ebm_batch *batch, const ebm_attention *attention);
 // Writes dqkv (tokens, 3C), from dout and what forward saw and wrote. scratch: at least tokens * heads elements
@@ -33,7 +36,7 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
 // Generation: slot s has one new token with qkv (slots, 3C); its key and value are written to position lengths[s] of
 // cache (slots, capacity, 2C: key then value) and it attends to positions 0 .. lengths[s]. lengths (slots, int32) is read
 // on the device and not changed. A slot with lengths[s] < 0 is idle: its out row is zeroed, its cache untouched;
-// lengths[s] >= capacity must not occur and is treated as idle.
+// lengths[s] >= capacity must not occur and is treated as idle. A window is refused.
 ebm_status ebm_attention_cached(ebm_device *device, ebm_slice out, ebm_slice cache, ebm_slice qkv, ebm_slice lengths,
                                 size_t slots, size_t capacity, const ebm_attention *attention);
 // Puts the keys and values of a packed prefill batch (qkv (tokens, 3C)) into the cache: sequence s goes to slot

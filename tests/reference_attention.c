@@ -20,17 +20,26 @@ static double dot(const double *a, const double *b, size_t count)
     return sum;
 }
 
-static size_t visible_keys(const view *v, size_t query) { return v->attention->causal ? query + 1 : v->tokens; }
+enum { MOST = 2048 };
 
-// Probabilities of one query before dropout, and what dropout multiplies each with.
+static bool sees(const view *v, size_t query, size_t key)
+{
+    const ebm_attention *a = v->attention;
+    const size_t distance = query > key ? query - key : key - query;
+    return (!a->causal || key <= query) && (a->window == 0 || distance <= a->window);
+}
+
+// Probabilities of one query before dropout, 0 for keys it does not see, and what dropout multiplies each with.
 static double probabilities(const view *v, size_t query, double *p, double *keep)
 {
     const ebm_dropout *drop = &v->attention->dropout;
-    const size_t visible = visible_keys(v, query), stride = 3 * v->channels;
+    const size_t visible = v->tokens, stride = 3 * v->channels;
+    const size_t longest = v->attention->longest ? v->attention->longest : 1024;
     const double scale = 1 / sqrt((double)v->size), threshold = (double)drop->probability * 4294967296.0;
     double most = -INFINITY, sum = 0;
     for (size_t j = 0; j < visible; j++) {
-        p[j] = scale * dot(v->query + query * stride, v->key + j * stride, v->size);
+        p[j] = sees(v, query, j) ? scale * dot(v->query + query * stride, v->key + j * stride, v->size)
+                                 : -(double)INFINITY;
         most = fmax(most, p[j]);
     }
     for (size_t j = 0; j < visible; j++) sum += p[j] = exp(p[j] - most);
@@ -40,7 +49,7 @@ static double probabilities(const view *v, size_t query, double *p, double *keep
         if (drop->probability == 0) continue;
         uint32_t words[4];
         const uint64_t word =
-            ((drop->first_row + v->first + query) * v->attention->heads + v->head) * 1024 + (uint64_t)j;
+            ((drop->first_row + v->first + query) * v->attention->heads + v->head) * longest + (uint64_t)j;
         ebm_random_block(words, drop->seed, drop->step, drop->site, word / 4);
         keep[j] = words[word % 4] < (uint32_t)threshold ? 0 : 1 / (1 - (double)drop->probability);
     }
@@ -63,7 +72,7 @@ static view view_head(const double *qkv, const int32_t *starts, size_t sequence,
 void reference_attention_forward(double *out, double *lse, const double *qkv, const int32_t *starts, size_t sequences,
                                  const ebm_attention *attention)
 {
-    double p[1024], keep[1024];
+    double p[MOST], keep[MOST];
     for (size_t s = 0; s < sequences; s++)
         for (size_t h = 0; h < attention->heads; h++) {
             const view v = view_head(qkv, starts, s, h, attention);
@@ -71,7 +80,7 @@ void reference_attention_forward(double *out, double *lse, const double *qkv, co
                 double *o = out + (v.first + i) * v.channels + h * v.size;
                 lse[(v.first + i) * attention->heads + h] = probabilities(&v, i, p, keep);
                 memset(o, 0, v.size * sizeof *o);
-                for (size_t j = 0; j < visible_keys(&v, i); j++)
+                for (size_t j = 0; j < v.tokens; j++)
                     for (size_t d = 0; d < v.size; d++) o[d] += p[j] * keep[j] * v.value[j * 3 * v.channels + d];
             }
         }
@@ -79,8 +88,8 @@ void reference_attention_forward(double *out, double *lse, const double *qkv, co
 
 static void backward_query(const view *v, size_t i, const double *dout, double *dq, double *dk, double *dv)
 {
-    double p[1024], keep[1024], dp[1024], average = 0;
-    const size_t visible = visible_keys(v, i), stride = 3 * v->channels;
+    double p[MOST], keep[MOST], dp[MOST], average = 0;
+    const size_t visible = v->tokens, stride = 3 * v->channels;
     const double scale = 1 / sqrt((double)v->size);
     probabilities(v, i, p, keep);
     for (size_t j = 0; j < visible; j++) {

@@ -79,9 +79,9 @@ static void assert_close(const char *what, const problem *p, ebm_slice slice, co
     for (size_t i = 0; i + SENTINELS < slice.count; i++)
         if (!(fabs((double)found[i] - expected[i]) <= tolerance))
             fail_msg("%s[%zu]: expected %.9g +- %.2g, found %.9g (%zu heads of %zu, %zu sequences, %zu tokens, "
-                     "longest %zu, causal %d, dropout %g)",
+                     "longest %zu, causal %d, window %zu, dropout %g)",
                      what, i, expected[i], tolerance, (double)found[i], p->attention.heads, p->attention.head_size,
-                     p->batch.sequences, p->tokens, p->batch.longest, p->attention.causal,
+                     p->batch.sequences, p->tokens, p->batch.longest, p->attention.causal, p->attention.window,
                      (double)p->attention.dropout.probability);
     free(found);
 }
@@ -205,6 +205,66 @@ static void long_sequences(void **state)
     check_all(1, 64, some, 2);
 }
 
+static void check_window(size_t heads, size_t size, const int *lengths, size_t sequences, size_t window)
+{
+    problem p;
+    create_problem(&p, heads, size, lengths, sequences);
+    p.attention.window = window;
+    check(&p, false, 0);
+    check(&p, false, 0.1f);
+    check(&p, true, 0.1f);
+    free_problem(&p);
+}
+
+// Windows narrower than a tile, than a panel and than all, at lengths around both; none are seen beside the window.
+static void windows(void **state)
+{
+    static const int lengths[] = {1, 17, 2, 64, 15, 127, 16, 31, 129, 33, 200}, few[] = {17, 1, 33};
+    static const size_t wide[] = {1, 3, 8, 15, 16, 31, 64, 100, 128, 199, 200}, sizes[] = {16, 64, 48};
+    if (small) {
+        check_window(2, 16, few, 3, 3);
+        check_window(1, 48, few, 2, 16);
+        return;
+    }
+    for (size_t i = 0; i < 11; i++) check_window(2, sizes[i % 3], lengths, 11, wide[i]);
+}
+
+static void a_window_in_long_sequences(void **state)
+{
+    static const int longest[] = {1024}, some[] = {300, 511}, longer[] = {1500, 40};
+    if (small) return;
+    check_window(1, 64, longest, 1, 64);
+    check_window(1, 128, some, 2, 64);
+    problem p; // more than 1024 tokens: dropout draws from a wider stream
+    create_problem(&p, 1, 32, longer, 2);
+    p.attention.longest = 2048;
+    check(&p, false, 0.1f);
+    p.attention.window = 64;
+    check(&p, false, 0.1f);
+    free_problem(&p);
+}
+
+// What a window as wide as the sequence computes is, bit for bit, what none does.
+static void a_window_over_everything_changes_nothing(void **state)
+{
+    static const int lengths[] = {13, 140, 7};
+    problem p;
+    create_problem(&p, 1, 16, lengths, small ? 1 : 3);
+    p.attention.dropout.probability = 0.1f;
+    run(&p);
+    float *out = read_output(p.out), *dqkv = read_output(p.dqkv);
+    p.attention.window = 139;
+    run(&p);
+    float *same_out = read_output(p.out), *same_dqkv = read_output(p.dqkv);
+    assert_memory_equal(out, same_out, p.out.count * sizeof *out);
+    assert_memory_equal(dqkv, same_dqkv, p.dqkv.count * sizeof *out);
+    free(out);
+    free(dqkv);
+    free(same_out);
+    free(same_dqkv);
+    free_problem(&p);
+}
+
 static void many_short_sequences(void **state)
 {
     int lengths[MOST_SEQUENCES];
@@ -268,8 +328,9 @@ static void reference_backward_is_the_derivative(void **state)
     ebm_attention attention = {.heads = 2, .head_size = 16, .dropout = {0.3f, 5, 1, 96, 11}};
     double *qkv = random_doubles(TOKENS * 3 * CHANNELS, 3), *dout = random_doubles(TOKENS * CHANNELS, 4);
     double out[TOKENS * CHANNELS], lse[TOKENS * 2], dqkv[TOKENS * 3 * CHANNELS];
-    for (int causal = 0; causal < 2; causal++) {
-        attention.causal = causal;
+    for (int kind = 0; kind < 4; kind++) {
+        attention.causal = kind & 1;
+        attention.window = kind & 2; // none, or two neighbours
         reference_attention_backward(dqkv, dout, qkv, starts, 2, &attention);
         for (size_t i = 0; i < TOKENS * 3 * CHANNELS; i++) {
             const double at = qkv[i], step = 1e-5;
@@ -307,6 +368,10 @@ static void wrong_shapes_are_refused(void **state)
     assert_fails(
         ebm_attention_backward(device, p.dqkv, p.dout, p.out, p.qkv, p.lse, (ebm_slice){0}, &p.batch, &p.attention),
         EBM_ERROR_INPUT, "scratch needs 3 elements, found 0");
+    wrong = p.attention;
+    wrong.longest = 8208;
+    assert_fails(ebm_attention_forward(device, p.out, p.lse, p.qkv, &p.batch, &wrong), EBM_ERROR_UNSUPPORTED,
+                 "expected sequences of a multiple of 16 tokens up to 8192, found 8208");
     p.batch.longest = 1025;
     assert_fails(ebm_attention_forward(device, p.out, p.lse, p.qkv, &p.batch, &p.attention), EBM_ERROR_UNSUPPORTED,
                  "a sequence has 1025 tokens, at most 1024");
@@ -324,6 +389,9 @@ int main(void)
         cmocka_unit_test(mixed_lengths),
         cmocka_unit_test(many_short_sequences),
         cmocka_unit_test(long_sequences),
+        cmocka_unit_test(windows),
+        cmocka_unit_test(a_window_in_long_sequences),
+        cmocka_unit_test(a_window_over_everything_changes_nothing),
         cmocka_unit_test(scores_of_thousands),
         cmocka_unit_test(same_bits_again_and_for_a_split_batch),
     };
