@@ -3,7 +3,7 @@
 //   y[t] = word[ids[t]] + position[positions[t]] + type[types[t]]
 //
 //   y, dy   (tokens, C)     word, position, type and their gradients   (words, C), (places, C), (kinds, C)
-//   ids, positions, types   (tokens); kinds = 0: no types, then `type`, `types` are not read
+//   ids, positions, types   (tokens); places = 0, kinds = 0: none of these, then their tables and numbers are not read
 //
 // Macros   C   channels, a multiple of LANES
 // Launch   one work-group of GROUP items per token; embedding_backward_type: (strips, kinds) work-groups
@@ -20,13 +20,14 @@ ROW_KERNEL void embedding_forward(__global float *restrict y, __global const int
 {
     const size_t token = get_group_id(0);
     word += (size_t)clamp(ids[token], 0, words - 1) * C;
-    position += (size_t)clamp(positions[token], 0, places - 1) * C;
     y += token * C;
-    if (kinds > 0) {
-        type += (size_t)clamp(types[token], 0, kinds - 1) * C;
-        FOR_BLOCKS(b, C) store_block(load_block(b, word) + load_block(b, position) + load_block(b, type), b, y);
-    } else {
-        FOR_BLOCKS(b, C) store_block(load_block(b, word) + load_block(b, position), b, y);
+    if (places > 0) position += (size_t)clamp(positions[token], 0, places - 1) * C;
+    if (kinds > 0) type += (size_t)clamp(types[token], 0, kinds - 1) * C;
+    FOR_BLOCKS(b, C) {
+        lanes sum = load_block(b, word);
+        if (places > 0) sum += load_block(b, position);
+        if (kinds > 0) sum += load_block(b, type);
+        store_block(sum, b, y);
     }
 }
 

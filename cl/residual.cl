@@ -4,12 +4,22 @@
 //
 //   a, residual, s, y, ds, da, dy   (tokens, C)     bias, gain, shift   (C)     mean, rstd   (tokens)
 //
-// Macros   C   channels, a multiple of LANES
+// Macros   C      channels, a multiple of LANES; NORM_SHIFT of norm.h
+//          BIAS   0: there is no bias, and the pointer is not read; 1 when not given
 // Launch   one work-group of GROUP items per token
 // Writes   every output; s may be a, ds may be dy; residual_forward: y may be a or residual; dropout_apply: y may be x
 
 #include "norm.h"
 #include "rng.h"
+
+#ifndef BIAS
+#define BIAS 1
+#endif
+#if BIAS
+#define biased(b, a) (load_block(b, a) + load_block(b, bias))
+#else
+#define biased(b, a) load_block(b, a)
+#endif
 
 ROW_KERNEL void residual_layernorm_forward(__global float *restrict y, __global float *s, __global float *restrict mean,
                                            __global float *restrict rstd, __global const float *a,
@@ -25,7 +35,7 @@ ROW_KERNEL void residual_layernorm_forward(__global float *restrict y, __global 
 
     lanes sum = 0;
     FOR_BLOCKS(b, C) {
-        const lanes dropped = drop_lanes(load_block(b, a + row) + load_block(b, bias), dropout, row + b * LANES);
+        const lanes dropped = drop_lanes(biased(b, a + row), dropout, row + b * LANES);
         const lanes v = load_block(b, residual + row) + dropped;
         sum += v;
         store_block(v, b, s);
@@ -67,7 +77,7 @@ ROW_KERNEL void residual_forward(__global float *y, __global const float *a, __g
     const dropout_stream dropout = DROPOUT_STREAM;
     const size_t row = get_group_id(0) * (size_t)C;
     FOR_BLOCKS(b, C) {
-        const lanes dropped = drop_lanes(load_block(b, a + row) + load_block(b, bias), dropout, row + b * LANES);
+        const lanes dropped = drop_lanes(biased(b, a + row), dropout, row + b * LANES);
         store_block(load_block(b, residual + row) + dropped, b, y + row);
     }
 }

@@ -87,3 +87,30 @@ ebm_status ebm_gelu_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm
     ebm_launch_cost(&l, 35.0 * (double)all, 12.0 * (double)all);
     return ebm_launch_rows(&l, rows);
 }
+
+ebm_status ebm_geglu_forward(ebm_device *device, ebm_slice z, ebm_slice ab, const ebm_dropout *dropout, size_t rows,
+                             size_t channels)
+{
+    const size_t all = rows * channels;
+    EBM_OPERANDS("geglu_forward", channels, 16, {"z", z, all}, {"ab", ab, 2 * all});
+    ebm_launch l = ebm_launch_begin(device, "gelu.cl", "geglu_forward", "-DC=%zu -DGELU_TANH=0", channels);
+    ebm_arg_slice(&l, z);
+    ebm_arg_slice(&l, ab);
+    ebm_arg_dropout(&l, dropout, channels);
+    ebm_launch_cost(&l, 31.0 * (double)all, 12.0 * (double)all);
+    return ebm_launch_rows(&l, rows);
+}
+
+ebm_status ebm_geglu_backward(ebm_device *device, ebm_slice dab, ebm_slice dz, ebm_slice ab, const ebm_dropout *dropout,
+                              size_t rows, size_t channels)
+{
+    const size_t all = rows * channels;
+    EBM_OPERANDS("geglu_backward", channels, 16, {"dab", dab, 2 * all}, {"dz", dz, all}, {"ab", ab, 2 * all});
+    ebm_launch l = ebm_launch_begin(device, "gelu.cl", "geglu_backward", "-DC=%zu -DGELU_TANH=0", channels);
+    ebm_arg_slice(&l, dab);
+    ebm_arg_slice(&l, dz);
+    ebm_arg_slice(&l, ab);
+    ebm_arg_dropout(&l, dropout, channels);
+    ebm_launch_cost(&l, 38.0 * (double)all, 20.0 * (double)all);
+    return ebm_launch_rows(&l, rows);
+}

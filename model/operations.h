@@ -25,8 +25,9 @@ typedef struct {
     uint64_t first_row;
 } ebm_dropout;
 
-// y[t] = word[ids[t]] + position[positions[t]] + type[types[t]]; no type table when type.count = 0. Ids are checked on
-// the host beforehand; an id out of range is clamped, never read out of bounds.
+// y[t] = word[ids[t]] + position[positions[t]] + type[types[t]]; without the second when position.count = 0, without
+// the third when type.count = 0. Ids are checked on the host beforehand; an id out of range is clamped, never read out
+// of bounds.
 ebm_status ebm_embedding_forward(ebm_device *device, ebm_slice y, const ebm_batch *batch, ebm_slice word,
                                  ebm_slice position, ebm_slice type, size_t channels);
 // Adds to dword, dposition, dtype, tokens of one id in their order: no atomics, same bits each run.
@@ -46,7 +47,8 @@ ebm_status ebm_layernorm_backward_weights(ebm_device *device, ebm_slice dgain, e
                                           size_t channels);
 
 // Fused end of a sublayer: s = residual + dropout(a + bias); y = layernorm(s). `s` may be `a` (in place). Writes s, y,
-// mean, rstd.
+// mean, rstd. BERT goes on with y alone; a pre-norm layer with s as its stream and y as the next sublayer's input. bias
+// and shift may have 0 elements: none.
 ebm_status ebm_residual_layernorm_forward(ebm_device *device, ebm_slice y, ebm_slice s, ebm_slice mean, ebm_slice rstd,
                                           ebm_slice a, ebm_slice bias, ebm_slice residual, ebm_slice gain,
                                           ebm_slice shift, float epsilon, const ebm_dropout *dropout, size_t rows,
@@ -70,6 +72,13 @@ ebm_status ebm_gelu_forward(ebm_device *device, ebm_slice y, ebm_slice x, ebm_ge
 // dx = dy * gelu'(x); dx may be dy.
 ebm_status ebm_gelu_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm_slice x, ebm_gelu kind, size_t rows,
                              size_t channels);
+
+// GeGLU: z (T, C) = dropout(gelu(a) * b) from ab (T, 2C), a and b side by side. Backward writes dab (T, 2C), which may
+// be ab, from dz. The erf form.
+ebm_status ebm_geglu_forward(ebm_device *device, ebm_slice z, ebm_slice ab, const ebm_dropout *dropout, size_t rows,
+                             size_t channels);
+ebm_status ebm_geglu_backward(ebm_device *device, ebm_slice dab, ebm_slice dz, ebm_slice ab, const ebm_dropout *dropout,
+                              size_t rows, size_t channels);
 
 // dbias (C) += sum over rows of dy. Slabs of rows first, then the slabs, in a fixed order. Any channels > 0.
 // scratch: at least EBM_COLUMN_SLABS * channels elements.

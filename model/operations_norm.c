@@ -67,9 +67,10 @@ ebm_status ebm_residual_layernorm_forward(ebm_device *device, ebm_slice y, ebm_s
 {
     const size_t all = rows * channels;
     EBM_OPERANDS("residual_layernorm_forward", channels, 16, {"y", y, all}, {"s", s, all}, {"mean", mean, rows},
-                 {"rstd", rstd, rows}, {"a", a, all}, {"bias", bias, channels}, {"residual", residual, all},
-                 {"gain", gain, channels}, {"shift", shift, channels});
-    ebm_launch l = ebm_launch_begin(device, "residual.cl", "residual_layernorm_forward", "-DC=%zu", channels);
+                 {"rstd", rstd, rows}, {"a", a, all}, {"bias", bias, bias.count ? channels : 0},
+                 {"residual", residual, all}, {"gain", gain, channels}, {"shift", shift, shift.count ? channels : 0});
+    ebm_launch l = ebm_launch_begin(device, "residual.cl", "residual_layernorm_forward",
+                                    "-DC=%zu -DBIAS=%d -DNORM_SHIFT=%d", channels, bias.count > 0, shift.count > 0);
     ebm_arg_slice(&l, y);
     ebm_arg_slice(&l, s);
     ebm_arg_slice(&l, mean);

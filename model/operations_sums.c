@@ -53,9 +53,8 @@ ebm_status ebm_embedding_forward(ebm_device *device, ebm_slice y, const ebm_batc
 {
     const size_t all = batch->tokens * channels;
     EBM_OPERANDS("embedding_forward", channels, 16, {"y", y, all}, {"ids", batch->ids, batch->tokens},
-                 {"positions", batch->positions, batch->tokens},
-                 {"types", batch->types, type.count > 0 ? batch->tokens : 0}, {"word", word, channels},
-                 {"position", position, channels});
+                 {"positions", batch->positions, position.count > 0 ? batch->tokens : 0},
+                 {"types", batch->types, type.count > 0 ? batch->tokens : 0}, {"word", word, channels});
     ebm_launch l = ebm_launch_begin(device, "embedding.cl", "embedding_forward", "-DC=%zu", channels);
     ebm_arg_slice(&l, y);
     ebm_arg_slice(&l, batch->ids);
@@ -88,11 +87,11 @@ ebm_status ebm_embedding_backward(ebm_device *device, ebm_slice dword, ebm_slice
                                   ebm_slice dy, const ebm_batch *batch, size_t channels)
 {
     const size_t tokens = batch->tokens;
-    EBM_OPERANDS("embedding_backward", channels, 16, {"dword", dword, channels}, {"dposition", dposition, channels},
-                 {"dy", dy, tokens * channels}, {"ids", batch->ids, tokens}, {"positions", batch->positions, tokens},
+    EBM_OPERANDS("embedding_backward", channels, 16, {"dword", dword, channels}, {"dy", dy, tokens * channels},
+                 {"ids", batch->ids, tokens}, {"positions", batch->positions, dposition.count > 0 ? tokens : 0},
                  {"types", batch->types, dtype.count > 0 ? tokens : 0});
     EBM_TRY(add_to_table(device, dword, batch->ids, dy, tokens, channels));
-    EBM_TRY(add_to_table(device, dposition, batch->positions, dy, tokens, channels));
+    if (dposition.count > 0) EBM_TRY(add_to_table(device, dposition, batch->positions, dy, tokens, channels));
     const size_t kinds = dtype.count / channels;
     if (kinds == 0) return ebm_ok();
     ebm_launch l = ebm_launch_begin(device, "embedding.cl", "embedding_backward_type", "-DC=%zu", channels);

@@ -111,6 +111,66 @@ static void gelu_slopes_are_finite_differences(void **state)
         }
 }
 
+// z = dropout(gelu(a) b): gelu's own tolerance times |b|, and one or two products more.
+static void geglu_on(const ebm_dropout *dropout, size_t rows, size_t channels)
+{
+    const size_t count = rows * channels;
+    tensors all = {.device = device};
+    tensor *ab = tensors_normal(&all, 2 * count, 0, 2), *dz = tensors_normal(&all, count, 0, 1);
+    tensor *z = tensors_zero(&all, count), *dab = tensors_zero(&all, 2 * count), *same = tensors_zero(&all, 2 * count);
+    memcpy(same->before, ab->before, 2 * count * sizeof(float));
+    tensors_upload(&all);
+    assert_ok(ebm_geglu_forward(device, z->slice, ab->slice, dropout, rows, channels));
+    assert_ok(ebm_geglu_backward(device, dab->slice, dz->slice, ab->slice, dropout, rows, channels));
+    assert_ok(ebm_geglu_backward(device, same->slice, dz->slice, same->slice, dropout, rows, channels)); // in place
+    tensors_download(&all);
+    double *expected = doubles(2 * count), *allowed = doubles(2 * count), *value = doubles(count),
+           *value_allowed = doubles(count);
+    for (size_t i = 0; i < count; i++) {
+        const size_t row = i / channels, c = i % channels, at = 2 * row * channels + c;
+        const double a = (double)ab->before[at], b = (double)ab->before[at + channels];
+        const double mask = reference_mask(dropout, row, c, channels), d = mask * (double)dz->before[i];
+        const double gelu = reference_gelu(a, EBM_GELU_ERF), gelu_allowed = (2e-7 + 5 * u) * fabs(a);
+        value[i] = mask * gelu * b;
+        value_allowed[i] = mask * (gelu_allowed + 4 * u * fabs(a)) * fabs(b) + 1e-30;
+        expected[at] = d * b * reference_gelu_slope(a, EBM_GELU_ERF);
+        allowed[at] = (2e-7 + 3 * u + 0.25 * 8 * u + 0.47 * 2 * u + 8 * u) * fabs(d * b) + 1e-30;
+        expected[at + channels] = d * gelu;
+        allowed[at + channels] = (gelu_allowed + 4 * u * fabs(a)) * fabs(d) + 1e-30;
+    }
+    assert_within("GeGLU", z->now, value, value_allowed, count);
+    assert_within("GeGLU gradient", dab->now, expected, allowed, 2 * count);
+    assert_memory_equal(same->now, dab->now, 2 * count * sizeof(float));
+    assert_unchanged(ab);
+    free(expected);
+    free(allowed);
+    free(value);
+    free(value_allowed);
+    tensors_free(&all);
+}
+
+static void geglu_case(size_t rows, size_t channels)
+{
+    const ebm_dropout some = {.probability = 0.1f, .seed = 5, .step = 1, .site = 2, .first_row = 3};
+    geglu_on(&(ebm_dropout){0}, rows, channels);
+    geglu_on(&some, rows, channels);
+}
+
+static void geglu_is_exact(void **state) { for_sizes(geglu_case); }
+
+// The formulas the kernel is compared with, against central differences as above.
+static void geglu_slopes_are_finite_differences(void **state)
+{
+    for (double a = -6; a <= 6; a += 0.1)
+        for (double b = -2; b <= 2; b += 0.5) {
+            const double h = 1e-5;
+            const double along_a = (reference_gelu(a + h, EBM_GELU_ERF) - reference_gelu(a - h, EBM_GELU_ERF)) * b;
+            const double along_b = reference_gelu(a, EBM_GELU_ERF) * ((b + h) - (b - h));
+            assert_true(fabs(along_a / (2 * h) - b * reference_gelu_slope(a, EBM_GELU_ERF)) < 1e-8);
+            assert_true(fabs(along_b / (2 * h) - reference_gelu(a, EBM_GELU_ERF)) < 1e-8);
+        }
+}
+
 static void head_case(size_t rows, size_t channels)
 {
     const size_t count = rows * channels;
@@ -283,6 +343,8 @@ int main(void)
         cmocka_unit_test(gelu_is_exact_at_all_sizes),
         cmocka_unit_test(gelu_is_exact_from_minus_12_to_12),
         cmocka_unit_test(gelu_slopes_are_finite_differences),
+        cmocka_unit_test(geglu_is_exact),
+        cmocka_unit_test(geglu_slopes_are_finite_differences),
         cmocka_unit_test(tanh_and_addition_are_exact),
         cmocka_unit_test(dropout_and_residual_follow_the_mask),
         cmocka_unit_test(dropout_drops_its_share),

@@ -317,6 +317,36 @@ static void no_shift_case(size_t rows, size_t channels)
     tensors_free(&all);
 }
 
+// The same at the end of a sublayer, and a slice of no elements for the bias there.
+static void bare_sublayer_case(size_t rows, size_t channels)
+{
+    const size_t count = rows * channels;
+    const ebm_slice none = {0};
+    const ebm_dropout dropout = {.probability = 0.1f, .seed = 77, .step = 4, .site = 97, .first_row = 1000};
+    tensors all = {.device = device};
+    tensor *a = tensors_normal(&all, count, 0, 1), *residual = tensors_normal(&all, count, 0, 1);
+    tensor *gain = tensors_normal(&all, channels, 1, 0.5), *other = tensors_normal(&all, channels, 0, 1);
+    tensor *zeros = tensors_zero(&all, channels), *mean = tensors_zero(&all, rows), *rstd = tensors_zero(&all, rows);
+    tensor *y[6], *s[6];
+    for (size_t i = 0; i < 6; i++) y[i] = tensors_zero(&all, count), s[i] = tensors_zero(&all, count);
+    tensors_upload(&all);
+    const ebm_slice bias[6] = {zeros->slice, none, other->slice, other->slice, zeros->slice, none};
+    const ebm_slice shift[6] = {zeros->slice, none, zeros->slice, none, other->slice, other->slice};
+    for (size_t i = 0; i < 6; i++)
+        assert_ok(ebm_residual_layernorm_forward(device, y[i]->slice, s[i]->slice, mean->slice, rstd->slice, a->slice,
+                                                 bias[i], residual->slice, gain->slice, shift[i], (float)epsilon,
+                                                 &dropout, rows, channels));
+    tensors_download(&all);
+    for (size_t pair = 0; pair < 6; pair += 2)
+        for (size_t i = 0; i < count; i++) {
+            assert_true(s[pair]->now[i] == s[pair + 1]->now[i]);
+            assert_true(y[pair]->now[i] == y[pair + 1]->now[i]);
+        }
+    tensors_free(&all);
+}
+
+static void the_end_of_a_bare_sublayer_is_exact(void **state) { for_sizes(bare_sublayer_case); }
+
 static void a_layernorm_without_a_shift_is_exact(void **state) { for_sizes(no_shift_case); }
 
 // The reference's gradients against central differences of the reference's forward, in double precision with h = 1e-5:
@@ -357,6 +387,7 @@ int main(void)
         cmocka_unit_test(layernorm_weight_gradients_are_exact),
         cmocka_unit_test(a_layernorm_without_a_shift_is_exact),
         cmocka_unit_test(the_end_of_a_sublayer_is_exact),
+        cmocka_unit_test(the_end_of_a_bare_sublayer_is_exact),
         cmocka_unit_test(layernorm_gradients_are_finite_differences),
     };
     return cmocka_run_group_tests_name("LayerNorm", tests, open_device, close_device);

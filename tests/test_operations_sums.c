@@ -12,12 +12,12 @@ typedef struct {
     tensors all;
     tensor *ids, *positions, *types, *word, *position, *type;
     ebm_batch batch;
-    size_t kinds;
+    bool places, kinds; // whether there are such tables
 } embedding_case;
 
-static void make_embedding(embedding_case *e, size_t tokens, size_t channels, size_t kinds)
+static void make_embedding(embedding_case *e, size_t tokens, size_t channels, bool places, bool kinds)
 {
-    *e = (embedding_case){.all = {.device = device}, .kinds = kinds};
+    *e = (embedding_case){.all = {.device = device}, .places = places, .kinds = kinds};
     e->ids = tensors_integers(&e->all, tokens, WORDS);
     e->positions = tensors_integers(&e->all, tokens, PLACES);
     e->types = tensors_integers(&e->all, tokens, KINDS);
@@ -35,14 +35,14 @@ static void upload_embedding(embedding_case *e, size_t tokens)
     tensors_upload(&e->all);
     e->batch = (ebm_batch){.sequences = 1, .tokens = tokens, .longest = tokens};
     e->batch.ids = e->ids->slice;
-    e->batch.positions = e->positions->slice;
-    if (e->kinds > 0) e->batch.types = e->types->slice;
+    if (e->places) e->batch.positions = e->positions->slice;
+    if (e->kinds) e->batch.types = e->types->slice;
 }
 
-static ebm_slice type_slice(const embedding_case *e)
+static ebm_slice slice_if(bool there, const tensor *table)
 {
     const ebm_slice none = {NULL, 0};
-    return e->kinds > 0 ? e->type->slice : none;
+    return there ? table->slice : none;
 }
 
 static size_t clamped(const tensor *numbers, size_t token, size_t bound)
@@ -51,20 +51,20 @@ static size_t clamped(const tensor *numbers, size_t token, size_t bound)
     return number < 0 ? 0 : (size_t)number >= bound ? bound - 1 : (size_t)number;
 }
 
-static void embedding_forward_on(size_t tokens, size_t channels, size_t kinds)
+static void embedding_forward_on(size_t tokens, size_t channels, bool places, bool kinds)
 {
     embedding_case e;
-    make_embedding(&e, tokens, channels, kinds);
+    make_embedding(&e, tokens, channels, places, kinds);
     tensor *y = tensors_zero(&e.all, tokens * channels);
     upload_embedding(&e, tokens);
-    assert_ok(
-        ebm_embedding_forward(device, y->slice, &e.batch, e.word->slice, e.position->slice, type_slice(&e), channels));
+    assert_ok(ebm_embedding_forward(device, y->slice, &e.batch, e.word->slice, slice_if(places, e.position),
+                                    slice_if(kinds, e.type), channels));
     tensors_download(&e.all);
     for (size_t t = 0; t < tokens; t++)
         for (size_t c = 0; c < channels; c++) {
             const double w = (double)e.word->before[clamped(e.ids, t, WORDS) * channels + c];
-            const double p = (double)e.position->before[clamped(e.positions, t, PLACES) * channels + c];
-            const double k = kinds > 0 ? (double)e.type->before[clamped(e.types, t, KINDS) * channels + c] : 0;
+            const double p = !places ? 0 : (double)e.position->before[clamped(e.positions, t, PLACES) * channels + c];
+            const double k = !kinds ? 0 : (double)e.type->before[clamped(e.types, t, KINDS) * channels + c];
             const double expected = w + p + k, allowed = 2 * u * (fabs(w) + fabs(p) + fabs(k)); // two additions
             assert_within("y", y->now + t * channels + c, &expected, &allowed, 1);
         }
@@ -73,8 +73,9 @@ static void embedding_forward_on(size_t tokens, size_t channels, size_t kinds)
 
 static void embedding_forward_case(size_t tokens, size_t channels)
 {
-    embedding_forward_on(tokens, channels, KINDS);
-    embedding_forward_on(tokens, channels, 0);
+    embedding_forward_on(tokens, channels, true, true);
+    embedding_forward_on(tokens, channels, true, false);
+    embedding_forward_on(tokens, channels, false, false);
 }
 
 static void embedding_forward_is_exact(void **state) { for_sizes(embedding_forward_case); }
@@ -101,22 +102,24 @@ static void assert_table(const char *what, const tensor *table, const tensor *nu
     free(allowed);
 }
 
-static void embedding_backward_on(size_t tokens, size_t channels, size_t kinds)
+static void embedding_backward_on(size_t tokens, size_t channels, bool places, bool kinds)
 {
     embedding_case e;
-    make_embedding(&e, tokens, channels, kinds);
+    make_embedding(&e, tokens, channels, places, kinds);
     tensor *dy = tensors_normal(&e.all, tokens * channels, 0, 1), *again = tensors_zero(&e.all, WORDS * channels);
     memcpy(again->before, e.word->before, WORDS * channels * sizeof(float));
     upload_embedding(&e, tokens);
-    assert_ok(ebm_embedding_backward(device, e.word->slice, e.position->slice, type_slice(&e), dy->slice, &e.batch,
-                                     channels));
+    const ebm_slice position = slice_if(places, e.position), type = slice_if(kinds, e.type);
+    assert_ok(ebm_embedding_backward(device, e.word->slice, position, type, dy->slice, &e.batch, channels));
     tensors_download(&e.all);
     assert_table("dword", e.word, e.ids, WORDS, dy, tokens, channels);
-    assert_table("dposition", e.position, e.positions, PLACES, dy, tokens, channels);
-    if (kinds > 0) {
+    if (places)
+        assert_table("dposition", e.position, e.positions, PLACES, dy, tokens, channels);
+    else
+        assert_unchanged(e.position);
+    if (kinds) {
         assert_table("dtype", e.type, e.types, KINDS, dy, tokens, channels);
-        assert_ok(ebm_embedding_backward(device, again->slice, e.position->slice, type_slice(&e), dy->slice, &e.batch,
-                                         channels));
+        assert_ok(ebm_embedding_backward(device, again->slice, position, type, dy->slice, &e.batch, channels));
         tensors_download(&e.all);
         assert_memory_equal(again->now, e.word->now, WORDS * channels * sizeof(float)); // same bits each run
     } else {
@@ -127,14 +130,15 @@ static void embedding_backward_on(size_t tokens, size_t channels, size_t kinds)
 
 static void embedding_backward_case(size_t tokens, size_t channels)
 {
-    embedding_backward_on(tokens, channels, KINDS);
-    embedding_backward_on(tokens, channels, 0);
+    embedding_backward_on(tokens, channels, true, true);
+    embedding_backward_on(tokens, channels, true, false);
+    embedding_backward_on(tokens, channels, false, false);
 }
 
 static void embedding_backward_is_exact(void **state)
 {
     for_sizes(embedding_backward_case);
-    if (!getenv("EBMCL_TEST_SMALL")) embedding_backward_on(1000, 16, KINDS); // several chunks of the search
+    if (!getenv("EBMCL_TEST_SMALL")) embedding_backward_on(1000, 16, true, true); // several chunks of the search
 }
 
 // Additions one after another: rows of a slab (32, more past 64 slabs), slabs, and the old value.
