@@ -4,7 +4,7 @@
 
 #include "launch.h"
 
-enum { USUAL_TOKENS = 1024, MAX_TOKENS = 8192, MAX_HEAD_SIZE = 128 };
+enum { USUAL_TOKENS = 1024, MAX_HEAD_SIZE = 128 };
 
 static size_t longest_of(const ebm_attention *attention)
 {
@@ -22,10 +22,10 @@ static ebm_status check_shape(const ebm_attention *attention)
     if (!(probability >= 0 && probability < 1))
         return ebm_fail(EBM_ERROR_INPUT, "attention: expected a dropout probability in [0, 1), found %g",
                         (double)probability);
-    if (longest_of(attention) > MAX_TOKENS || longest_of(attention) % 16 != 0)
+    if (longest_of(attention) > EBM_ATTENTION_TOKENS || longest_of(attention) % 16 != 0)
         return ebm_fail(EBM_ERROR_UNSUPPORTED,
-                        "attention: expected sequences of a multiple of 16 tokens up to %d, found %zu", MAX_TOKENS,
-                        attention->longest);
+                        "attention: expected sequences of a multiple of 16 tokens up to %d, found %zu",
+                        EBM_ATTENTION_TOKENS, attention->longest);
     return ebm_ok();
 }
 
@@ -61,7 +61,7 @@ static void arg_dropout(ebm_launch *launch, const ebm_attention *attention)
 // How many positions before and after itself a query sees.
 static size_t seen_before(const ebm_attention *attention)
 {
-    return attention->window && attention->window < MAX_TOKENS ? attention->window : MAX_TOKENS;
+    return attention->window && attention->window < EBM_ATTENTION_TOKENS ? attention->window : EBM_ATTENTION_TOKENS;
 }
 static size_t seen_after(const ebm_attention *attention) { return attention->causal ? 0 : seen_before(attention); }
 

@@ -13,11 +13,13 @@
 extern "C" {
 #endif
 
+enum { EBM_ATTENTION_TOKENS = 8192 }; // in a sequence, at most
+
 typedef struct {
     size_t heads, head_size; // C = heads * head_size; head_size a multiple of 16, at most 128
     bool causal;
     size_t window;       // > 0: keys at most so many positions before or after the query are seen; 0: all
-    size_t longest;      // sequences have at most this many tokens, a multiple of 16 up to 8192; 0: 1024
+    size_t longest;      // sequences have at most this many tokens, a multiple of 16; 0: 1024
     ebm_dropout dropout; // on the probabilities; element (token, head, key position in its sequence) draws word
                          // ((first_row + token) * heads + head) * longest + key
 } ebm_attention;
@@ -34,8 +36,8 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
                                   const ebm_attention *attention);
 
 // Generation: slot s has one new token with qkv (slots, 3C); its key and value are written to position lengths[s] of
-// cache (slots, capacity, 2C: key then value) and it attends to positions 0 .. lengths[s]. lengths (slots, int32) is read
-// on the device and not changed. A slot with lengths[s] < 0 is idle: its out row is zeroed, its cache untouched;
+// cache (slots, capacity, 2C: key then value) and it attends to positions 0 .. lengths[s]. lengths (slots, int32) is
+// read on the device and not changed. A slot with lengths[s] < 0 is idle: its out row is zeroed, its cache untouched;
 // lengths[s] >= capacity must not occur and is treated as idle. A window is refused.
 ebm_status ebm_attention_cached(ebm_device *device, ebm_slice out, ebm_slice cache, ebm_slice qkv, ebm_slice lengths,
                                 size_t slots, size_t capacity, const ebm_attention *attention);

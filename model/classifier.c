@@ -36,6 +36,8 @@ static ebm_status create_heads(ebm_classifier *c)
         .channels = config->hidden,
         .outputs = config->label_count,
         .form = ebm_family_traits_of(config->family)->head,
+        .unbiased = !config->bias.classifier,
+        .unshifted = !config->bias.norm,
         .norm_epsilon = config->layer_norm_eps,
         .dropout = config->classifier_dropout,
         .site = EBM_SITE_DROPOUT_HEAD,

@@ -18,6 +18,7 @@ ebm_config *ebm_config_create(ebm_family family)
     if (!config) return NULL;
     config->family = family;
     config->pad_id = config->bos_id = config->eos_id = -1;
+    config->bias.attention = config->bias.mlp = config->bias.norm = config->bias.classifier = true;
     config->source = json_object();
     if (config->source) return config;
     free(config);
@@ -123,7 +124,7 @@ static ebm_status check_sizes(const ebm_config *config, const char *where, const
 {
     EBM_TRY(check_size(where, keys->hidden, config->hidden, 16, 1 << 14));
     if (keys->embedding) EBM_TRY(check_size(where, keys->embedding, config->embedding, 16, 1 << 14));
-    EBM_TRY(check_size(where, keys->layers, config->layers, 1, 1000));
+    EBM_TRY(check_size(where, keys->layers, config->layers, 1, EBM_MAX_LAYERS));
     EBM_TRY(check_size(where, keys->heads, config->heads, 1, 1 << 10));
     EBM_TRY(check_size(where, keys->intermediate, config->intermediate, 16, 1 << 17));
     EBM_TRY(check_size(where, "vocab_size", config->vocabulary, 1, 1 << 24));
@@ -151,7 +152,8 @@ static ebm_status check_id(const ebm_config *config, const char *where, const ch
 
 ebm_status ebm_config_check(const ebm_config *config, const char *where)
 {
-    const ebm_family_keys *keys = &ebm_family_traits_of(config->family)->keys;
+    const ebm_family_traits *family = ebm_family_traits_of(config->family);
+    const ebm_family_keys *keys = &family->keys;
     EBM_TRY(check_sizes(config, where, keys));
     EBM_TRY(check_probability(where, keys->hidden_dropout, config->hidden_dropout));
     EBM_TRY(check_probability(where, keys->attention_dropout, config->attention_dropout));
@@ -163,7 +165,8 @@ ebm_status ebm_config_check(const ebm_config *config, const char *where)
                         keys->epsilon, (double)config->layer_norm_eps);
     EBM_TRY(check_id(config, where, "pad_token_id", config->pad_id));
     EBM_TRY(check_id(config, where, "bos_token_id", config->bos_id));
-    return check_id(config, where, "eos_token_id", config->eos_id);
+    EBM_TRY(check_id(config, where, "eos_token_id", config->eos_id));
+    return family->config ? family->config->check(config, where) : ebm_ok();
 }
 
 // Sizes as asked for, all else as transformers has it for the family when its config.json says nothing.
@@ -179,13 +182,15 @@ static void fill(ebm_config *config, size_t layers, size_t hidden, size_t vocabu
     config->vocabulary = vocabulary;
     config->max_positions = max_positions;
     config->type_vocabulary = family->defaults.types;
-    config->hidden_dropout = config->attention_dropout = config->embedding_dropout = 0.1F;
-    config->classifier_dropout = family->defaults.classifier_dropout < 0 ? 0.1F : family->defaults.classifier_dropout;
+    config->hidden_dropout = config->attention_dropout = config->embedding_dropout = family->defaults.dropout;
+    config->classifier_dropout =
+        family->defaults.classifier_dropout < 0 ? config->hidden_dropout : family->defaults.classifier_dropout;
     config->layer_norm_eps = family->defaults.epsilon;
     config->pad_id = family->defaults.pad;
     config->bos_id = family->defaults.bos;
     config->eos_id = family->defaults.eos;
     if (family->positions_after_pad) config->position_offset = (size_t)config->pad_id + 1;
+    if (family->config) family->config->set_defaults(config);
 }
 
 static ebm_status scratch_config(ebm_family family, size_t layers, size_t hidden, size_t vocabulary,
@@ -217,6 +222,12 @@ ebm_status ebm_config_default_bert(size_t layers, size_t hidden, size_t vocabula
                                    ebm_config **config)
 {
     return scratch_config(EBM_FAMILY_BERT, layers, hidden, vocabulary, max_positions, config);
+}
+
+ebm_status ebm_config_default_modernbert(size_t layers, size_t hidden, size_t vocabulary, size_t max_positions,
+                                         ebm_config **config)
+{
+    return scratch_config(EBM_FAMILY_MODERNBERT, layers, hidden, vocabulary, max_positions, config);
 }
 
 // The original's values for what transformers has other defaults for.

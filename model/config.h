@@ -9,6 +9,7 @@
 #ifndef EBM_CONFIG_H
 #define EBM_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@
 extern "C" {
 #endif
 
+enum { EBM_MAX_LAYERS = 1000 };
+
 // Checked on loading and saving: all sizes above 0, hidden = heads * head size, hidden, embedding and head size
 // multiples of 16, head size at most 128, ids below the vocabulary, probabilities in [0, 1).
 typedef struct {
@@ -26,19 +29,28 @@ typedef struct {
     size_t hidden, layers, heads, intermediate;
     size_t embedding; // width of the embeddings: hidden but for ELECTRA
     size_t vocabulary;
-    size_t max_positions;   // rows of the position table
+    size_t max_positions;   // rows of the position table; ModernBERT: tokens of the longest sequence
     size_t position_offset; // position id of a sequence's first token: RoBERTa pad_id + 1, else 0
     size_t type_vocabulary; // rows of the type table; 0 for families without
     ebm_pooling pooling;    // of the heads
     float layer_norm_eps;
-    float hidden_dropout;           // after attention and feed-forward (GPT-2: resid_pdrop)
-    float attention_dropout;        // on the attention probabilities
-    float embedding_dropout;        // encoders: the same as hidden_dropout; GPT-2: embd_pdrop
+    float hidden_dropout;           // after attention and feed-forward (GPT-2: resid_pdrop); ModernBERT: mlp_dropout
+    float attention_dropout;        // on the attention probabilities; ModernBERT: after attention too
+    float embedding_dropout;        // encoders: the same as hidden_dropout; GPT-2, ModernBERT: a key of its own
     float classifier_dropout;       // in the heads; hidden_dropout (DistilBERT: 0.2) where the file has null or nothing
     int32_t pad_id, bos_id, eos_id; // -1: none
-    size_t label_count;             // 2 where the file says nothing; 0 for GPT-2
-    char **labels;                  // names in id order, owned; change them by ebm_config_set_labels
-    struct json_t *source;          // what was read, owned; unknown keys are carried over on saving
+    // Which layers have a bias (a norm: a shift). All of them, but for ModernBERT, where these are settings.
+    struct {
+        bool attention, mlp, norm, classifier;
+    } bias;
+    // ModernBERT only: which layers attend locally, to how many tokens on each side (local_attention / 2), and the
+    // bases of the rotary frequencies.
+    bool local_layers[EBM_MAX_LAYERS];
+    size_t window;
+    double global_theta, local_theta;
+    size_t label_count;    // 2 where the file says nothing; 0 for GPT-2
+    char **labels;         // names in id order, owned; change them by ebm_config_set_labels
+    struct json_t *source; // what was read, owned; unknown keys are carried over on saving
 } ebm_config;
 
 // Reads and checks "<directory>/config.json". Errors name file, key, expected and found. A model for regression or
@@ -59,6 +71,9 @@ ebm_status ebm_config_default_bert(size_t layers, size_t hidden, size_t vocabula
                                    ebm_config **config);
 ebm_status ebm_config_default_roberta(size_t layers, size_t hidden, size_t vocabulary, size_t max_positions,
                                       ebm_config **config);
+// As answerdotai/ModernBERT-base has it: no biases, no dropout, local attention in two layers of three.
+ebm_status ebm_config_default_modernbert(size_t layers, size_t hidden, size_t vocabulary, size_t max_positions,
+                                         ebm_config **config);
 ebm_status ebm_config_copy(const ebm_config *config, ebm_config **copy);
 
 // Copies the names. At least one label, none twice, UTF-8 without control characters.

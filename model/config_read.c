@@ -10,14 +10,10 @@
 
 enum { MAX_BYTES = 16 << 20 };
 
-// What reading a key needs: the object, and the path for messages.
-typedef struct {
-    const char *path;
-    json_t *object;
-} reader;
+typedef ebm_config_reader reader;
 
 // What was found is shown as JSON, escaped, so that the sentence stays one line of ASCII whatever the file holds.
-static ebm_status mismatch(const reader *r, ebm_code code, const char *key, const char *what)
+ebm_status ebm_config_mismatch(const reader *r, ebm_code code, const char *key, const char *what)
 {
     const json_t *value = json_object_get(r->object, key);
     if (!value) return ebm_fail(code, "%s: %s: expected %s, found no such key", r->path, key, what);
@@ -29,10 +25,10 @@ static ebm_status mismatch(const reader *r, ebm_code code, const char *key, cons
 
 static ebm_status expected(const reader *r, const char *key, const char *what)
 {
-    return mismatch(r, EBM_ERROR_INPUT, key, what);
+    return ebm_config_mismatch(r, EBM_ERROR_INPUT, key, what);
 }
 
-static bool absent(const reader *r, const char *key)
+bool ebm_config_absent(const reader *r, const char *key)
 {
     const json_t *value = json_object_get(r->object, key);
     return !value || json_is_null(value);
@@ -50,13 +46,13 @@ static ebm_status read_size(const reader *r, const char *key, size_t *out)
 static ebm_status read_size_or(const reader *r, const char *key, size_t otherwise, size_t *out)
 {
     *out = otherwise;
-    return absent(r, key) ? ebm_ok() : read_size(r, key, out);
+    return ebm_config_absent(r, key) ? ebm_ok() : read_size(r, key, out);
 }
 
 static ebm_status read_float(const reader *r, const char *key, float otherwise, float *out)
 {
     *out = otherwise;
-    if (absent(r, key)) return ebm_ok();
+    if (ebm_config_absent(r, key)) return ebm_ok();
     const json_t *value = json_object_get(r->object, key);
     if (!json_is_number(value)) return expected(r, key, "a number");
     *out = (float)json_number_value(value);
@@ -92,26 +88,27 @@ static ebm_status refuse_variants(const reader *r, ebm_family family)
         {"scale_attn_by_inverse_layer_idx", false, true},
     };
     for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; i++) {
-        if (absent(r, SWITCHES[i].key) || (SWITCHES[i].decoders_only && ebm_family_is_encoder(family))) continue;
+        if (ebm_config_absent(r, SWITCHES[i].key) || (SWITCHES[i].decoders_only && ebm_family_is_encoder(family)))
+            continue;
         const json_t *value = json_object_get(r->object, SWITCHES[i].key);
         if (!json_is_boolean(value)) return expected(r, SWITCHES[i].key, "true or false");
         if (json_is_true(value) != SWITCHES[i].usual)
             return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: %s: only %s is supported", r->path, SWITCHES[i].key,
                             SWITCHES[i].usual ? "true" : "false");
     }
-    if (!absent(r, "quantization_config"))
+    if (!ebm_config_absent(r, "quantization_config"))
         return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: quantization_config: quantized weights are not supported", r->path);
     return ebm_ok();
 }
 
 static ebm_status require_text(const reader *r, const char *key, const char *const *allowed, const char *listed)
 {
-    if (absent(r, key)) return ebm_ok();
+    if (ebm_config_absent(r, key)) return ebm_ok();
     const char *found = json_string_value(json_object_get(r->object, key));
     if (!found) return expected(r, key, listed);
     for (; *allowed; allowed++)
         if (!strcmp(*allowed, found)) return ebm_ok();
-    return mismatch(r, EBM_ERROR_UNSUPPORTED, key, listed);
+    return ebm_config_mismatch(r, EBM_ERROR_UNSUPPORTED, key, listed);
 }
 
 static ebm_status check_texts(const reader *r, const ebm_family_traits *family)
@@ -132,7 +129,8 @@ static ebm_status read_family(const reader *r, ebm_family *family)
     char names[200], supported[240];
     if (name && ebm_family_find(name, family)) return ebm_ok();
     snprintf(supported, sizeof supported, "one of the supported %s", ebm_family_list(false, names, sizeof names));
-    return name ? mismatch(r, EBM_ERROR_UNSUPPORTED, "model_type", supported) : expected(r, "model_type", supported);
+    return name ? ebm_config_mismatch(r, EBM_ERROR_UNSUPPORTED, "model_type", supported)
+                : expected(r, "model_type", supported);
 }
 
 static ebm_status read_encoder_sizes(const reader *r, const ebm_family_traits *family, ebm_config *config)
@@ -155,7 +153,8 @@ static ebm_status read_sizes(const reader *r, const ebm_family_traits *family, e
     config->embedding = config->hidden;
     if (family->encoder) return read_encoder_sizes(r, family, config);
     // Old GPT-2 files call the context n_ctx alone; n_inner is null in all of the original ones.
-    const char *positions = absent(r, keys->positions) && !absent(r, "n_ctx") ? "n_ctx" : keys->positions;
+    const char *positions =
+        ebm_config_absent(r, keys->positions) && !ebm_config_absent(r, "n_ctx") ? "n_ctx" : keys->positions;
     EBM_TRY(read_size(r, positions, &config->max_positions));
     const size_t hidden = config->hidden;
     return read_size_or(r, keys->intermediate, hidden <= SIZE_MAX / 4 ? 4 * hidden : 0, &config->intermediate);
@@ -171,12 +170,13 @@ static ebm_status read_own_float(const reader *r, const char *key, float otherwi
 static ebm_status read_floats(const reader *r, const ebm_family_traits *family, ebm_config *config)
 {
     const ebm_family_keys *keys = &family->keys;
+    const float usual = family->defaults.dropout;
     EBM_TRY(read_own_float(r, keys->epsilon, family->defaults.epsilon, &config->layer_norm_eps));
-    EBM_TRY(read_float(r, keys->hidden_dropout, 0.1F, &config->hidden_dropout));
-    EBM_TRY(read_float(r, keys->attention_dropout, 0.1F, &config->attention_dropout));
+    EBM_TRY(read_float(r, keys->hidden_dropout, usual, &config->hidden_dropout));
+    EBM_TRY(read_float(r, keys->attention_dropout, usual, &config->attention_dropout));
     const float hidden = config->hidden_dropout, classifier = family->defaults.classifier_dropout;
     config->embedding_dropout = hidden;
-    if (keys->embedding_dropout) EBM_TRY(read_float(r, keys->embedding_dropout, 0.1F, &config->embedding_dropout));
+    if (keys->embedding_dropout) EBM_TRY(read_float(r, keys->embedding_dropout, usual, &config->embedding_dropout));
     return read_own_float(r, keys->classifier_dropout, classifier < 0 ? hidden : classifier,
                           &config->classifier_dropout);
 }
@@ -185,7 +185,7 @@ static ebm_status read_pooling(const reader *r, const ebm_family_traits *family,
 {
     static const char *const POOLINGS[] = {"cls", "mean", NULL};
     const char *key = family->keys.pooling;
-    if (!key || absent(r, key)) return ebm_ok();
+    if (!key || ebm_config_absent(r, key)) return ebm_ok();
     EBM_TRY(require_text(r, key, POOLINGS, "\"cls\" or \"mean\""));
     const char *found = json_string_value(json_object_get(r->object, key));
     config->pooling = strcmp(found, "mean") == 0 ? EBM_POOLING_MEAN : EBM_POOLING_FIRST;
@@ -263,9 +263,10 @@ static ebm_status read_all(const reader *r, const ebm_family_traits *family, ebm
     EBM_TRY(read_floats(r, family, config));
     EBM_TRY(read_pooling(r, family, config));
     EBM_TRY(read_ids(r, family, config));
+    if (family->config) EBM_TRY(family->config->read(r, config));
     EBM_TRY(ebm_config_check(config, r->path));
     if (!family->encoder) return ebm_ok();
-    EBM_TRY(absent(r, "id2label") ? read_numbered_labels(r, config) : read_named_labels(r, config));
+    EBM_TRY(ebm_config_absent(r, "id2label") ? read_numbered_labels(r, config) : read_named_labels(r, config));
     if (config->label_count > 1) return ebm_ok();
     return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: expected two labels or more, found 1: a regression model", r->path);
 }

@@ -84,6 +84,7 @@ static int set_settings(json_t *object, const ebm_config *config, const ebm_fami
     failed |= set_id(object, "bos_token_id", config->bos_id);
     failed |= set_id(object, "eos_token_id", config->eos_id);
     if (keys->pooling) failed |= set_text(object, keys->pooling, config->pooling == EBM_POOLING_MEAN ? "mean" : "cls");
+    if (family->config) failed |= family->config->write(object, config);
     if (json_is_string(json_object_get(object, keys->activation))) return failed;
     return failed | set_text(object, keys->activation, family->activations[0]);
 }

@@ -44,7 +44,8 @@ ebm_arena *ebm_encoder_arena(ebm_encoder *e) { return e->arena; }
 ebm_status ebm_encoder_allocate(ebm_encoder *e)
 {
     if (e->limits.training) EBM_TRY(ebm_gemm_prepare(e->device));
-    return ebm_arena_allocate(e->arena);
+    EBM_TRY(ebm_arena_allocate(e->arena));
+    return e->form->fill ? e->form->fill(e) : ebm_ok();
 }
 
 ebm_slice ebm_encoder_output(const ebm_encoder *e) { return *e->output; }

@@ -2,7 +2,7 @@
 // begins with an ebm_encoder:
 //
 //     typedef struct { ebm_encoder base; ... } my_encoder;
-//     const ebm_encoder_form ebm_encoder_mine = {sizeof(my_encoder), create, release, forward, backward};
+//     const ebm_encoder_form ebm_encoder_mine = {.size = sizeof(my_encoder), .create = create, ...};
 #ifndef EBM_ENCODER_FORM_H
 #define EBM_ENCODER_FORM_H
 
@@ -25,13 +25,15 @@ struct ebm_encoder_form {
     size_t size; // of the form's struct; it comes zeroed, the fields above up to the arena filled in
     // Names all parameters and plans all activations. On an error release is called.
     ebm_status (*create)(ebm_encoder *encoder, ebm_parameters *parameters);
-    void (*release)(ebm_encoder *encoder); // frees what create allocated on the host
+    ebm_status (*fill)(ebm_encoder *encoder); // writes constants into the allocated arena; NULL: there are none
+    void (*release)(ebm_encoder *encoder);    // frees what create allocated on the host
     // The batch is known to fit; backward only comes to encoders planned for training.
     ebm_status (*forward)(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
     ebm_status (*backward)(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
 };
 
-extern const ebm_encoder_form ebm_encoder_post_norm; // BERT and all who share its arithmetic
+extern const ebm_encoder_form ebm_encoder_post_norm;  // BERT and all who share its arithmetic
+extern const ebm_encoder_form ebm_encoder_modernbert; // pre-norm, rotary positions, GeGLU, local attention
 
 // For the forms: the dropout of a place (off unless the run trains), and the site of a layer's place 0, 1, 2.
 ebm_dropout ebm_encoder_dropout(const ebm_batch *batch, const ebm_run *run, float probability, uint32_t site);

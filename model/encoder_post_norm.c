@@ -132,5 +132,10 @@ static ebm_status backward(ebm_encoder *encoder, const ebm_batch *batch, const e
     return embed_backward(e, batch, run);
 }
 
-const ebm_encoder_form ebm_encoder_post_norm = {sizeof(ebm_post_norm), ebm_post_norm_create, ebm_post_norm_release,
-                                                forward, backward};
+const ebm_encoder_form ebm_encoder_post_norm = {
+    .size = sizeof(ebm_post_norm),
+    .create = ebm_post_norm_create,
+    .release = ebm_post_norm_release,
+    .forward = forward,
+    .backward = backward,
+};

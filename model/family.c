@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config_internal.h"
 #include "encoder_form.h"
 #include "family_traits.h"
 
@@ -27,7 +28,7 @@ static const char *const GELU_TANH[] = {"gelu_new", "gelu_pytorch_tanh", NULL};
 
 #define ROBERTA_DEFAULTS                                                                                               \
     {                                                                                                                  \
-        .types = 2, .epsilon = 1e-12F, .classifier_dropout = -1, .pad = 1, .bos = 0, .eos = 2                          \
+        .types = 2, .epsilon = 1e-12F, .dropout = 0.1F, .classifier_dropout = -1, .pad = 1, .bos = 0, .eos = 2         \
     }
 #define ROBERTA_HEAD                                                                                                   \
     {                                                                                                                  \
@@ -43,7 +44,13 @@ static const ebm_family_traits FAMILIES[EBM_FAMILIES] = {
             .encoder = &ebm_encoder_post_norm,
             .activations = GELU_ERF,
             .keys = {BERT_KEYS},
-            .defaults = {.types = 2, .epsilon = 1e-12F, .classifier_dropout = -1, .pad = 0, .bos = -1, .eos = -1},
+            .defaults = {.types = 2,
+                         .epsilon = 1e-12F,
+                         .dropout = 0.1F,
+                         .classifier_dropout = -1,
+                         .pad = 0,
+                         .bos = -1,
+                         .eos = -1},
             .names = {.prefix = "bert.", BERT_NAMES},
             .head = {.dense = "bert.pooler.dense", .linear = "classifier", .activation = EBM_ACTIVATION_TANH},
         },
@@ -86,7 +93,8 @@ static const ebm_family_traits FAMILIES[EBM_FAMILIES] = {
                      .hidden_dropout = "dropout",
                      .attention_dropout = "attention_dropout",
                      .classifier_dropout = "seq_classif_dropout"},
-            .defaults = {.epsilon = 1e-12F, .classifier_dropout = 0.2F, .pad = 0, .bos = -1, .eos = -1},
+            .defaults =
+                {.epsilon = 1e-12F, .dropout = 0.1F, .classifier_dropout = 0.2F, .pad = 0, .bos = -1, .eos = -1},
             .names = {.prefix = "distilbert.",
                       BERT_EMBEDDINGS,
                       .layer = "transformer.layer",
@@ -111,6 +119,7 @@ static const ebm_family_traits FAMILIES[EBM_FAMILIES] = {
             .defaults = {.types = 2,
                          .embedding = 128,
                          .epsilon = 1e-12F,
+                         .dropout = 0.1F,
                          .classifier_dropout = -1,
                          .pad = 0,
                          .bos = -1,
@@ -120,6 +129,40 @@ static const ebm_family_traits FAMILIES[EBM_FAMILIES] = {
                      .linear = "classifier.out_proj",
                      .activation = EBM_ACTIVATION_GELU,
                      .dropout_first = true},
+        },
+    [EBM_FAMILY_MODERNBERT] =
+        {
+            .type = "modernbert",
+            .architecture = "ModernBertForSequenceClassification",
+            .encoder = &ebm_encoder_modernbert,
+            .activations = GELU_ERF,
+            .config = &ebm_config_modernbert,
+            .keys = {.hidden = "hidden_size",
+                     .layers = "num_hidden_layers",
+                     .heads = "num_attention_heads",
+                     .intermediate = "intermediate_size",
+                     .positions = "max_position_embeddings",
+                     .epsilon = "norm_eps",
+                     .activation = "hidden_activation",
+                     .pooling = "classifier_pooling",
+                     .hidden_dropout = "mlp_dropout",
+                     .attention_dropout = "attention_dropout",
+                     .embedding_dropout = "embedding_dropout",
+                     .classifier_dropout = "classifier_dropout"},
+            .defaults = {.epsilon = 1e-5F, .pad = 50283, .bos = 50281, .eos = 50282},
+            .names = {.prefix = "model.",
+                      .word = "embeddings.tok_embeddings",
+                      .norm = "embeddings.norm",
+                      .layer = "layers",
+                      .qkv = "attn.Wqkv",
+                      .out = "attn.Wo",
+                      .norm1 = "attn_norm",
+                      .up = "mlp.Wi",
+                      .down = "mlp.Wo",
+                      .norm2 = "mlp_norm",
+                      .final_norm = "final_norm"},
+            .head =
+                {.dense = "head.dense", .norm = "head.norm", .linear = "classifier", .activation = EBM_ACTIVATION_GELU},
         },
     [EBM_FAMILY_GPT2] =
         {
@@ -136,7 +179,7 @@ static const ebm_family_traits FAMILIES[EBM_FAMILIES] = {
                      .hidden_dropout = "resid_pdrop",
                      .attention_dropout = "attn_pdrop",
                      .embedding_dropout = "embd_pdrop"},
-            .defaults = {.epsilon = 1e-5F, .classifier_dropout = -1, .pad = -1, .bos = -1, .eos = -1},
+            .defaults = {.epsilon = 1e-5F, .dropout = 0.1F, .classifier_dropout = -1, .pad = -1, .bos = -1, .eos = -1},
             .names = {.prefix = "transformer.", .word = "wte", .position = "wpe"},
         },
 };

@@ -9,6 +9,7 @@
 #include "head.h"
 
 typedef struct ebm_encoder_form ebm_encoder_form;
+typedef struct ebm_config_form ebm_config_form;
 
 // Names of keys in config.json. NULL: the family has no such key, its default stands.
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
     size_t types;             // rows of the type table
     size_t embedding;         // width of the embeddings; 0: the hidden size
     float epsilon;            // of LayerNorm
+    float dropout;            // hidden, attention and embedding dropout
     float classifier_dropout; // below 0: the hidden dropout
     int32_t pad, bos, eos;    // -1: none
 } ebm_family_defaults;
@@ -32,13 +34,15 @@ typedef struct {
     const char *prefix;                                  // with its point: "bert."
     const char *word, *position, *type, *norm, *project; // embeddings; project: from their width to the hidden size
     const char *layer;                                   // layer l: "<prefix><layer>.<l>." and one of the following
-    const char *query, *key, *value, *out, *norm1, *up, *down, *norm2;
+    const char *query, *key, *value, *qkv, *out, *norm1, *up, *down, *norm2; // qkv: the three in one tensor
+    const char *final_norm;                                                  // after all layers
 } ebm_family_names;
 
 typedef struct {
     const char *type, *architecture; // model_type and architectures in config.json
     const ebm_encoder_form *encoder; // its arithmetic; NULL: not an encoder
     const char *const *activations;  // accepted in config.json, NULL-terminated; the first is written when absent
+    const ebm_config_form *config;   // keys of config.json that only this family has; NULL: none
     ebm_family_keys keys;
     ebm_family_defaults defaults;
     ebm_family_names names;

@@ -53,8 +53,8 @@ ebm_status ebm_head_create(ebm_device *device, const ebm_head_settings *settings
     h->device = device;
     h->set = *settings;
     h->limits = *limits;
-    h->dense = ebm_linear_create(p, C, C, !form->unbiased, &form->dense, 1);
-    if (form->norm) h->norm = ebm_norm_create(p, C, settings->norm_epsilon, !form->unbiased, form->norm);
+    h->dense = ebm_linear_create(p, C, C, !settings->unbiased, &form->dense, 1);
+    if (form->norm) h->norm = ebm_norm_create(p, C, settings->norm_epsilon, !settings->unshifted, form->norm);
     h->linear = ebm_linear_create(p, settings->outputs, C, true, &form->linear, 1);
     plan(h, arena);
     return ebm_ok();

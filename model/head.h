@@ -19,17 +19,16 @@ typedef enum { EBM_ACTIVATION_TANH, EBM_ACTIVATION_RELU, EBM_ACTIVATION_GELU } e
 
 // What differs from head to head.
 typedef struct {
-    const char *dense, *norm,
-        *linear; // names in the checkpoint without ".weight" and ".bias", borrowed; norm may be NULL
+    const char *dense, *norm, *linear; // in the checkpoint, without ".weight" and ".bias"; borrowed; norm may be NULL
     ebm_activation activation;
     bool dropout_first; // before the dense layer too
-    bool unbiased;      // neither the dense layer nor the norm has a bias; the linear layer always has
 } ebm_head_form;
 
 typedef struct {
     size_t channels, outputs;
     ebm_head_form form;
-    float norm_epsilon; // where the form has a norm
+    bool unbiased, unshifted; // the dense layer has no bias, the norm no shift; the linear layer always has a bias
+    float norm_epsilon;       // where the form has a norm
     float dropout;
     uint32_t site; // EBM_SITE_DROPOUT_HEAD or _ENERGY; the second dropout draws from site + 1
 } ebm_head_settings;

@@ -117,7 +117,10 @@ static void check_load(const char *family, const char *folder, bool scalar, cons
 
 static bool is_not_head(const char *name)
 {
-    return strncmp(name, "classifier.", 11) != 0 && strncmp(name, "pre_classifier.", 15) != 0;
+    static const char *const HEADS[] = {"classifier.", "pre_classifier.", "head."};
+    for (size_t i = 0; i < sizeof HEADS / sizeof *HEADS; i++)
+        if (strncmp(name, HEADS[i], strlen(HEADS[i])) == 0) return false;
+    return true;
 }
 static bool is_encoder(const char *name) { return is_not_head(name) && !strstr(name, "pooler"); }
 
@@ -141,6 +144,7 @@ static const struct {
      "electra.",
      {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias",
       NULL}},
+    {"modernbert", "model.", {"head.dense.weight", "head.norm.weight", "classifier.weight", "classifier.bias", NULL}},
 };
 
 static void test_bases(void **state)
@@ -175,6 +179,7 @@ static void test_other_heads(void **state)
         {"lm_head.bias", "lm_head.dense.weight", NULL},
         {"vocab_projector.bias", "vocab_transform.weight", NULL},
         {"discriminator_predictions.dense.weight", "discriminator_predictions.dense_prediction.bias", NULL},
+        {"decoder.bias", NULL},
     };
     for (size_t i = 0; i < sizeof BASES / sizeof *BASES; i++) {
         extra_names = ignored[i];

@@ -1,9 +1,5 @@
 // config.json of the families: read, checked key by key, written back with everything it held.
-#include <jansson.h>
-
-#include "check.h"
-#include "config.h"
-#include "folder.h"
+#include "config_files.h"
 
 static const char BERT[] = "{\"_name_or_path\": \"somewhere\", \"architectures\": [\"BertModel\"],"
                            "\"attention_probs_dropout_prob\": 0.125, \"hidden_act\": \"gelu\","
@@ -38,53 +34,6 @@ static const char XLM_ROBERTA[] =
     "{\"model_type\": \"xlm-roberta\", \"hidden_size\": 768, \"intermediate_size\": 3072,"
     "\"layer_norm_eps\": 1e-05, \"max_position_embeddings\": 514, \"num_attention_heads\": 12,"
     "\"num_hidden_layers\": 12, \"type_vocab_size\": 1, \"vocab_size\": 250002}";
-
-// Writes base with the keys of patch put over it; a value "delete" takes the key away.
-static void put_config(const char *folder, const char *base, const char *patch)
-{
-    json_t *object = json_loads(base, 0, NULL), *changes = json_loads(patch, 0, NULL), *value;
-    if (!object || !changes) fail_msg("bad test data: %s", patch);
-    const char *key;
-    json_object_foreach(changes, key, value)
-    {
-        if (json_is_string(value) && !strcmp(json_string_value(value), "delete"))
-            json_object_del(object, key);
-        else
-            json_object_set(object, key, value);
-    }
-    char *path = in_folder(folder, "config.json"), *text = json_dumps(object, 0);
-    put_file(path, text, strlen(text));
-    free(path);
-    free(text);
-    json_decref(object);
-    json_decref(changes);
-}
-
-static ebm_config *load(const char *folder, const char *base, const char *patch)
-{
-    put_config(folder, base, patch);
-    ebm_config *config = NULL;
-    assert_ok(ebm_config_load(folder, &config));
-    return config;
-}
-
-static json_t *saved(const ebm_config *config, const char *folder)
-{
-    assert_ok(ebm_config_save(config, folder));
-    char *path = in_folder(folder, "config.json");
-    json_t *object = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
-    assert_non_null(object);
-    free(path);
-    return object;
-}
-
-static void assert_key(const json_t *object, const char *key, const char *expected)
-{
-    char *text = json_dumps(json_object_get(object, key), JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
-    if (!text || strcmp(text, expected) != 0)
-        fail_msg("%s: expected %s, found %s", key, expected, text ? text : "nothing");
-    free(text);
-}
 
 static void test_bert(void **state)
 {
@@ -346,8 +295,8 @@ static const struct {
 } REFUSED[] = {
     {BERT, "{\"model_type\": \"delete\"}", EBM_ERROR_INPUT,
      "model_type: expected one of the supported \"bert\", \"roberta\", \"gpt2\", \"distilbert\", \"electra\", "
-     "\"xlm-roberta\", found no such key"},
-    {BERT, "{\"model_type\": \"distil\\nbert\"}", EBM_ERROR_UNSUPPORTED, "\"xlm-roberta\", found \"distil\\nbert\""},
+     "\"xlm-roberta\", \"modernbert\", found no such key"},
+    {BERT, "{\"model_type\": \"distil\\nbert\"}", EBM_ERROR_UNSUPPORTED, "\"modernbert\", found \"distil\\nbert\""},
     {BERT, "{\"model_type\": 3}", EBM_ERROR_INPUT, "found 3"},
     {BERT, "{\"hidden_size\": \"delete\"}", EBM_ERROR_INPUT,
      "hidden_size: expected a number from 1 on, found no such key"},

@@ -90,6 +90,7 @@ static void check_family(const char *folder, const char *family)
 static void test_distilbert(void **state) { check_family(*state, "distilbert"); }
 static void test_electra(void **state) { check_family(*state, "electra"); }
 static void test_xlm_roberta(void **state) { check_family(*state, "xlm-roberta"); }
+static void test_modernbert(void **state) { check_family(*state, "modernbert"); }
 
 // A pretrained ELECTRA: no head of ours, one of its own.
 static void test_names_of_tensors(void **state)
@@ -153,13 +154,15 @@ static void check_noise(const char *folder, const char *family, int width)
 
 static void test_noise_of_electra(void **state) { check_noise(*state, "electra", 16); }
 static void test_noise_of_distilbert(void **state) { check_noise(*state, "distilbert", 32); }
+static void test_noise_of_modernbert(void **state) { check_noise(*state, "modernbert", 32); }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        in_own_folder(test_distilbert),       in_own_folder(test_electra),
-        in_own_folder(test_xlm_roberta),      in_own_folder(test_names_of_tensors),
-        in_own_folder(test_noise_of_electra), in_own_folder(test_noise_of_distilbert),
+        in_own_folder(test_distilbert),          in_own_folder(test_electra),
+        in_own_folder(test_xlm_roberta),         in_own_folder(test_modernbert),
+        in_own_folder(test_names_of_tensors),    in_own_folder(test_noise_of_electra),
+        in_own_folder(test_noise_of_distilbert), in_own_folder(test_noise_of_modernbert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,12 +46,14 @@ static void avoid_kinks(bench *b)
     assert_ok(ebm_slice_write(device, bias->tensor->weight, bias->first, CHANNELS, values));
 }
 
-static void open_bench(bench *b, const ebm_head_form *form)
+static void open_bench(bench *b, const ebm_head_form *form, bool bare)
 {
     const ebm_limits limits = {ROWS, ROWS, true};
     const ebm_head_settings settings = {.channels = CHANNELS,
                                         .outputs = OUTPUTS,
                                         .form = *form,
+                                        .unbiased = bare,
+                                        .unshifted = bare,
                                         .norm_epsilon = 1e-5f,
                                         .dropout = 0.1f,
                                         .site = EBM_SITE_DROPOUT_HEAD};
@@ -117,10 +119,10 @@ static void check_input(bench *b)
     free(gradient);
 }
 
-static void check_form(const ebm_head_form *form, size_t parameters)
+static void check_form(const ebm_head_form *form, bool bare, size_t parameters)
 {
     bench b;
-    open_bench(&b, form);
+    open_bench(&b, form, bare);
     assert_int_equal(ebm_parameters_count(b.parameters), parameters);
     check_input(&b);
     assert_int_equal(assert_slopes(b.parameters, loss_of, &b), parameters);
@@ -129,26 +131,25 @@ static void check_form(const ebm_head_form *form, size_t parameters)
 
 static void test_bert(void **state)
 {
-    check_form(&(ebm_head_form){.dense = "d", .linear = "l", .activation = EBM_ACTIVATION_TANH}, 4);
+    check_form(&(ebm_head_form){.dense = "d", .linear = "l", .activation = EBM_ACTIVATION_TANH}, false, 4);
 }
 
 static void test_distilbert(void **state)
 {
-    check_form(&(ebm_head_form){.dense = "d", .linear = "l", .activation = EBM_ACTIVATION_RELU}, 4);
+    check_form(&(ebm_head_form){.dense = "d", .linear = "l", .activation = EBM_ACTIVATION_RELU}, false, 4);
 }
 
 static void test_electra(void **state)
 {
     check_form(&(ebm_head_form){.dense = "d", .linear = "l", .activation = EBM_ACTIVATION_GELU, .dropout_first = true},
-               4);
+               false, 4);
 }
 
 static void test_modernbert(void **state)
 {
-    check_form(
-        &(ebm_head_form){.dense = "d", .norm = "n", .linear = "l", .activation = EBM_ACTIVATION_GELU, .unbiased = true},
-        4);
-    check_form(&(ebm_head_form){.dense = "d", .norm = "n", .linear = "l", .activation = EBM_ACTIVATION_GELU}, 6);
+    const ebm_head_form form = {.dense = "d", .norm = "n", .linear = "l", .activation = EBM_ACTIVATION_GELU};
+    check_form(&form, true, 4);
+    check_form(&form, false, 6);
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 #include "tiny_classifier.h"
 
-const char *const TINY_FAMILIES[] = {"bert", "roberta", "xlm-roberta", "distilbert", "electra", "electra-wide"};
+const char *const TINY_FAMILIES[] = {"bert",    "roberta",      "xlm-roberta", "distilbert",
+                                     "electra", "electra-wide", "modernbert",  "modernbert-biased"};
 const size_t TINY_FAMILY_COUNT = sizeof TINY_FAMILIES / sizeof *TINY_FAMILIES;
 
 static void load_rows(tiny *t)

@@ -10,7 +10,8 @@
 enum { TINY_LABELLED = 3, TINY_ROWS = 30, TINY_TOKENS = 246 };
 enum { TRAIN_STEPS = 10 };
 
-// The folders of fixtures/models: every family, and ELECTRA with and without a projection of its embeddings.
+// The folders of fixtures/models: every family, ELECTRA with and without a projection of its embeddings, ModernBERT
+// without and with biases, with cls and mean pooling.
 extern const char *const TINY_FAMILIES[];
 extern const size_t TINY_FAMILY_COUNT;
 
