@@ -16,8 +16,8 @@ typedef struct {
     bool profile, json;
 } step_options;
 
-static const char *const SIZES[] = {"roberta-base", "minilm-l6", NULL};
-enum { ROBERTA_BASE, MINILM_L6 };
+static const char *const SIZES[] = {"roberta-base", "minilm-l6", "modernbert-base", NULL};
+enum { ROBERTA_BASE, MINILM_L6, MODERNBERT_BASE };
 static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
 static const char *const ENERGIES[] = {"scalar", "hidden", "sharp-hidden", NULL};
 static const char *const NCE_DATA[] = {"separate", "shared", NULL};
@@ -67,6 +67,11 @@ static ebm_status open_config(const step_options *o, ebm_config **config)
         return ebm_fail(EBM_ERROR_INPUT, "expected --model_name_or_path or --random, one of them");
     if (o->model) return ebm_config_load(o->model, config);
     if (o->random == ROBERTA_BASE) return ebm_config_default_roberta(12, 768, 50265, 514, config);
+    if (o->random == MODERNBERT_BASE) {
+        EBM_TRY(ebm_config_default_modernbert(22, 768, 50368, 8192, config));
+        (*config)->intermediate = 1152;
+        return ebm_ok();
+    }
     EBM_TRY(ebm_config_default_bert(6, 384, 30522, 512, config));
     (*config)->heads = 12; // of 32, where the default is heads of 64
     return ebm_ok();
