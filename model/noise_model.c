@@ -190,7 +190,7 @@ static ebm_status copy_rows(ebm_noise_model *m, const ebm_safetensors *file, siz
     if (tensor->rank != 2 || tensor->shape[1] != C)
         return ebm_fail(EBM_ERROR_INPUT,
                         "%s: tensor %s: rows of %zu columns are needed to start the noise model's embedding",
-                        ebm_safetensors_path(file), tensor->name, C);
+                        tensor->path, tensor->name, C);
     float *row = malloc(C * sizeof *row);
     ebm_status status = row ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for an embedding");
     *matched = 0;

@@ -70,34 +70,33 @@ static bool has_shape(const ebm_parameter *parameter, const ebm_safetensors_tens
     return parameter->may_grow && tensor->rank == 2 && tensor->shape[0] < matrix[0] && tensor->shape[1] == matrix[1];
 }
 
-static ebm_status check_shape(const ebm_parameter *parameter, const ebm_safetensors *file,
-                              const ebm_safetensors_tensor *tensor)
+static ebm_status check_shape(const ebm_parameter *parameter, const ebm_safetensors_tensor *tensor)
 {
     if (has_shape(parameter, tensor)) return ebm_ok();
     const size_t matrix[2] = {parameter->rows, parameter->columns};
     char expected[64], found[200];
     describe_shape(parameter->rows ? 2 : 1, parameter->rows ? matrix : matrix + 1, expected, sizeof expected);
     describe_shape(tensor->rank, tensor->shape, found, sizeof found);
-    return ebm_fail(EBM_ERROR_INPUT, "%s: tensor %s: expected shape %s, found %s", ebm_safetensors_path(file),
-                    tensor->name, expected, found);
+    return ebm_fail(EBM_ERROR_INPUT, "%s: tensor %s: expected shape %s, found %s", tensor->path, tensor->name, expected,
+                    found);
 }
 
-// F32 goes from the mapping straight to the device; everything else through the staging memory.
+// Piece by piece, so that what is checked is still in the cache when it is copied, and so that the pages of a large
+// file do not pile up beside the device's memory. F32 goes from the mapping straight to the device, everything else
+// through the staging memory.
 static ebm_status upload(ebm_parameters *parameters, const ebm_parameter *parameter, ebm_part part,
                          const ebm_safetensors *file, size_t index, float *staging)
 {
     const size_t count = ebm_safetensors_view(file, index)->count;
     const ebm_slice slice = ebm_tensor_part(parameter->tensor, part);
-    EBM_TRY(check_shape(parameter, file, ebm_safetensors_view(file, index)));
+    EBM_TRY(check_shape(parameter, ebm_safetensors_view(file, index)));
     const float *view = ebm_safetensors_floats_view(file, index);
-    if (view) {
-        EBM_TRY(ebm_safetensors_check_finite(file, index));
-        return ebm_slice_write(parameters->device, slice, parameter->first, count, view);
-    }
     for (size_t done = 0; done < count;) {
         const size_t now = count - done < EBM_STAGING ? count - done : EBM_STAGING;
-        EBM_TRY(ebm_safetensors_floats_part(file, index, done, now, true, staging));
-        EBM_TRY(ebm_slice_write(parameters->device, slice, parameter->first + done, now, staging));
+        EBM_TRY(view ? ebm_safetensors_check_finite_part(file, index, done, now)
+                     : ebm_safetensors_floats_part(file, index, done, now, true, staging));
+        EBM_TRY(ebm_slice_write(parameters->device, slice, parameter->first + done, now, view ? view + done : staging));
+        ebm_safetensors_forget(file, index, done, now);
         done += now;
     }
     return ebm_ok();

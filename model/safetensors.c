@@ -1,164 +1,88 @@
+// The table of tensors of one file, or of the several files of one model.
 #include "safetensors.h"
 
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
+#include "safetensors_internal.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors data is little-endian and read in place");
 
+typedef struct {
+    char *path;
+    ebm_mapping mapping; // {NULL, 0} when the bytes are the caller's
+    json_t *header;      // owns the names
+} piece;
+
 struct ebm_safetensors {
     char *path;
-    ebm_mapping mapping;
-    const unsigned char *data;
-    size_t data_size;
-    json_t *header; // owns the names
+    piece *pieces;
+    size_t piece_count;
+    ebm_safetensors_tensor *tensors; // piece by piece, each in the order of its data
     size_t count;
-    ebm_safetensors_tensor *tensors; // in the order of the data
-    size_t *by_name;                 // indices into tensors
+    size_t *by_name; // indices into tensors
 };
 
-enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000 }; // as the format's own library has it
-
-static const struct {
-    const char *name;
-    size_t size;
-    ebm_dtype dtype;
-} DTYPES[] = {
-    {"F32", 4, EBM_DTYPE_F32},       {"F16", 2, EBM_DTYPE_F16},       {"BF16", 2, EBM_DTYPE_BF16},
-    {"I64", 8, EBM_DTYPE_I64},       {"F64", 8, EBM_DTYPE_OTHER},     {"I32", 4, EBM_DTYPE_OTHER},
-    {"I16", 2, EBM_DTYPE_OTHER},     {"I8", 1, EBM_DTYPE_OTHER},      {"U64", 8, EBM_DTYPE_OTHER},
-    {"U32", 4, EBM_DTYPE_OTHER},     {"U16", 2, EBM_DTYPE_OTHER},     {"U8", 1, EBM_DTYPE_OTHER},
-    {"BOOL", 1, EBM_DTYPE_OTHER},    {"F8_E4M3", 1, EBM_DTYPE_OTHER}, {"F8_E5M2", 1, EBM_DTYPE_OTHER},
-    {"F8_E8M0", 1, EBM_DTYPE_OTHER}, {"C64", 8, EBM_DTYPE_OTHER},
-};
-
-#define BAD(...) ebm_fail(EBM_ERROR_INPUT, __VA_ARGS__)
-
-static ebm_status parse_dtype(const json_t *entry, ebm_safetensors_tensor *tensor, size_t *size)
+static ebm_status out_of_memory(const char *path)
 {
-    const char *name = json_string_value(json_object_get(entry, "dtype"));
-    if (!name) return BAD("\"dtype\" is missing or not a string");
-    for (size_t i = 0; i < sizeof DTYPES / sizeof *DTYPES; i++) {
-        if (strcmp(name, DTYPES[i].name) != 0) continue;
-        tensor->dtype = DTYPES[i].dtype;
-        tensor->dtype_name = DTYPES[i].name;
-        *size = DTYPES[i].size;
+    return ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", path ? path : "safetensors");
+}
+
+ebm_status ebm_safetensors_start(const char *path, size_t files, ebm_safetensors **file)
+{
+    *file = NULL;
+    ebm_safetensors *started = calloc(1, sizeof *started);
+    if (!started || !path) {
+        free(started);
+        return out_of_memory(path);
+    }
+    started->path = strdup(path);
+    started->pieces = calloc(files, sizeof *started->pieces);
+    if (started->path && started->pieces) {
+        *file = started;
         return ebm_ok();
     }
-    return BAD("unknown dtype \"%.32s\"", name);
+    ebm_safetensors_free(started);
+    return out_of_memory(path);
 }
 
-static ebm_status parse_shape(const json_t *entry, ebm_safetensors_tensor *tensor)
+static ebm_status append_tensors(ebm_safetensors *file, const ebm_safetensors_header *header)
 {
-    const json_t *shape = json_object_get(entry, "shape");
-    if (!json_is_array(shape)) return BAD("\"shape\" is missing or not a list");
-    tensor->rank = json_array_size(shape);
-    if (tensor->rank > EBM_SAFETENSORS_RANK)
-        return BAD("expected at most %d dimensions, found %zu", EBM_SAFETENSORS_RANK, tensor->rank);
-    tensor->count = 1;
-    for (size_t i = 0; i < tensor->rank; i++) {
-        const json_t *extent = json_array_get(shape, i);
-        if (!json_is_integer(extent) || json_integer_value(extent) < 0)
-            return BAD("dimension %zu of its shape is not a number from 0 on", i);
-        tensor->shape[i] = (size_t)json_integer_value(extent);
-        if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count))
-            return BAD("the product of its shape overflows");
-    }
+    ebm_safetensors_tensor *more = realloc(file->tensors, (file->count + header->count + 1) * sizeof *more);
+    if (!more) return out_of_memory(file->path);
+    if (header->count > 0) memcpy(more + file->count, header->tensors, header->count * sizeof *more);
+    file->tensors = more;
+    file->count += header->count;
     return ebm_ok();
 }
 
-static ebm_status parse_offsets(const ebm_safetensors *file, const json_t *entry, size_t size,
-                                ebm_safetensors_tensor *tensor)
+static ebm_status add(ebm_safetensors *file, const unsigned char *bytes, size_t size)
 {
-    const json_t *offsets = json_object_get(entry, "data_offsets");
-    const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
-    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last))
-        return BAD("\"data_offsets\" is missing or not a pair of numbers");
-    const json_int_t begin = json_integer_value(first), end = json_integer_value(last);
-    if (begin < 0 || end < begin)
-        return BAD("its offsets %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT " are no range", begin, end);
-    if ((uint64_t)end > file->data_size)
-        return BAD("its data goes to byte %" JSON_INTEGER_FORMAT ", the file has %zu bytes of data (truncated?)", end,
-                   file->data_size);
-    tensor->bytes = file->data + begin;
-    tensor->byte_count = (size_t)(end - begin);
-    size_t needed;
-    if (__builtin_mul_overflow(tensor->count, size, &needed)) return BAD("the product of its shape overflows");
-    if (needed != tensor->byte_count)
-        return BAD("its shape and dtype %s need %zu bytes, its offsets give %zu", tensor->dtype_name, needed,
-                   tensor->byte_count);
+    piece *last = &file->pieces[file->piece_count - 1];
+    ebm_safetensors_header header;
+    EBM_TRY(ebm_safetensors_header_read(last->path, bytes, size, &header));
+    const ebm_status status = append_tensors(file, &header);
+    if (status.code == EBM_OK) last->header = json_incref(header.json);
+    ebm_safetensors_header_free(&header);
+    return status;
+}
+
+static ebm_status next_piece(ebm_safetensors *file, const char *path, piece **next)
+{
+    *next = &file->pieces[file->piece_count];
+    (*next)->path = strdup(path);
+    if (!(*next)->path) return out_of_memory(path);
+    file->piece_count++;
     return ebm_ok();
 }
 
-static bool has_control_character(const char *text)
+ebm_status ebm_safetensors_add_file(ebm_safetensors *file, const char *path)
 {
-    while (*text && (unsigned char)*text >= 0x20 && *text != 0x7F) text++;
-    return *text != 0;
-}
-
-static ebm_status parse_tensor(const ebm_safetensors *file, const char *name, const json_t *entry,
-                               ebm_safetensors_tensor *tensor)
-{
-    tensor->name = name;
-    if (!json_is_object(entry)) return BAD("expected an object with dtype, shape and data_offsets");
-    size_t size = 0;
-    EBM_TRY(parse_dtype(entry, tensor, &size));
-    EBM_TRY(parse_shape(entry, tensor));
-    return parse_offsets(file, entry, size, tensor);
-}
-
-static ebm_status check_metadata(const json_t *metadata)
-{
-    if (!json_is_object(metadata)) return BAD("\"__metadata__\" of the header is not an object");
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)metadata, key, value) if (!json_is_string(value)) return BAD(
-        "a value of \"__metadata__\" in the header is not a string");
-    return ebm_ok();
-}
-
-static ebm_status parse_tensors(ebm_safetensors *file)
-{
-    const char *name;
-    json_t *entry;
-    json_object_foreach(file->header, name, entry)
-    {
-        if (!strcmp(name, "__metadata__")) {
-            EBM_TRY(check_metadata(entry));
-            continue;
-        }
-        // Names go into one-line messages and into logs.
-        if (has_control_character(name)) return BAD("a tensor's name holds a control character");
-        EBM_TRY(ebm_in(parse_tensor(file, name, entry, &file->tensors[file->count]), "tensor %s", name));
-        file->count++;
-    }
-    return ebm_ok();
-}
-
-static int compare_places(const void *left, const void *right)
-{
-    const ebm_safetensors_tensor *a = left, *b = right;
-    const uintptr_t at_a = (uintptr_t)a->bytes, at_b = (uintptr_t)b->bytes;
-    if (at_a != at_b) return at_a < at_b ? -1 : 1;
-    return (a->byte_count > b->byte_count) - (a->byte_count < b->byte_count);
-}
-
-// Sorted by place, the tensors must tile the data: nothing twice, nothing left over to hide in.
-static ebm_status check_tiling(const ebm_safetensors *file)
-{
-    size_t end = 0;
-    for (size_t i = 0; i < file->count; i++) {
-        const ebm_safetensors_tensor *tensor = &file->tensors[i];
-        const size_t begin = (size_t)((const unsigned char *)tensor->bytes - file->data);
-        if (begin < end) return BAD("tensor %s overlaps tensor %s", tensor->name, tensor[-1].name);
-        if (begin > end) return BAD("tensor %s: a hole of %zu bytes lies before its data", tensor->name, begin - end);
-        end = begin + tensor->byte_count;
-    }
-    if (end < file->data_size) return BAD("%zu bytes at the end belong to no tensor", file->data_size - end);
-    return ebm_ok();
+    piece *next = NULL;
+    EBM_TRY(next_piece(file, path, &next));
+    EBM_TRY(ebm_file_map(path, &next->mapping));
+    return add(file, next->mapping.bytes, next->mapping.size);
 }
 
 static int compare_names(const void *left, const void *right, void *tensors)
@@ -167,114 +91,59 @@ static int compare_names(const void *left, const void *right, void *tensors)
     return strcmp(table[*(const size_t *)left].name, table[*(const size_t *)right].name);
 }
 
-static ebm_status parse_json(ebm_safetensors *file, const char *text, size_t size)
+ebm_status ebm_safetensors_finish(ebm_safetensors *file)
 {
-    json_error_t error;
-    file->header = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (file->header) return ebm_ok();
-    switch (json_error_code(&error)) {
-    case json_error_out_of_memory:
-        return ebm_fail(EBM_ERROR_MEMORY, "out of host memory");
-    case json_error_invalid_utf8:
-        return BAD("the header is not UTF-8 (at byte %d)", error.position);
-    case json_error_duplicate_key:
-        return BAD("a key stands twice in the header (%s)", error.text);
-    default:
-        return BAD("the header is not valid JSON (%s, at byte %d)", error.text, error.position);
-    }
-}
-
-static ebm_status parse_header(ebm_safetensors *file)
-{
-    static const char LFS[] = "version https://git-lfs";
-    const unsigned char *bytes = file->mapping.bytes;
-    const size_t size = file->mapping.size;
-    if (size >= sizeof LFS && !memcmp(bytes, LFS, sizeof LFS - 1))
-        return BAD("this is a Git LFS pointer, not the weights (git lfs pull fetches them)");
-    if (size < LENGTH_BYTES) return BAD("expected a header's length of 8 bytes, found a file of %zu bytes", size);
-    uint64_t length;
-    memcpy(&length, bytes, LENGTH_BYTES);
-    if (length > MAX_HEADER)
-        return BAD("expected a header of at most %d bytes, found a length of %" PRIu64 " (not safetensors?)",
-                   MAX_HEADER, length);
-    if (length > size - LENGTH_BYTES)
-        return BAD("the header should have %" PRIu64 " bytes, the file has %zu after its length (truncated?)", length,
-                   size - LENGTH_BYTES);
-    if (length == 0 || bytes[LENGTH_BYTES] != '{') return BAD("the header does not start with '{'");
-    EBM_TRY(parse_json(file, (const char *)bytes + LENGTH_BYTES, (size_t)length));
-    file->data = bytes + LENGTH_BYTES + length;
-    file->data_size = size - LENGTH_BYTES - (size_t)length;
-
-    const size_t entries = json_object_size(file->header);
-    file->tensors = calloc(entries + 1, sizeof *file->tensors);
-    file->by_name = calloc(entries + 1, sizeof *file->by_name);
-    if (!file->tensors || !file->by_name) return ebm_fail(EBM_ERROR_MEMORY, "out of host memory");
-    EBM_TRY(parse_tensors(file));
-    qsort(file->tensors, file->count, sizeof *file->tensors, compare_places);
-    EBM_TRY(check_tiling(file));
+    file->by_name = calloc(file->count + 1, sizeof *file->by_name);
+    if (!file->by_name) return out_of_memory(file->path);
     for (size_t i = 0; i < file->count; i++) file->by_name[i] = i;
-    qsort_r(file->by_name, file->count, sizeof *file->by_name, compare_names, file->tensors);
+    if (file->count > 0) qsort_r(file->by_name, file->count, sizeof *file->by_name, compare_names, file->tensors);
+    for (size_t i = 1; i < file->count; i++) {
+        const ebm_safetensors_tensor *one = &file->tensors[file->by_name[i - 1]];
+        const ebm_safetensors_tensor *other = &file->tensors[file->by_name[i]];
+        if (!strcmp(one->name, other->name))
+            return ebm_fail(EBM_ERROR_INPUT, "%s: tensor %s stands in two files, %s and %s", file->path, one->name,
+                            one->path, other->path);
+    }
     return ebm_ok();
 }
 
 ebm_status ebm_safetensors_open(const char *path, ebm_safetensors **file)
 {
-    ebm_safetensors *opened = calloc(1, sizeof *opened);
-    ebm_status status = ebm_ok();
-    if (opened && path) opened->path = strdup(path);
-    if (!opened || !opened->path) {
-        status = ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", path ? path : "safetensors");
-        goto end;
-    }
-    EBM_CHECK(ebm_file_map(path, &opened->mapping), end);
-    EBM_CHECK(ebm_in(parse_header(opened), "%s", path), end);
-    *file = opened;
-    opened = NULL;
-end:
-    ebm_safetensors_free(opened);
-    return status;
-}
-
-// The message is what a user can paste: torch's own reader and the official writer, every tensor as it is.
-static ebm_status refuse_other_forms(const char *directory, const char *path)
-{
-    char *pickled = ebm_path_join(directory, "pytorch_model.bin");
-    char *pieces = ebm_path_join(directory, "model.safetensors.index.json");
-    ebm_status status = ebm_ok();
-    if (!pickled || !pieces)
-        status = ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", directory);
-    else if (ebm_file_exists(pieces))
-        status = ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: the model is in several pieces; expected one model.safetensors",
-                          pieces);
-    else if (ebm_file_exists(pickled))
-        status = ebm_fail(EBM_ERROR_UNSUPPORTED,
-                          "%s: expected model.safetensors; convert by: cd %s && python3 -c \"import torch; from "
-                          "safetensors.torch import save_file; save_file({k: v.clone().contiguous() for k, v in "
-                          "torch.load('pytorch_model.bin', weights_only=True).items()}, 'model.safetensors', "
-                          "{'format': 'pt'})\"",
-                          pickled, directory);
+    ebm_safetensors *opened = NULL;
+    EBM_TRY(ebm_safetensors_start(path, 1, &opened));
+    ebm_status status = ebm_safetensors_add_file(opened, path);
+    if (status.code == EBM_OK) status = ebm_safetensors_finish(opened);
+    if (status.code == EBM_OK)
+        *file = opened;
     else
-        status = BAD("%s: no such file", path);
-    free(pickled);
-    free(pieces);
+        ebm_safetensors_free(opened);
     return status;
 }
 
-ebm_status ebm_safetensors_open_model(const char *directory, ebm_safetensors **file)
+ebm_status ebm_safetensors_parse(const void *bytes, size_t size, const char *name, ebm_safetensors **file)
 {
-    char *path = ebm_path_join(directory, "model.safetensors");
-    if (!path) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of host memory", directory);
-    const ebm_status status =
-        ebm_file_exists(path) ? ebm_safetensors_open(path, file) : refuse_other_forms(directory, path);
-    free(path);
+    ebm_safetensors *parsed = NULL;
+    piece *only = NULL;
+    EBM_TRY(ebm_safetensors_start(name, 1, &parsed));
+    ebm_status status = next_piece(parsed, name, &only);
+    if (status.code == EBM_OK) status = add(parsed, bytes, size);
+    if (status.code == EBM_OK) status = ebm_safetensors_finish(parsed);
+    if (status.code == EBM_OK)
+        *file = parsed;
+    else
+        ebm_safetensors_free(parsed);
     return status;
 }
 
 void ebm_safetensors_free(ebm_safetensors *file)
 {
     if (!file) return;
-    ebm_file_unmap(&file->mapping);
-    json_decref(file->header);
+    for (size_t i = 0; i < file->piece_count; i++) {
+        ebm_file_unmap(&file->pieces[i].mapping);
+        json_decref(file->pieces[i].header);
+        free(file->pieces[i].path);
+    }
+    free(file->pieces);
     free(file->tensors);
     free(file->by_name);
     free(file->path);
@@ -308,5 +177,16 @@ bool ebm_safetensors_find(const ebm_safetensors *file, const char *name, size_t 
 
 const char *ebm_safetensors_metadata(const ebm_safetensors *file, const char *key)
 {
-    return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+    const json_t *header = file->piece_count ? file->pieces[0].header : NULL;
+    return json_string_value(json_object_get(json_object_get(header, "__metadata__"), key));
+}
+
+void ebm_safetensors_forget_bytes(const ebm_safetensors *file, const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < file->piece_count; i++) {
+        const ebm_mapping *mapping = &file->pieces[i].mapping;
+        const uintptr_t at = (uintptr_t)bytes - (uintptr_t)mapping->bytes;
+        if (mapping->bytes && at <= mapping->size && size <= mapping->size - at)
+            ebm_file_forget(mapping, (size_t)at, size);
+    }
 }

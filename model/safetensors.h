@@ -27,6 +27,7 @@ typedef enum {
     EBM_DTYPE_F32,
     EBM_DTYPE_F16,
     EBM_DTYPE_BF16,
+    EBM_DTYPE_F64,
     EBM_DTYPE_I64,
     EBM_DTYPE_OTHER, // valid in the format, listed, not read here
 } ebm_dtype;
@@ -35,6 +36,7 @@ typedef enum {
 
 typedef struct {
     const char *name;       // as in the file, UTF-8
+    const char *path;       // of the file it is in
     const char *dtype_name; // "F32", "BOOL", ...
     ebm_dtype dtype;
     size_t rank, shape[EBM_SAFETENSORS_RANK]; // rank 0: a scalar, count 1
@@ -46,26 +48,35 @@ typedef struct {
 // Maps and checks the file. Every fault of its header is EBM_ERROR_INPUT with the file and, where there is one, the
 // tensor.
 ebm_status ebm_safetensors_open(const char *path, ebm_safetensors **file);
-// "<directory>/model.safetensors". A directory that has only pytorch_model.bin, or a model in several pieces, is
-// refused with what to do.
+// The same for a file that is in memory: `bytes` are borrowed and must stay, `name` is what messages call it.
+ebm_status ebm_safetensors_parse(const void *bytes, size_t size, const char *name, ebm_safetensors **file);
+// "<directory>/model.safetensors", or the files that "<directory>/model.safetensors.index.json" names, as one table.
+// The index may name files of its own directory only; each of its tensors must be in the file it says, none in two. A
+// directory that has only PyTorch's, TensorFlow's or Flax's form is EBM_ERROR_UNSUPPORTED with the command that
+// converts it.
 ebm_status ebm_safetensors_open_model(const char *directory, ebm_safetensors **file);
 void ebm_safetensors_free(ebm_safetensors *file); // NULL is accepted
 
-const char *ebm_safetensors_path(const ebm_safetensors *file); // borrowed
+const char *ebm_safetensors_path(const ebm_safetensors *file); // of the file, or of the index; borrowed
 size_t ebm_safetensors_count(const ebm_safetensors *file);
-// In the order of the data; borrowed from the file.
+// File by file, each in the order of its data; borrowed.
 const ebm_safetensors_tensor *ebm_safetensors_view(const ebm_safetensors *file, size_t index);
 bool ebm_safetensors_find(const ebm_safetensors *file, const char *name, size_t *index);
-const char *ebm_safetensors_metadata(const ebm_safetensors *file, const char *key); // NULL when there is none
+// Of the (first) file; NULL when there is none.
+const char *ebm_safetensors_metadata(const ebm_safetensors *file, const char *key);
 
-// All elements, or `count` from `first` on (bounds are checked), converted to float: F32, F16 and BF16 exactly; other
-// types are EBM_ERROR_UNSUPPORTED naming the tensor. finite_: infinity or NaN is EBM_ERROR_INPUT with tensor and
-// position.
+// All elements, or `count` from `first` on (bounds are checked), converted to float: F32, F16 and BF16 exactly, F64
+// rounded (to infinity when too large); other types are EBM_ERROR_UNSUPPORTED naming the tensor. finite_: infinity or
+// NaN is EBM_ERROR_INPUT with tensor and position.
 ebm_status ebm_safetensors_floats(const ebm_safetensors *file, size_t index, float *out);
 ebm_status ebm_safetensors_finite_floats(const ebm_safetensors *file, size_t index, float *out);
 ebm_status ebm_safetensors_floats_part(const ebm_safetensors *file, size_t index, size_t first, size_t count,
                                        bool finite, float *out);
-ebm_status ebm_safetensors_check_finite(const ebm_safetensors *file, size_t index); // the same error, nothing copied
+// The same errors, nothing copied.
+ebm_status ebm_safetensors_check_finite(const ebm_safetensors *file, size_t index);
+ebm_status ebm_safetensors_check_finite_part(const ebm_safetensors *file, size_t index, size_t first, size_t count);
+// Memory the system holds for these elements of a mapped file may be given back; they are read again when asked for.
+void ebm_safetensors_forget(const ebm_safetensors *file, size_t index, size_t first, size_t count);
 // The elements where they lie in the mapping: NULL unless F32 and aligned. Borrowed.
 const float *ebm_safetensors_floats_view(const ebm_safetensors *file, size_t index);
 ebm_status ebm_safetensors_integers(const ebm_safetensors *file, size_t index, int64_t *out); // I64 only

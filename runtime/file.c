@@ -140,6 +140,14 @@ void ebm_file_unmap(ebm_mapping *mapping)
     *mapping = (ebm_mapping){NULL, 0};
 }
 
+void ebm_file_forget(const ebm_mapping *mapping, size_t first, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t begin = (first + page - 1) / page * page, end = (first + size) / page * page;
+    // Private and never written to: the pages are the file's own, dropping them loses nothing.
+    if (begin < end) (void)madvise((void *)(uintptr_t)(mapping->bytes + begin), end - begin, MADV_DONTNEED);
+}
+
 // mkstemp and mkdtemp make private files, and the umask that would tell what to give instead can only be read by
 // changing it, which other threads would see. So names are tried with the ordinary modes.
 ebm_status ebm_file_make_temporary(const char *path, bool directory, char **name, int *fd)

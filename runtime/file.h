@@ -43,6 +43,8 @@ typedef struct {
 } ebm_mapping;
 ebm_status ebm_file_map(const char *path, ebm_mapping *mapping);
 void ebm_file_unmap(ebm_mapping *mapping); // {NULL, 0} is accepted, and what is left
+// Whole pages within [first, first + size) need no memory of this process for now; reading them again brings them back.
+void ebm_file_forget(const ebm_mapping *mapping, size_t first, size_t size);
 
 // Writes a whole file: temporary in the same directory, fsync, rename. Replaces an existing file, keeping its mode.
 ebm_status ebm_file_write(const char *path, const void *bytes, size_t size);
