@@ -40,7 +40,7 @@ ebm_status ebm_classifier_allocate(ebm_classifier *classifier);
 
 // What loading found: names for the caller to free() as one allocation each, NULL-terminated.
 typedef struct {
-    char **created; // parameters the files do not have: they keep their initial values
+    char **created; // parameters the files do not have
     char **ignored; // tensors of the files that the model has no use for
 } ebm_load_report;
 void ebm_load_report_free(ebm_load_report *report);
@@ -49,7 +49,7 @@ void ebm_load_report_free(ebm_load_report *report);
 // number of them, it is ignored, and ours is new. Before ebm_classifier_load.
 void ebm_classifier_expect_other_labels(ebm_classifier *classifier);
 // Reads "<directory>/model.safetensors" and, for a scalar energy, "<directory>/energy.safetensors" when it is there.
-// Initial values of what is missing come from ebm_parameters_init, which is to be called before. `report` may be NULL.
+// What is missing is left to ebm_parameters_init_missing, or keeps its values. `report` may be NULL.
 ebm_status ebm_classifier_load(ebm_classifier *classifier, const char *directory, ebm_load_report *report);
 // Writes model.safetensors (what transformers reads) and, for a scalar energy, energy.safetensors into a directory.
 ebm_status ebm_classifier_save(ebm_classifier *classifier, const char *directory);

@@ -163,8 +163,8 @@ ebm_status ebm_noise_model_allocate(ebm_noise_model *m)
 {
     EBM_TRY(ebm_parameters_allocate(m->parameters));
     EBM_TRY(ebm_decoder_allocate(m->decoder));
-    EBM_TRY(ebm_parameters_init(m->parameters, m->seed));
-    return m->directory ? load(m) : ebm_ok();
+    if (m->directory) EBM_TRY(load(m));
+    return ebm_parameters_init_missing(m->parameters, m->seed); // all of a new model, or the rows of added tokens
 }
 
 // Under the name of any family, with its prefix or, in the file of a bare encoder, without.

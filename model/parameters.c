@@ -210,31 +210,44 @@ ebm_slice ebm_tensor_part(const ebm_tensor *tensor, ebm_part part)
     }
 }
 
+enum { WORDS_OF_A_NORMAL = 4 }; // ebm_random_normal takes two uniform numbers of two words
+
 static void draw(ebm_random *stream, ebm_init init, float *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         values[i] = init == EBM_INIT_NORMAL ? (float)(0.02 * ebm_random_normal(stream)) : init == EBM_INIT_ONE ? 1 : 0;
 }
 
-ebm_status ebm_parameters_init(ebm_parameters *parameters, uint64_t seed)
+// The elements from `first` on: what each holds depends on its place alone, not on what was drawn before.
+static ebm_status draw_parameter(ebm_parameters *parameters, size_t index, uint64_t seed, size_t first, float *staging)
+{
+    const ebm_parameter *parameter = parameters->names[index];
+    const size_t count = ebm_parameter_elements(parameter);
+    ebm_random stream = ebm_random_stream(seed, (uint32_t)index, EBM_SITE_INIT);
+    stream.next = (uint64_t)WORDS_OF_A_NORMAL * first;
+    for (size_t done = first; done < count;) {
+        const size_t now = count - done < EBM_STAGING ? count - done : EBM_STAGING;
+        draw(&stream, parameter->init, staging, now);
+        EBM_TRY(ebm_slice_write(parameters->device, parameter->tensor->weight, parameter->first + done, now, staging));
+        done += now;
+    }
+    return ebm_ok();
+}
+
+static ebm_status draw_all(ebm_parameters *parameters, uint64_t seed, bool missing_only)
 {
     float *staging = malloc(EBM_STAGING * sizeof *staging);
     if (!staging) return ebm_fail(EBM_ERROR_MEMORY, "no host memory to draw parameters");
     ebm_status status = ebm_ok();
-    for (size_t i = 0; i < parameters->name_count; i++) {
-        const ebm_parameter *parameter = parameters->names[i];
-        const size_t count = ebm_parameter_elements(parameter);
-        ebm_random stream = ebm_random_stream(seed, (uint32_t)i, EBM_SITE_INIT);
-        for (size_t done = 0; done < count;) {
-            const size_t now = count - done < EBM_STAGING ? count - done : EBM_STAGING;
-            draw(&stream, parameter->init, staging, now);
-            EBM_CHECK(
-                ebm_slice_write(parameters->device, parameter->tensor->weight, parameter->first + done, now, staging),
-                end);
-            done += now;
-        }
-    }
-end:
+    for (size_t i = 0; i < parameters->name_count && status.code == EBM_OK; i++)
+        status = draw_parameter(parameters, i, seed, missing_only ? parameters->names[i]->given : 0, staging);
     free(staging);
     return status;
+}
+
+ebm_status ebm_parameters_init(ebm_parameters *parameters, uint64_t seed) { return draw_all(parameters, seed, false); }
+
+ebm_status ebm_parameters_init_missing(ebm_parameters *parameters, uint64_t seed)
+{
+    return draw_all(parameters, seed, true);
 }

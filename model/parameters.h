@@ -6,7 +6,8 @@
 //     ebm_parameters_name(p, qkv, 0,         C, C, EBM_INIT_NORMAL, "encoder.layer.%d.attention.self.query.weight", l);
 //     ebm_parameters_name(p, qkv, C * C,     C, C, EBM_INIT_NORMAL, "encoder.layer.%d.attention.self.key.weight", l);
 //     ebm_parameters_name(p, qkv, 2 * C * C, C, C, EBM_INIT_NORMAL, "encoder.layer.%d.attention.self.value.weight", l);
-//     ... ebm_parameters_arenas -> plan -> ebm_parameters_allocate -> ebm_parameters_load or ebm_parameters_init
+//     ... ebm_parameters_arenas -> plan -> ebm_parameters_allocate -> ebm_parameters_load ->
+//     ebm_parameters_init_missing
 #ifndef EBM_PARAMETERS_H
 #define EBM_PARAMETERS_H
 
@@ -37,7 +38,8 @@ typedef struct {
     size_t rows, columns, first;
     ebm_tensor *tensor;
     ebm_init init;
-    bool loaded;     // by the last load or restore; else it holds its initial values
+    bool loaded;     // by the last load or restore
+    size_t given;    // so many of its elements, the first ones: all when loaded, fewer when it has grown
     bool may_grow;   // set by the caller: a file with fewer rows is accepted, the rest keep their values (added tokens)
     bool may_differ; // set by the caller: one of another shape in the file is passed over (a head for other labels)
 } ebm_parameter;
@@ -67,12 +69,15 @@ ebm_parameter *ebm_parameters_find(ebm_parameters *parameters, const char *name)
 
 // Draws all weights: parameter i from Philox stream (seed, i, EBM_SITE_INIT).
 ebm_status ebm_parameters_init(ebm_parameters *parameters, uint64_t seed);
+// After a load: only the elements that no file gave, with the values ebm_parameters_init would have given them. Drawing
+// a whole model before it is loaded takes longer than loading it.
+ebm_status ebm_parameters_init_missing(ebm_parameters *parameters, uint64_t seed);
 
 // Fills weights from a checkpoint. A tensor of the file is looked up under the table's name, then with each of the
 // given prefixes added or taken away (as "bert.", "roberta.", "transformer."), then with old endings (LayerNorm.gamma /
-// beta). Missing ones keep their values and loaded = false. A found one of the wrong shape or not finite is an error
-// naming it. `ignored`: names in the file nobody asked for, NULL-terminated, one allocation for the caller to free();
-// may be NULL.
+// beta). Missing ones keep their values, loaded = false and given = 0. A found one of the wrong shape or not finite is
+// an error naming it. `ignored`: names in the file nobody asked for, NULL-terminated, one allocation for the caller to
+// free(); may be NULL.
 ebm_status ebm_parameters_load(ebm_parameters *parameters, const ebm_safetensors *file, const char *const *prefixes,
                                char ***ignored);
 

@@ -142,10 +142,12 @@ ebm_status ebm_parameters_load(ebm_parameters *parameters, const ebm_safetensors
         ebm_parameter *parameter = parameters->names[i];
         size_t index = 0;
         parameter->loaded = false;
+        parameter->given = 0;
         if (!find_any(file, parameter->name, prefixes, &index)) continue;
         if (parameter->may_differ && !has_shape(parameter, ebm_safetensors_view(file, index))) continue;
         EBM_CHECK(upload(parameters, parameter, EBM_PART_WEIGHT, file, index, staging), end);
         parameter->loaded = used[index] = true;
+        parameter->given = ebm_safetensors_view(file, index)->count;
     }
     if (ignored) status = list_ignored(file, used, ignored);
 end:
@@ -234,7 +236,9 @@ ebm_status ebm_parameters_restore(ebm_parameters *parameters, ebm_part part, con
             goto end;
         }
         EBM_CHECK(upload(parameters, parameter, part, file, index, staging), end);
-        if (part == EBM_PART_WEIGHT) parameter->loaded = true;
+        if (part != EBM_PART_WEIGHT) continue;
+        parameter->loaded = true;
+        parameter->given = ebm_safetensors_view(file, index)->count;
     }
 end:
     free(staging);

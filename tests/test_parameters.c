@@ -225,6 +225,48 @@ static void test_load_maps_names(void **state)
     free(path);
 }
 
+// After a load only what no file gave is drawn, bit for bit as a whole draw would: parameters that are missing, and the
+// rows behind those of a file that has fewer.
+static void test_init_of_what_is_missing(void **state)
+{
+    char *path = in_folder(*state, "model.safetensors");
+    static const entry entries[] = {{"layer.0.qkv.weight", 2, C, C, 100}, {"bert.word.weight", 2, 1, C, 500}};
+    put_tensors(path, entries, 2);
+    ebm_safetensors *file = NULL;
+    assert_ok(ebm_safetensors_open(path, &file));
+    ebm_parameters *drawn = make_table(false), *loaded = make_table(false);
+    assert_ok(ebm_parameters_init(drawn, 5));
+    ebm_parameters_find(loaded, "bert.word.weight")->may_grow = true;
+    assert_ok(ebm_parameters_load(loaded, file, NULL, NULL));
+    assert_ok(ebm_parameters_init_missing(loaded, 5));
+    assert_int_equal(ebm_parameters_find(loaded, "bert.word.weight")->given, C);
+    for (size_t i = 0; i < ebm_parameters_count(drawn); i++) {
+        const ebm_parameter *p = ebm_parameters_view(loaded, i);
+        const size_t count = (p->rows ? p->rows : 1) * p->columns;
+        const entry *from = i == 0 ? &entries[0] : i == 5 ? &entries[1] : NULL;
+        float want[C * C], got[C * C];
+        read_parameter(drawn, p->name, want);
+        read_parameter(loaded, p->name, got);
+        assert_int_equal(p->given, from ? (i == 0 ? C * C : C) : 0);
+        for (size_t e = 0; e < p->given; e++) want[e] = from->start + (float)e;
+        assert_memory_equal(got, want, count * sizeof *want);
+    }
+    // Restoring gives too.
+    assert_ok(ebm_parameters_save(drawn, EBM_PART_WEIGHT, path, NULL, NULL));
+    ebm_safetensors_free(file);
+    assert_ok(ebm_safetensors_open(path, &file));
+    assert_ok(ebm_parameters_restore(loaded, EBM_PART_WEIGHT, file, NULL, NULL));
+    assert_ok(ebm_parameters_init_missing(loaded, 6));
+    float want[C * C], got[C * C];
+    read_parameter(drawn, "layer.0.v.weight", want);
+    read_parameter(loaded, "layer.0.v.weight", got);
+    assert_memory_equal(got, want, sizeof want);
+    ebm_safetensors_free(file);
+    ebm_parameters_free(drawn);
+    ebm_parameters_free(loaded);
+    free(path);
+}
+
 static void test_load_refuses(void **state)
 {
     char *path = in_folder(*state, "model.safetensors");
@@ -327,9 +369,13 @@ static void test_save_and_restore(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan_and_views), cmocka_unit_test(test_wrong_tables),
-        cmocka_unit_test(test_init),           in_own_folder(test_load_maps_names),
-        in_own_folder(test_load_refuses),      cmocka_unit_test(test_load_bfloat16),
+        cmocka_unit_test(test_plan_and_views),
+        cmocka_unit_test(test_wrong_tables),
+        cmocka_unit_test(test_init),
+        in_own_folder(test_load_maps_names),
+        in_own_folder(test_init_of_what_is_missing),
+        in_own_folder(test_load_refuses),
+        cmocka_unit_test(test_load_bfloat16),
         in_own_folder(test_save_and_restore),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

@@ -111,8 +111,8 @@ ebm_status ebm_step_benchmark_allocate(ebm_step_benchmark *b, const char *direct
 {
     EBM_TRY(ebm_classifier_allocate(b->classifier));
     EBM_TRY(ebm_arena_allocate(b->arena));
-    EBM_TRY(ebm_parameters_init(ebm_classifier_parameters(b->classifier), b->set.seed));
-    return directory ? ebm_classifier_load(b->classifier, directory, NULL) : ebm_ok();
+    if (directory) EBM_TRY(ebm_classifier_load(b->classifier, directory, NULL));
+    return ebm_parameters_init_missing(ebm_classifier_parameters(b->classifier), b->set.seed);
 }
 
 ebm_status ebm_step_benchmark_step(ebm_step_benchmark *b, double *seconds)

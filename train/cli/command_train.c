@@ -273,14 +273,13 @@ static ebm_status create_model(train_run *r)
 static ebm_status load_weights(train_run *r)
 {
     ebm_load_report report = {0};
-    EBM_TRY(ebm_parameters_init(ebm_classifier_parameters(r->classifier), (uint64_t)r->set.seed));
     if (r->set.resume) return ebm_trainer_resume(r->trainer, r->set.resume);
     ebm_classifier_expect_other_labels(r->classifier);
     EBM_TRY(ebm_classifier_load(r->classifier, r->set.model, &report));
     ebm_program_say_names("new tensors", report.created);
     ebm_program_say_names("tensors not used", report.ignored);
     ebm_load_report_free(&report);
-    return ebm_ok();
+    return ebm_parameters_init_missing(ebm_classifier_parameters(r->classifier), (uint64_t)r->set.seed);
 }
 
 // Only now, when everything else is known to work, the output directory is touched.
