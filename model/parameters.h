@@ -75,9 +75,9 @@ ebm_status ebm_parameters_init_missing(ebm_parameters *parameters, uint64_t seed
 
 // Fills weights from a checkpoint. A tensor of the file is looked up under the table's name, then with each of the
 // given prefixes added or taken away (as "bert.", "roberta.", "transformer."), then with old endings (LayerNorm.gamma /
-// beta). Missing ones keep their values, loaded = false and given = 0. A found one of the wrong shape or not finite is
-// an error naming it. `ignored`: names in the file nobody asked for, NULL-terminated, one allocation for the caller to
-// free(); may be NULL.
+// beta), then, for word embeddings, as the output matrix that is tied to them (lm_head.weight). Missing ones keep their
+// values, loaded = false and given = 0. A found one of the wrong shape or not finite is an error naming it. `ignored`:
+// names in the file nobody asked for, NULL-terminated, one allocation for the caller to free(); may be NULL.
 ebm_status ebm_parameters_load(ebm_parameters *parameters, const ebm_safetensors *file, const char *const *prefixes,
                                char ***ignored);
 

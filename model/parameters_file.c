@@ -34,6 +34,18 @@ static bool old_ending(const char *name, long_name old)
     return false;
 }
 
+// Output matrices that are the word embeddings once more. A file that holds a shared matrix once may do so under this
+// name: safetensors' save_model keeps the first one in the order of names.
+static const char *tied_name(const char *name)
+{
+    static const char *const TIED[][2] = {{"wte.weight", "lm_head.weight"},
+                                          {"embeddings.word_embeddings.weight", "lm_head.decoder.weight"},
+                                          {"embeddings.tok_embeddings.weight", "decoder.weight"}};
+    for (size_t i = 0; i < sizeof TIED / sizeof *TIED; i++)
+        if (ends_with(name, TIED[i][0])) return TIED[i][1];
+    return NULL;
+}
+
 static bool find_prefixed(const ebm_safetensors *file, const char *name, const char *const *prefixes, size_t *index)
 {
     if (ebm_safetensors_find(file, name, index)) return true;
@@ -51,7 +63,9 @@ static bool find_any(const ebm_safetensors *file, const char *name, const char *
 {
     if (find_prefixed(file, name, prefixes, index)) return true;
     long_name old;
-    return old_ending(name, old) && find_prefixed(file, old, prefixes, index);
+    if (old_ending(name, old) && find_prefixed(file, old, prefixes, index)) return true;
+    const char *tied = tied_name(name);
+    return tied && ebm_safetensors_find(file, tied, index);
 }
 
 static void describe_shape(size_t rank, const size_t *shape, char *text, size_t size)

@@ -267,6 +267,36 @@ static void test_init_of_what_is_missing(void **state)
     free(path);
 }
 
+// A file may hold a tied matrix under its other name only; where both stand, the embeddings' own counts.
+static void test_tied_names(void **state)
+{
+    static const char *const NAMES[][2] = {{"transformer.wte.weight", "lm_head.weight"},
+                                           {"roberta.embeddings.word_embeddings.weight", "lm_head.decoder.weight"},
+                                           {"model.embeddings.tok_embeddings.weight", "decoder.weight"}};
+    static const char *const prefixes[] = {"transformer.", "roberta.", "model.", NULL};
+    char *path = in_folder(*state, "model.safetensors");
+    for (size_t i = 0; i < 3; i++)
+        for (size_t both = 0; both < 2; both++) {
+            const entry entries[] = {{NAMES[i][1], 2, 2, C, 100}, {strchr(NAMES[i][0], '.') + 1, 2, 2, C, 200}};
+            ebm_safetensors *file = NULL;
+            char **ignored = NULL;
+            float values[2 * C];
+            put_tensors(path, entries, 1 + both);
+            assert_ok(ebm_safetensors_open(path, &file));
+            ebm_parameters *p = ebm_parameters_create(device, false);
+            ebm_parameters_name(p, ebm_parameters_tensor(p, 2 * C, true), 0, 2, C, EBM_INIT_ZERO, "%s", NAMES[i][0]);
+            assert_ok(ebm_parameters_allocate(p));
+            assert_ok(ebm_parameters_load(p, file, prefixes, &ignored));
+            read_parameter(p, NAMES[i][0], values);
+            assert_true(values[0] == (both ? 200 : 100) && values[5] == values[0] + 5);
+            assert_true(both ? !strcmp(ignored[0], NAMES[i][1]) : !ignored[0]);
+            free(ignored);
+            ebm_parameters_free(p);
+            ebm_safetensors_free(file);
+        }
+    free(path);
+}
+
 static void test_load_refuses(void **state)
 {
     char *path = in_folder(*state, "model.safetensors");
@@ -374,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_init),
         in_own_folder(test_load_maps_names),
         in_own_folder(test_init_of_what_is_missing),
+        in_own_folder(test_tied_names),
         in_own_folder(test_load_refuses),
         cmocka_unit_test(test_load_bfloat16),
         in_own_folder(test_save_and_restore),
