@@ -430,7 +430,7 @@ static void wrong_benchmarks(void **state)
                "model", "--sequence_length", "41");
     assert_bad("expected at most 256 together", "bench", "noise", "--random", "--prompt_tokens", "200", "--new_tokens",
                "100");
-    assert_bad("config.json", "bench", "noise", "--noise_model", "model/nothing");
+    assert_bad("--noise_model: model/nothing: no such directory", "bench", "noise", "--noise_model", "model/nothing");
 }
 
 static void wrong_texts(void **state)
@@ -549,7 +549,9 @@ static void wrong_models(void **state)
     copy_changed("wrong_info", "ebmcl.json", "\"ce\"", "\"cd\"");
     copy_changed("more_words", "vocab.txt", "film\n", "film\nmore\nwords\n");
     copy_changed("bad_words", "vocab.txt", "film\n", "fi\xffm\n");
-    assert_bad_model("nothing/config.json", "nothing");
+    assert_bad_model("--model_name_or_path: nothing: no such directory", "nothing");
+    assert_bad_model("hf download nothing", "nothing");
+    assert_bad_model("dev.tsv/config.json", "dev.tsv");
     assert_bad_model("cut/model.safetensors", "cut");
     assert_bad_model("cut_header/model.safetensors", "cut_header");
     assert_bad_model("no_bytes/model.safetensors", "no_bytes");
@@ -562,6 +564,49 @@ static void wrong_models(void **state)
     assert_bad_model("wrong_info/ebmcl.json", "wrong_info");
     assert_bad_model("26 tokens, the model's vocabulary 24", "more_words"); // 5 special tokens, 19 words, 2 more
     assert_bad_model("bad_words/vocab.txt", "bad_words");
+}
+
+// Every option that names a model takes it from the hub's cache too; the cache is the folder itself here.
+static void models_of_the_hubs_cache(void **state)
+{
+    static const char *const COMMANDS[][8] = {
+        {"train", "--model_name_or_path", "org/gone", "--train_file", "dev.tsv", "--output_dir", "new"},
+        {"train", "--noise_model", "org/gone", "--model_name_or_path", "model", "--output_dir", "new"},
+        {"eval", "--model_name_or_path", "org/gone"},
+        {"predict", "--model_name_or_path", "org/gone", "--output_file", "new.jsonl"},
+        {"calibrate", "--model_name_or_path", "org/gone"},
+        {"noise", "train", "--model_name_or_path", "org/gone", "--output_dir", "new"},
+        {"noise", "train", "--encoder", "org/gone", "--output_dir", "new"},
+        {"noise", "train", "--init_embeddings_from", "org/gone", "--output_dir", "new"},
+        {"noise", "sample", "--noise_model", "org/gone", "--out", "new.txt"},
+        {"bench", "step", "--model_name_or_path", "org/gone"},
+        {"bench", "noise", "--noise_model", "org/gone"},
+    };
+    const char *old = getenv("HF_HUB_CACHE");
+    char *kept = old ? strdup(old) : NULL, *link = in_folder(folder, "models--org--film/snapshots/"
+                                                                     "1111111111111111111111111111111111111111");
+    char *parent = in_folder(folder, "models--org--film/snapshots"),
+         *refs = in_folder(folder, "models--org--film/refs");
+    assert_int_equal(setenv("HF_HUB_CACHE", folder, 1), 0);
+    assert_ok(ebm_directory_make(parent));
+    assert_ok(ebm_directory_make(refs));
+    assert_int_equal(symlink("../../model", link), 0);
+    put("models--org--film/refs/main", "1111111111111111111111111111111111111111");
+    json_t *cached = json_of(run("eval", "--model_name_or_path", "org/film", "--test_file", "dev.tsv", "--json"));
+    json_t *local = json_of(run("eval", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--json"));
+    assert_true(number(cached, "nll") == number(local, "nll"));
+    assert_string_equal(string(cached, "model_name_or_path"), link);
+    json_decref(cached);
+    json_decref(local);
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {
+        assert_bad_with("org/gone: no such directory, and the model is not in the hub's cache /tmp", COMMANDS[i], NULL);
+        assert_bad_with("hf download org/gone", COMMANDS[i], NULL);
+    }
+    if (kept)
+        setenv("HF_HUB_CACHE", kept, 1);
+    else
+        unsetenv("HF_HUB_CACHE");
+    free(kept), free(link), free(parent), free(refs);
 }
 
 static void models_for_something_else(void **state)
@@ -647,6 +692,7 @@ int main(void)
         cmocka_unit_test(wrong_texts),
         cmocka_unit_test(wrong_trainings),
         cmocka_unit_test(wrong_models),
+        cmocka_unit_test(models_of_the_hubs_cache),
         cmocka_unit_test(models_for_something_else),
         cmocka_unit_test(outputs_that_cannot_be_written),
         cmocka_unit_test(a_full_disk),

@@ -19,6 +19,7 @@ typedef struct {
 } settings;
 
 static const char *const objectives[] = {"ce", "joint", NULL};
+static const char *const no_model[] = {"none", NULL};
 static const char *const energies[] = {"scalar", "hidden", "sharp-hidden", NULL};
 
 // clang-format off
@@ -33,8 +34,9 @@ static const ebm_option options[] = {
      .least = 0, .most = HUGE_VAL, .above_least = true},
     {"warmup_ratio", EBM_OPTION_FLOAT, offsetof(settings, ratio), NULL, .help = "Share of steps", .least = 0, .most = 1},
     {"output_dir", EBM_OPTION_STRING, offsetof(settings, output), NULL, .help = "Where to write", .required = true},
-    {"noise_model", EBM_OPTION_STRING, offsetof(settings, model), NULL, .help = "A long sentence that has to be broken "
-     "over more than one line of the help text because it holds far more words than fit into one hundred columns"},
+    {"noise_model", EBM_OPTION_MODEL, offsetof(settings, model), NULL, .help = "A long sentence that has to be broken "
+     "over more than one line of the help text because it holds far more words than fit into one hundred columns",
+     .choices = no_model},
     {"objective", EBM_OPTION_ENUM, offsetof(settings, objective), "ce", .help = "What is learnt", .choices = objectives},
     {"energy", EBM_OPTION_ENUM, offsetof(settings, energy), NULL, .help = "Form of the energy", .choices = energies},
     {"pretrain_files", EBM_OPTION_LIST, offsetof(settings, files), NULL, .help = "Plain text"},
@@ -278,6 +280,51 @@ static void test_resolved_reads_back(void **state)
     ebm_options_free(reparsed);
 }
 
+static char told[600];
+static void tell(const char *option, const char *name, const char *directory)
+{
+    snprintf(told, sizeof told, "%s %s %s", option, name, directory);
+}
+
+// A model's name gives way to its directory; paths and the words that are no model stay, in silence.
+static void test_models_are_found(void **state)
+{
+    settings s;
+    ebm_options *parsed = NULL;
+    char snapshot[200], expected[600];
+    snprintf(snapshot, sizeof snapshot, "%s/models--org--m/snapshots/%040d", folder, 1);
+    char *refs = ebm_path_join(folder, "models--org--m/refs");
+    assert_ok(ebm_directory_make(refs));
+    free(refs);
+    assert_ok(ebm_directory_make(snapshot));
+    free(put("models--org--m/refs/main", strrchr(snapshot, '/') + 1));
+    assert_int_equal(setenv("HF_HUB_CACHE", folder, 1), 0);
+    const char *const same[] = {"none", folder};
+    for (size_t i = 0; i < 2; i++) {
+        assert_parses(&s, &parsed, out, dir, "--noise_model", same[i]);
+        assert_ok(ebm_options_find_models(parsed, &s, tell));
+        assert_string_equal(s.model, same[i]);
+        assert_string_equal(told, "");
+        ebm_options_free(parsed);
+    }
+    assert_parses(&s, &parsed, out, dir, "--noise_model", "org/m");
+    assert_string_equal(s.model, "org/m");
+    assert_ok(ebm_options_find_models(parsed, &s, tell));
+    assert_string_equal(s.model, snapshot);
+    snprintf(expected, sizeof expected, "noise_model org/m %s", snapshot);
+    assert_string_equal(told, expected);
+    ebm_options_free(parsed);
+    assert_parses(&s, &parsed, out, dir, "--noise_model", "org/none");
+    assert_fails(ebm_options_find_models(parsed, &s, NULL), EBM_ERROR_INPUT,
+                 "--noise_model: org/none: no such directory");
+    ebm_options_free(parsed);
+    assert_parses(&s, &parsed, out, dir); // not given
+    assert_ok(ebm_options_find_models(parsed, &s, NULL));
+    assert_null(s.model);
+    ebm_options_free(parsed);
+    unsetenv("HF_HUB_CACHE");
+}
+
 static void test_nearest_name(void **state)
 {
     const char *const names[] = {"seed", "max_steps", "max_seq_length", "eval_steps", "save_steps"};
@@ -301,10 +348,15 @@ static void test_nearest_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_help),          cmocka_unit_test(test_wrong_arguments),
-        cmocka_unit_test(test_wrong_numbers), cmocka_unit_test(test_json_file),
-        cmocka_unit_test(test_wrong_json),    cmocka_unit_test(test_resolved_reads_back),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_wrong_arguments),
+        cmocka_unit_test(test_wrong_numbers),
+        cmocka_unit_test(test_json_file),
+        cmocka_unit_test(test_wrong_json),
+        cmocka_unit_test(test_resolved_reads_back),
+        cmocka_unit_test(test_models_are_found),
         cmocka_unit_test(test_nearest_name),
     };
     return cmocka_run_group_tests_name("options", tests, make_folder, remove_folder);

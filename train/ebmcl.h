@@ -24,6 +24,7 @@
 #include "generator.h"
 #include "head.h"
 #include "lm_loss.h"
+#include "model_find.h"
 #include "noise_model.h"
 #include "operations.h"
 #include "parameters.h"

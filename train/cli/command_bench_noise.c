@@ -17,8 +17,8 @@ typedef struct {
 
 #define AT(member) offsetof(noise_options, member)
 static const ebm_option OPTIONS[] = {
-    {"noise_model", EBM_OPTION_STRING, AT(model), NULL, .help = "Directory of a noise model or of GPT-2"},
-    {"random", EBM_OPTION_FLAG, AT(random), NULL, .help = "Instead of a directory: random weights of the size below"},
+    {"noise_model", EBM_OPTION_MODEL, AT(model), NULL, .help = "A noise model or GPT-2"},
+    {"random", EBM_OPTION_FLAG, AT(random), NULL, .help = "Instead of a model: random weights of the size below"},
     {"layers", EBM_OPTION_SIZE, AT(layers), "4", .help = "Of random weights", .least = 1, .most = 100},
     {"hidden", EBM_OPTION_SIZE, AT(hidden), "384", .help = "Of random weights, a multiple of 16", .least = 16,
      .most = 8192},

@@ -24,8 +24,8 @@ static const char *const NCE_DATA[] = {"separate", "shared", NULL};
 
 #define AT(member) offsetof(step_options, member)
 static const ebm_option OPTIONS[] = {
-    {"model_name_or_path", EBM_OPTION_STRING, AT(model), NULL, .help = "Directory of an encoder"},
-    {"random", EBM_OPTION_ENUM, AT(random), NULL, .help = "Instead of a directory: random weights of this size",
+    {"model_name_or_path", EBM_OPTION_MODEL, AT(model), NULL, .help = "An encoder"},
+    {"random", EBM_OPTION_ENUM, AT(random), NULL, .help = "Instead of a model: random weights of this size",
      .choices = SIZES},
     {"batch_size", EBM_OPTION_SIZE, AT(batch_size), "16", .help = "Labelled texts a step", .least = 1, .most = 65536},
     {"sequence_length", EBM_OPTION_SIZE, AT(sequence_length), "128", .help = "Tokens of every text", .least = 1,

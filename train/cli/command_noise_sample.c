@@ -20,7 +20,7 @@ typedef struct {
 
 #define AT(member) offsetof(sample_options, member)
 static const ebm_option SAMPLE_OPTIONS[] = {
-    {"noise_model", EBM_OPTION_STRING, AT(model), NULL, .help = "Directory of the noise model", .required = true},
+    {"noise_model", EBM_OPTION_MODEL, AT(model), NULL, .help = "The noise model", .required = true},
     EBM_DATA_OPTIONS(sample_options, data),
     {"num", EBM_OPTION_SIZE, AT(num), "1000", .help = "Texts to write", .least = 1, .most = 1e12},
     {"out", EBM_OPTION_STRING, AT(out), NULL, .help = "File to write, one text a line, pairs as A <SEP> B",

@@ -16,6 +16,7 @@
 #include "progress.h"
 
 static const char *const OBJECTIVES[] = {"masked", "plain", NULL};
+static const char *const NO_MODEL[] = {"none", NULL};
 
 typedef struct {
     ebm_data_options data;
@@ -30,12 +31,12 @@ typedef struct {
 
 #define AT(member) offsetof(train_options, member)
 static const ebm_option TRAIN_OPTIONS[] = {
-    {"model_name_or_path", EBM_OPTION_STRING, AT(model), NULL,
-     .help = "GPT-2 directory to start from; else from scratch"},
-    {"encoder", EBM_OPTION_STRING, AT(encoder), NULL,
+    {"model_name_or_path", EBM_OPTION_MODEL, AT(model), NULL, .help = "GPT-2 to start from; else from scratch"},
+    {"encoder", EBM_OPTION_MODEL, AT(encoder), NULL,
      .help = "Encoder whose vocabulary and width a model from scratch takes"},
-    {"init_embeddings_from", EBM_OPTION_STRING, AT(embeddings), NULL,
-     .help = "Model whose word embeddings start the tied embedding; default: the encoder; \"none\": random"},
+    {"init_embeddings_from", EBM_OPTION_MODEL, AT(embeddings), NULL,
+     .help = "Model whose word embeddings start the tied embedding; default: the encoder; \"none\": random",
+     .choices = NO_MODEL},
     {"layers", EBM_OPTION_SIZE, AT(layers), "4", .help = "Layers of a model from scratch", .least = 1, .most = 100},
     {"hidden", EBM_OPTION_SIZE, AT(hidden), "0", .help = "Width of a model from scratch; 0: the encoder's"},
     {"dropout", EBM_OPTION_FLOAT, AT(dropout), "0.1", .help = "Dropout while training from scratch", .least = 0,
@@ -59,7 +60,7 @@ static const ebm_option TRAIN_OPTIONS[] = {
     {"per_device_train_batch_size", EBM_OPTION_SIZE, AT(batch_size), "32", .help = "Texts a step", .least = 1,
      .most = 65536},
     {"learning_rate", EBM_OPTION_FLOAT, AT(learning_rate), "0",
-     .help = "Peak rate on the task's texts; 0: 5e-6 from a GPT-2 directory, 5e-4 from scratch", .least = 0, .most = 1},
+     .help = "Peak rate on the task's texts; 0: 5e-6 from a GPT-2, 5e-4 from scratch", .least = 0, .most = 1},
     {"num_train_epochs", EBM_OPTION_FLOAT, AT(epochs), "8", .help = "Passes over the task's texts at most", .least = 0,
      .most = 1e6, .above_least = true},
     {"max_steps", EBM_OPTION_SIZE, AT(max_steps), "0", .help = "Steps on the task's texts; 0: by epochs"},
@@ -163,8 +164,7 @@ static ebm_status create_from_scratch(train_run *r, const ebm_decoder_settings *
 {
     const train_options *o = &r->set;
     if (!o->encoder)
-        return ebm_fail(EBM_ERROR_INPUT,
-                        "give --model_name_or_path (a GPT-2 directory) or --encoder (a model from scratch)");
+        return ebm_fail(EBM_ERROR_INPUT, "give --model_name_or_path (a GPT-2) or --encoder (a model from scratch)");
     ebm_config *config = NULL;
     ebm_tokenizer *tokenizer = NULL;
     EBM_TRY(ebm_config_load(o->encoder, &config));

@@ -30,7 +30,8 @@ static const char *const NCE_DATA[] = {"separate", "shared", NULL};
 
 #define AT(member) offsetof(train_options, member)
 static const ebm_option OPTIONS[] = {
-    {"model_name_or_path", EBM_OPTION_STRING, AT(model), NULL, .help = "Directory of the encoder to start from",
+    {"model_name_or_path", EBM_OPTION_MODEL, AT(model), NULL,
+     .help = "The encoder to start from: its directory, or its name on the hub when it is in the cache",
      .required = true},
     EBM_DATA_OPTIONS(train_options, data),
     {"output_dir", EBM_OPTION_STRING, AT(output_dir), NULL, .help = "Where the model, the log and checkpoints go",
@@ -71,7 +72,7 @@ static const ebm_option OPTIONS[] = {
     {"nce_weight", EBM_OPTION_FLOAT, AT(nce_weight), "1", .help = "Weight of the NCE loss", .least = 0, .most = 1000},
     {"nce_data", EBM_OPTION_ENUM, AT(nce_data), "separate",
      .help = "NCE's texts: a pass of their own, or the labelled batch", .choices = NCE_DATA},
-    {"noise_model", EBM_OPTION_STRING, AT(noise_model), NULL, .help = "Directory of the noise model to stream from"},
+    {"noise_model", EBM_OPTION_MODEL, AT(noise_model), NULL, .help = "The noise model to stream from"},
     {"noise_file", EBM_OPTION_STRING, AT(noise_file), NULL, .help = "Noise texts, one a line, pairs as A <SEP> B"},
     {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Of the noise model's prompts (M)", .least = 0,
      .most = 1},

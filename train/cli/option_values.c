@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model_find.h"
+
 static void append(char *text, size_t size, const char *more)
 {
     const size_t used = strlen(text);
@@ -35,7 +37,7 @@ void ebm_option_expected(const ebm_option *option, char *text, size_t size)
     static const char *const kinds[] = {
         [EBM_OPTION_FLAG] = "true or false",     [EBM_OPTION_INT] = "an integer", [EBM_OPTION_SIZE] = "a whole number",
         [EBM_OPTION_FLOAT] = "a number",         [EBM_OPTION_STRING] = "a text",  [EBM_OPTION_ENUM] = "one of ",
-        [EBM_OPTION_LIST] = "one or more texts",
+        [EBM_OPTION_LIST] = "one or more texts", [EBM_OPTION_MODEL] = "a model",
     };
     snprintf(text, size, "%s", kinds[option->type]);
     append_limits(option, text, size);
@@ -148,9 +150,34 @@ ebm_status ebm_option_set(ebm_options *options, const ebm_option *option, const 
         if ((good = read_choice(option, text, &choice))) *(int *)value = choice;
         break;
     case EBM_OPTION_STRING:
+    case EBM_OPTION_MODEL:
         return keep(options, text, (const char **)value);
     case EBM_OPTION_LIST:
         return keep_list(options, texts, count, value);
     }
     return good ? ebm_ok() : wrong(option, source, text);
+}
+
+static bool is_word(const char *const *words, const char *text)
+{
+    for (; words && *words; words++)
+        if (strcmp(*words, text) == 0) return true;
+    return false;
+}
+
+ebm_status ebm_options_find_models(ebm_options *options, void *values,
+                                   void (*found)(const char *option, const char *name, const char *directory))
+{
+    for (size_t i = 0; i < options->table->count; i++) {
+        const ebm_option *option = &options->table->options[i];
+        const char **value = (const char **)((char *)values + option->offset), *name = *value;
+        char *directory = NULL;
+        if (option->type != EBM_OPTION_MODEL || !name || is_word(option->choices, name)) continue;
+        EBM_TRY(ebm_in(ebm_model_find(name, &directory), "--%s", option->name));
+        const ebm_status status = keep(options, directory, value);
+        if (status.code == EBM_OK && found && strcmp(name, directory) != 0) found(option->name, name, directory);
+        free(directory);
+        EBM_TRY(status);
+    }
+    return ebm_ok();
 }

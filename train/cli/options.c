@@ -69,6 +69,7 @@ static const char *scalar_text(const ebm_option *option, const json_t *value, ch
     case EBM_OPTION_STRING:
     case EBM_OPTION_ENUM:
     case EBM_OPTION_LIST:
+    case EBM_OPTION_MODEL:
         return json_string_value(value);
     }
     return NULL;
@@ -283,6 +284,7 @@ static ebm_status take_defaults(ebm_options *options, void *values)
             *(double *)value = 0;
             break;
         case EBM_OPTION_STRING:
+        case EBM_OPTION_MODEL:
             *(const char **)value = NULL;
             break;
         case EBM_OPTION_ENUM:

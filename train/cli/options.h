@@ -35,6 +35,7 @@ typedef enum {
     EBM_OPTION_STRING, // const char *, NULL without default, never empty when given
     EBM_OPTION_ENUM,   // int: the place of the chosen name, -1 without default
     EBM_OPTION_LIST,   // ebm_string_list
+    EBM_OPTION_MODEL,  // const char * as for STRING: a model's directory, or its name on the hub until it is found
 } ebm_option_type;
 
 typedef struct {
@@ -50,7 +51,7 @@ typedef struct {
     const char *help;           // one sentence, no full stop
     double least, most;         // numbers: inclusive limits; equal: none; HUGE_VAL leaves one side open
     bool above_least;           // the lower limit itself is not allowed
-    const char *const *choices; // ENUM: names, NULL at the end
+    const char *const *choices; // ENUM: names, NULL at the end; MODEL: words that are not a model, or NULL
     bool required;
 } ebm_option;
 
@@ -68,6 +69,10 @@ typedef struct ebm_options ebm_options;
 // Strings and lists in `values` are borrowed from *options.
 ebm_status ebm_options_parse(const ebm_option_table *table, int argc, const char *const *argv, void *values,
                              ebm_options **options);
+// Puts the directory in the place of each model that was given (ebm_model_find). `found` may be NULL; else it is told
+// of each that was found under another name than its own.
+ebm_status ebm_options_find_models(ebm_options *options, void *values,
+                                   void (*found)(const char *option, const char *name, const char *directory));
 bool ebm_options_help_wanted(const ebm_options *options);
 bool ebm_options_given(const ebm_options *options, const char *name); // by argument or file, not by default
 

@@ -54,6 +54,7 @@ static void put_value(FILE *out, const ebm_option *option, const void *value)
         put_number(out, *(const double *)value);
         break;
     case EBM_OPTION_STRING:
+    case EBM_OPTION_MODEL:
         put_string(out, *(const char *const *)value);
         break;
     case EBM_OPTION_ENUM:
@@ -116,7 +117,7 @@ static void put_option(FILE *out, const ebm_option *option)
     static const char *const kinds[] = {
         [EBM_OPTION_FLAG] = "",         [EBM_OPTION_INT] = " INTEGER", [EBM_OPTION_SIZE] = " NUMBER",
         [EBM_OPTION_FLOAT] = " NUMBER", [EBM_OPTION_STRING] = " TEXT", [EBM_OPTION_ENUM] = " ",
-        [EBM_OPTION_LIST] = " TEXT...",
+        [EBM_OPTION_LIST] = " TEXT...", [EBM_OPTION_MODEL] = " MODEL",
     };
     fprintf(out, "  --%s%s", option->name, kinds[option->type]);
     for (size_t i = 0; option->type == EBM_OPTION_ENUM && option->choices[i]; i++)

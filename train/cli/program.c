@@ -14,12 +14,17 @@ enum { QUIET_SECONDS = 60 }; // between two lines of progress in a file
 static volatile sig_atomic_t stop_flag;
 static bool progress_shown;
 
+static void say_found(const char *option, const char *name, const char *directory)
+{
+    ebm_program_say("model: --%s %s is %s", option, name, directory);
+}
+
 ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **argv, void *values,
                                ebm_options **options, bool *done)
 {
     *done = false;
     EBM_TRY(ebm_options_parse(table, argc, (const char *const *)argv, values, options));
-    if (!ebm_options_help_wanted(*options)) return ebm_ok();
+    if (!ebm_options_help_wanted(*options)) return ebm_options_find_models(*options, values, say_found);
     char *text = NULL;
     EBM_TRY(ebm_options_help(table, &text));
     fputs(text, stdout);

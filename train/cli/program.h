@@ -24,7 +24,8 @@ ebm_status ebm_command_predict(int argc, char **argv);
 ebm_status ebm_command_quickstart(int argc, char **argv);
 ebm_status ebm_command_train(int argc, char **argv);
 
-// Parses into `values`; with --help prints the help to standard output and sets *done.
+// Parses into `values` and finds the models, saying where those are that were named as on the hub; with --help prints
+// the help to standard output and sets *done.
 ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **argv, void *values, ebm_options **options,
                                bool *done);
 

@@ -21,10 +21,10 @@ typedef struct {
 } ebm_model_options;
 #define EBM_MODEL_OPTIONS(type, member)                                                                                \
     {"model_name_or_path",                                                                                             \
-     EBM_OPTION_STRING,                                                                                                \
+     EBM_OPTION_MODEL,                                                                                                 \
      offsetof(type, member.directory),                                                                                 \
      NULL,                                                                                                             \
-     "Directory of a model trained to classify",                                                                       \
+     "A model trained to classify: directory or hub name",                                                             \
      0,                                                                                                                \
      0,                                                                                                                \
      false,                                                                                                            \
