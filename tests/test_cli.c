@@ -275,7 +275,7 @@ static void submissions_are_in_the_tasks_order(void **state)
     json_decref(summary);
     ran r = run("predict", "--model_name_or_path", "reversed", "--task_name", "SST-2", "--data_dir", ".",
                 "--output_file", "swapped.tsv", "--format", "glue");
-    assert_int_equal(r.code, 0);
+    if (r.code != 0) fail_msg("exit code %d: %s", r.code, r.err);
     assert_string_equal(r.out, "");
     free_ran(&r);
     char *plain = get("plain.tsv"), *swapped = get("swapped.tsv");

@@ -170,9 +170,10 @@ ebm_status ebm_options_find_models(ebm_options *options, void *values,
 {
     for (size_t i = 0; i < options->table->count; i++) {
         const ebm_option *option = &options->table->options[i];
-        const char **value = (const char **)((char *)values + option->offset), *name = *value;
+        if (option->type != EBM_OPTION_MODEL) continue;
+        const char **value = (const char **)(void *)((char *)values + option->offset), *name = *value;
         char *directory = NULL;
-        if (option->type != EBM_OPTION_MODEL || !name || is_word(option->choices, name)) continue;
+        if (!name || is_word(option->choices, name)) continue;
         EBM_TRY(ebm_in(ebm_model_find(name, &directory), "--%s", option->name));
         const ebm_status status = keep(options, directory, value);
         if (status.code == EBM_OK && found && strcmp(name, directory) != 0) found(option->name, name, directory);
