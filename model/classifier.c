@@ -1,5 +1,6 @@
 #include "classifier.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,6 +222,13 @@ static ebm_status pool_backward(ebm_classifier *c, const ebm_batch *batch)
     const ebm_slice dx = ebm_encoder_gradient(c->encoder);
     if (c->config->pooling == EBM_POOLING_MEAN) return ebm_mean_tokens_backward(c->device, dx, c->d_pooled, batch, C);
     return ebm_first_tokens_backward(c->device, dx, c->d_pooled, batch, C);
+}
+
+ebm_status ebm_classifier_fold_temperature(ebm_classifier *c, double temperature)
+{
+    if (!(temperature > 0 && temperature <= DBL_MAX))
+        return ebm_fail(EBM_ERROR_INPUT, "temperature: a finite number above 0 expected, found %g", temperature);
+    return ebm_head_divide(c->head, temperature);
 }
 
 ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)

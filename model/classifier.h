@@ -54,6 +54,11 @@ ebm_status ebm_classifier_load(ebm_classifier *classifier, const char *directory
 // Writes model.safetensors (what transformers reads) and, for a scalar energy, energy.safetensors into a directory.
 ebm_status ebm_classifier_save(ebm_classifier *classifier, const char *directory);
 
+// Divides the last layer of the classification head by a temperature: softmax of the logits is then what it was of the
+// logits divided by it, for every tool that reads the saved model. An energy made of the logits changes with them, see
+// ebm_energy_of_logits. Call it after loading.
+ebm_status ebm_classifier_fold_temperature(ebm_classifier *classifier, double temperature);
+
 ebm_status ebm_classifier_forward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
 // From the gradients in ebm_classifier_logits_gradient and, with an energy, ebm_classifier_energy_gradient; adds to the
 // parameters' gradients. The gradient of the logits is changed (hidden and sharp-hidden energies add to it).

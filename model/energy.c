@@ -1,5 +1,6 @@
 #include "energy.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "launch.h"
@@ -49,6 +50,18 @@ ebm_status ebm_energy_forward(ebm_device *device, ebm_slice energy, ebm_slice lo
     ebm_arg_i32(&l, (int64_t)rows);
     ebm_arg_i32(&l, (int64_t)labels);
     return ebm_launch_rows(&l, groups_for(device, rows));
+}
+
+double ebm_energy_of_logits(ebm_energy_kind kind, const float *logits, size_t labels, double scale)
+{
+    double largest = scale * (double)logits[0], sum = 0;
+    for (size_t y = 1; y < labels; y++) {
+        const double f = scale * (double)logits[y];
+        if (f > largest) largest = f;
+    }
+    if (kind == EBM_ENERGY_SHARP_HIDDEN) return -largest;
+    for (size_t y = 0; y < labels; y++) sum += exp(scale * (double)logits[y] - largest);
+    return -(largest + log(sum));
 }
 
 ebm_status ebm_energy_backward(ebm_device *device, ebm_slice dlogits, ebm_slice denergy, ebm_slice logits,

@@ -27,6 +27,9 @@ ebm_status ebm_energy_parse(const char *name, ebm_energy_kind *kind); // EBM_ERR
 // row's logits makes its energy NaN. EBM_ERROR_UNSUPPORTED for EBM_ENERGY_SCALAR.
 ebm_status ebm_energy_forward(ebm_device *device, ebm_slice energy, ebm_slice logits, ebm_energy_kind kind,
                               size_t first, size_t rows, size_t labels);
+// The same for one row on the host, the logits multiplied by `scale` first: the temperature for a model that has it
+// folded into its last layer (ebm_classifier_fold_temperature), else 1. Not for EBM_ENERGY_SCALAR.
+double ebm_energy_of_logits(ebm_energy_kind kind, const float *logits, size_t labels, double scale);
 // Adds to dlogits: hidden -denergy * softmax(f), sharp-hidden -denergy at the arg max.
 ebm_status ebm_energy_backward(ebm_device *device, ebm_slice dlogits, ebm_slice denergy, ebm_slice logits,
                                ebm_energy_kind kind, size_t first, size_t rows, size_t labels);

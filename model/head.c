@@ -71,6 +71,25 @@ const ebm_tensor *ebm_head_linear(const ebm_head *h, const ebm_tensor **bias)
     return h->linear.weight;
 }
 
+static ebm_status divide(ebm_device *device, ebm_slice values, double divisor)
+{
+    float *staging = malloc((values.count + 1) * sizeof *staging);
+    if (!staging) return ebm_fail(EBM_ERROR_MEMORY, "no host memory to divide a layer's weights");
+    ebm_status status = ebm_ok();
+    EBM_CHECK(ebm_slice_read(device, values, 0, values.count, staging), end);
+    for (size_t i = 0; i < values.count; i++) staging[i] = (float)((double)staging[i] / divisor);
+    status = ebm_slice_write(device, values, 0, values.count, staging);
+end:
+    free(staging);
+    return status;
+}
+
+ebm_status ebm_head_divide(ebm_head *h, double divisor)
+{
+    EBM_TRY(divide(h->device, h->linear.weight->weight, divisor));
+    return divide(h->device, h->linear.bias->weight, divisor);
+}
+
 static ebm_dropout dropout_at(const ebm_head *h, const ebm_batch *batch, const ebm_run *run, uint32_t place)
 {
     const bool on = run->training && (place > 0 || h->set.form.dropout_first);

@@ -47,6 +47,8 @@ ebm_status ebm_head_backward(ebm_head *head, ebm_slice d_pooled, const ebm_batch
 ebm_slice ebm_head_output(const ebm_head *head);
 ebm_slice ebm_head_gradient(const ebm_head *head);
 const ebm_tensor *ebm_head_linear(const ebm_head *head, const ebm_tensor **bias); // the last layer, borrowed
+// Divides the last layer's weights and bias, and with them every output. divisor: finite, not 0. After allocation.
+ebm_status ebm_head_divide(ebm_head *head, double divisor);
 
 #ifdef __cplusplus
 }

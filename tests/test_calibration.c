@@ -136,7 +136,8 @@ static void remove_scratch(const char *directory)
 static void the_file_gives_back_what_was_saved(void **state)
 {
     const char *directory = scratch_directory();
-    ebm_temperature fit = {1.0 / 3, 0.71234567890123456, 0.6, 521, EBM_BOUND_NONE, "dev.tsv, first-half \"\xC3\xBC\""};
+    ebm_temperature fit = {1.0 / 3, 0.71234567890123456, 0.6, 521, EBM_BOUND_NONE, "dev.tsv, first-half \"\xC3\xBC\"",
+                           0};
     ebm_temperature back;
     assert_ok(ebm_temperature_save(directory, &fit));
     fit.temperature = EBM_TEMPERATURE_HIGHEST; // replaces the first
@@ -162,7 +163,7 @@ static void the_file_gives_back_what_was_saved(void **state)
 static void nothing_bad_is_saved(void **state)
 {
     const char *directory = scratch_directory();
-    ebm_temperature fit = {1, 0.5, 0.5, 10, EBM_BOUND_NONE, "\xFF\xFF\xFF\xFF\xFF"};
+    ebm_temperature fit = {1, 0.5, 0.5, 10, EBM_BOUND_NONE, "\xFF\xFF\xFF\xFF\xFF", 0};
     assert_fails(ebm_temperature_save(directory, &fit), EBM_ERROR_INPUT, "not UTF-8");
     strcpy(fit.fitted_on, "dev.tsv");
     fit.nll_after = (double)NAN;

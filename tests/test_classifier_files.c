@@ -1,4 +1,5 @@
 // Loading and saving a whole classifier: what is new, what is ignored, what is refused; the same bits after saving.
+#include <math.h>
 #include <stdio.h>
 
 #include "folder.h"
@@ -331,6 +332,43 @@ static void test_energy_in_a_file_of_its_own(void **state)
     tiny_free(&t);
 }
 
+// Divided, saved, loaded: the logits are those of before divided by the temperature, to a float's rounding of products
+// of size 1; the encoder and the energy's head are untouched.
+static void test_folded_temperature(void **state)
+{
+    static const char *const families[] = {"bert", "roberta", "distilbert", "electra", "xlm-roberta"};
+    const double temperature = 1.7;
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+        const tiny_settings settings = {
+            .family = families[f], .joint = true, .energy = EBM_ENERGY_SCALAR, .noise_ratio = 1};
+        tiny plain, folded;
+        float *logits[2], *energy[2];
+        tiny_open(&plain, &settings);
+        tiny_predict(&plain, 0, TINY_ROWS, &logits[0], &energy[0]);
+        assert_fails(ebm_classifier_fold_temperature(plain.classifier, 0), EBM_ERROR_INPUT, "above 0 expected");
+        assert_fails(ebm_classifier_fold_temperature(plain.classifier, (double)NAN), EBM_ERROR_INPUT, "found");
+        assert_ok(ebm_classifier_fold_temperature(plain.classifier, temperature));
+        assert_ok(ebm_classifier_save(plain.classifier, *state));
+        tiny_open(&folded, &settings);
+        assert_ok(ebm_classifier_load(folded.classifier, *state, NULL));
+        tiny_predict(&folded, 0, TINY_ROWS, &logits[1], &energy[1]);
+        double moved = 0;
+        for (size_t i = 0; i < TINY_ROWS * plain.config->label_count; i++) {
+            const double was = (double)logits[0][i], is = (double)logits[1][i] * temperature;
+            if (fabs(is - was) > 1e-6 * (1 + fabs(was))) fail_msg("logit %zu: %.9g, expected %.9g", i, is, was);
+            moved = fmax(moved, fabs((double)logits[1][i] - was));
+        }
+        assert_true(moved > 0.1);
+        assert_memory_equal(energy[0], energy[1], TINY_ROWS * sizeof **energy);
+        for (size_t i = 0; i < 2; i++) {
+            free(logits[i]);
+            free(energy[i]);
+        }
+        tiny_free(&plain);
+        tiny_free(&folded);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +384,7 @@ int main(void)
         in_own_folder(test_damaged_energy),
         in_own_folder(test_same_bits_after_saving),
         in_own_folder(test_energy_in_a_file_of_its_own),
+        in_own_folder(test_folded_temperature),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -2,55 +2,10 @@
 // and an untouched folder.
 #include "check.h"
 
-#include <ftw.h>
-#include <jansson.h>
 #include <math.h>
-#include <sys/stat.h>
 
-#include "folder.h"
-#include "program.h"
+#include "command.h"
 #include "tiny_model.h"
-
-static char folder[] = "/tmp/ebmcl-test-cli-XXXXXX";
-
-enum { ROWS = 12 };
-static const char *const TEXTS[ROWS] = {
-    "the film is good .", "the film is bad .",
-    "a very dull plot",   "warm and fine",
-    "the cast was cold",  "not bad",
-    "not good .",         "a fine , warm film",
-    "dull , cold , bad",  "the plot is very good",
-    "the cast is fine",   "a bad film",
-};
-static const int LABELS[ROWS] = {1, 0, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0};
-
-#define run(...) run_program(folder, (const char *const[]){__VA_ARGS__, NULL}, NULL)
-
-static void put(const char *name, const char *text)
-{
-    char *path = in_folder(folder, name);
-    put_file(path, text, strlen(text));
-    free(path);
-}
-
-static char *get(const char *name)
-{
-    char *path = in_folder(folder, name), *text = NULL;
-    assert_ok(ebm_file_read(path, 1 << 24, &text, NULL));
-    free(path);
-    return text;
-}
-
-static void put_texts(const char *name, const char *header, const char *const *labels)
-{
-    char *path = in_folder(folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file, "%s\n", header);
-    for (int i = 0; i < ROWS; i++) fprintf(file, "%s\t%s\n", TEXTS[i], labels[LABELS[i]]);
-    fclose(file);
-    free(path);
-}
 
 static void make_model(ebm_device *device, const char *name, const ebm_model_info *info, const char *const *labels)
 {
@@ -64,8 +19,8 @@ static int make_files(void **state)
     static const char *const names[] = {"negative", "positive"}, *const reversed[] = {"Positive", "Negative"},
                              *const ids[] = {"0", "1"};
     const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    const ebm_model_info hidden = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32};
-    const ebm_model_info scalar = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32};
+    const ebm_model_info hidden = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32, 0};
+    const ebm_model_info scalar = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32, 0};
     ebm_device *device = NULL;
     if (!mkdtemp(folder)) return -1;
     assert_ok(ebm_device_open(NULL, &device));
@@ -88,40 +43,6 @@ static int make_files(void **state)
 static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
 
 // ---- what commands print
-
-// Exit code 0 and exactly one JSON object on standard output.
-static json_t *json_of(ran r)
-{
-    json_error_t error;
-    if (r.code != 0) fail_msg("exit code %d: %s", r.code, r.err);
-    json_t *object = json_loads(r.out, 0, &error);
-    if (!object) fail_msg("not one JSON object (%s): %s", error.text, r.out);
-    free_ran(&r);
-    return object;
-}
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_number(value)) fail_msg("\"%s\" is missing or no number", key);
-    return json_number_value(value);
-}
-
-static const char *string(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    if (!value) fail_msg("\"%s\" is missing or no text", key);
-    return value;
-}
-
-static void assert_prints(ran r, const char *const *parts)
-{
-    if (r.code != 0) fail_msg("exit code %d: %s", r.code, r.err);
-    for (size_t i = 0; parts[i]; i++)
-        if (!strstr(r.out, parts[i])) fail_msg("\"%s\" is not in: %s", parts[i], r.out);
-    free_ran(&r);
-}
-#define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void every_command_has_help(void **state)
 {
@@ -201,22 +122,6 @@ static void labels_are_matched_by_name(void **state)
     json_t *ids = json_of(run("eval", "--model_name_or_path", "numbered", "--test_file", "ids.tsv", "--json"));
     assert_true(number(ids, "accuracy") == accuracy);
     json_decref(ids);
-}
-
-static json_t *line_of(char **text)
-{
-    char *end = strchr(*text, '\n');
-    assert_non_null(end);
-    *end = 0;
-    json_t *row = json_loads(*text, 0, NULL);
-    assert_non_null(row);
-    *text = end + 1;
-    return row;
-}
-
-static double at(const json_t *row, const char *list, size_t i)
-{
-    return json_number_value(json_array_get(json_object_get(row, list), i));
 }
 
 // Checks a row of two labels against its own logits and returns -ln p(truth).
@@ -349,43 +254,6 @@ static void generation_is_timed(void **state)
 
 // ---- what is wrong
 
-static char *listing;
-
-static int add_to_listing(const char *path, const struct stat *info, int kind, struct FTW *place)
-{
-    char *more = NULL;
-    if (asprintf(&more, "%s%s %lld\n", listing, path, S_ISREG(info->st_mode) ? (long long)info->st_size : -1LL) < 0)
-        return -1;
-    free(listing);
-    listing = more;
-    return 0;
-}
-
-// Every path below the folder with its size. The order is the directory's own, so only unchanged folders compare equal
-// for certain, which is what is asked.
-static char *list_folder(void)
-{
-    listing = strdup("");
-    assert_int_equal(nftw(folder, add_to_listing, 16, FTW_PHYS), 0);
-    return listing;
-}
-
-static void assert_bad_with(const char *part, const char *const *arguments, const run_with *with)
-{
-    char *before = list_folder();
-    ran r = run_program(folder, arguments, with);
-    char *after = list_folder();
-    const char *line = "";
-    if (r.code != 2) fail_msg("%s %s: expected exit code 2, got %d: %s", arguments[0], part, r.code, r.err);
-    if (count_complaints(r.err, &line) != 1) fail_msg("expected one line, got: %s", r.err);
-    if (strncmp(line, "ebmcl: ", 7) != 0 || !strstr(line, part)) fail_msg("expected \"%s\", got: %s", part, r.err);
-    if (r.out[0]) fail_msg("standard output holds: %s", r.out);
-    assert_string_equal(before, after);
-    free(before);
-    free(after);
-    free_ran(&r);
-}
-#define assert_bad(part, ...) assert_bad_with(part, (const char *const[]){__VA_ARGS__, NULL}, NULL)
 #define assert_bad_texts(part, name)                                                                                   \
     assert_bad(part, "eval", "--model_name_or_path", "model", "--validation_file", name)
 #define assert_bad_model(part, name) assert_bad(part, "eval", "--model_name_or_path", name, "--test_file", "dev.tsv")

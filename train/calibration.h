@@ -32,6 +32,7 @@ typedef struct {
     size_t examples;
     ebm_temperature_bound bound;
     char fitted_on[256]; // file and split, for the record; set by the caller, "" at first
+    double folded; // above 0: this temperature is in the model's weights already, `temperature` is what is left, 1
 } ebm_temperature;
 
 // The temperature in [EBM_TEMPERATURE_LOWEST, EBM_TEMPERATURE_HIGHEST] with the least NLL. NLL is convex in b = 1/T:
@@ -44,8 +45,9 @@ ebm_status ebm_temperature_fit(const ebm_predictions *predictions, ebm_temperatu
 // Writes a sentence about a bound, or about fewer than 100 examples, or "" when there is nothing to say.
 void ebm_temperature_note(const ebm_temperature *fit, char *text, size_t size);
 
-// <directory>/calibration.json: temperature, fitted_on, examples, nll_before, nll_after. Appears by rename: complete or
-// not at all. A last character of fitted_on cut by the array's end is left out.
+// <directory>/calibration.json: temperature, fitted_on, examples, nll_before, nll_after, and folded_temperature where
+// the weights hold it. Appears by rename: complete or not at all. A last character of fitted_on cut by the array's end
+// is left out.
 ebm_status ebm_temperature_save(const char *directory, const ebm_temperature *fit);
 
 // Reads it back; bound is EBM_BOUND_NONE, EBM_BOUND_LOWEST or EBM_BOUND_HIGHEST by the temperature. Fails with

@@ -26,6 +26,10 @@ static ebm_status to_text(const ebm_temperature *fit, char **text)
     json_t *object =
         json_pack("{s:f, s:o, s:I, s:f, s:f}", "temperature", fit->temperature, "fitted_on", fitted_on, "examples",
                   (json_int_t)fit->examples, "nll_before", fit->nll_before, "nll_after", fit->nll_after);
+    if (object && fit->folded > 0 && json_object_set_new(object, "folded_temperature", json_real(fit->folded)) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
     *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
     json_decref(object);
     return *text ? ebm_ok() : ebm_fail(EBM_ERROR_INPUT, "%s: a value is not finite", EBM_CALIBRATION_FILE);
@@ -63,6 +67,10 @@ static ebm_status from_object(const json_t *object, const char *path, ebm_temper
     if (!(examples >= 0 && examples <= 9007199254740992.0)) // whole numbers of a double
         return ebm_fail(EBM_ERROR_INPUT, "%s: a count expected at \"examples\", found %g", path, examples);
     out->examples = (size_t)examples;
+    if (json_object_get(object, "folded_temperature")) {
+        EBM_TRY(number_in(object, path, "folded_temperature", &out->folded));
+        EBM_TRY(ebm_in(ebm_temperature_check(out->folded), "%s: folded_temperature", path));
+    }
     const char *fitted_on = json_string_value(json_object_get(object, "fitted_on"));
     snprintf(out->fitted_on, sizeof out->fitted_on, "%s", fitted_on ? fitted_on : "");
     if (out->temperature <= EBM_TEMPERATURE_LOWEST) out->bound = EBM_BOUND_LOWEST;

@@ -1,5 +1,6 @@
 #include "model_directory.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "json_file.h"
@@ -17,6 +18,8 @@ static ebm_status write_info(const char *directory, const ebm_model_info *info)
         failed = failed || json_object_set_new(json, "noise_ratio", json_integer(info->noise_ratio));
         failed = failed || json_object_set_new(json, "nce_weight", json_real((double)info->nce_weight));
     }
+    if (info->logits_divided_by > 0)
+        failed = failed || json_object_set_new(json, "logits_divided_by", json_real(info->logits_divided_by));
     if (!failed) return ebm_json_file_write(directory, INFO_FILE, json);
     json_decref(json);
     return ebm_fail(EBM_ERROR_MEMORY, "no host memory for %s", INFO_FILE);
@@ -31,6 +34,14 @@ ebm_status ebm_model_directory_write(const char *directory, ebm_classifier *clas
     return ebm_classifier_save(classifier, directory);
 }
 
+static ebm_status parse_folded(const json_t *json, ebm_model_info *info)
+{
+    const json_t *divisor = json_object_get(json, "logits_divided_by");
+    info->logits_divided_by = json_number_value(divisor);
+    if (!divisor || (info->logits_divided_by > 0 && isfinite(info->logits_divided_by))) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "\"logits_divided_by\" must be a number above 0");
+}
+
 static ebm_status parse_info(const json_t *json, ebm_model_info *info)
 {
     const char *objective = json_string_value(json_object_get(json, "objective"));
@@ -38,6 +49,7 @@ static ebm_status parse_info(const json_t *json, ebm_model_info *info)
         return ebm_fail(EBM_ERROR_INPUT, "\"objective\" must be \"ce\" or \"joint\"");
     const json_int_t longest = json_integer_value(json_object_get(json, "max_seq_length"));
     info->max_tokens = longest > 0 ? (size_t)longest : 0;
+    EBM_TRY(parse_folded(json, info));
     info->objective = strcmp(objective, "joint") == 0 ? EBM_OBJECTIVE_JOINT : EBM_OBJECTIVE_CE;
     if (info->objective == EBM_OBJECTIVE_CE) return ebm_ok();
     const char *energy = json_string_value(json_object_get(json, "energy"));

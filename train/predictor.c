@@ -4,6 +4,7 @@
 
 #include "encoded.h"
 #include "predict.h"
+#include "scores.h"
 
 enum { DEFAULT_BUDGET = 8192 };
 
@@ -99,6 +100,29 @@ ebm_model_info ebm_predictor_info(const ebm_predictor *p) { return p->info; }
 char *const *ebm_predictor_ignored(const ebm_predictor *p) { return p->report.ignored; }
 bool ebm_predictor_has_energy(const ebm_predictor *p) { return p->info.objective == EBM_OBJECTIVE_JOINT; }
 
+ebm_status ebm_predictor_fold_temperature(ebm_predictor *p, double temperature)
+{
+    EBM_TRY(ebm_temperature_check(temperature));
+    EBM_TRY(ebm_classifier_fold_temperature(p->classifier, temperature));
+    const double before = p->info.logits_divided_by > 0 ? p->info.logits_divided_by : 1;
+    p->info.logits_divided_by = before * temperature;
+    return ebm_ok();
+}
+
+ebm_status ebm_predictor_save(ebm_predictor *p, const char *directory)
+{
+    return ebm_model_directory_write(directory, p->classifier, p->tokenizer, &p->info);
+}
+
+// The classifier computes hidden and sharp-hidden energies from its logits; those of a folded model are too small.
+static void restore_energies(const ebm_predictor *p, const float *logits, size_t count, float *energy)
+{
+    const size_t labels = p->config->label_count;
+    if (!energy || p->info.energy == EBM_ENERGY_SCALAR || p->info.logits_divided_by <= 0) return;
+    for (size_t i = 0; i < count; i++)
+        energy[i] = (float)ebm_energy_of_logits(p->info.energy, logits + i * labels, labels, p->info.logits_divided_by);
+}
+
 ebm_status ebm_predictor_dataset(ebm_predictor *p, const ebm_dataset *dataset, size_t max_length, float *logits,
                                  float *energy)
 {
@@ -110,6 +134,7 @@ ebm_status ebm_predictor_dataset(ebm_predictor *p, const ebm_dataset *dataset, s
     ebm_encoded *encoded = NULL;
     EBM_TRY(ebm_encoded_create(dataset, p->tokenizer, max_length, &encoded));
     const ebm_status status = ebm_predict(p->device, p->classifier, p->packing, encoded, logits, energy);
+    if (status.code == EBM_OK) restore_energies(p, logits, ebm_dataset_count(dataset), energy);
     ebm_encoded_free(encoded);
     return status;
 }

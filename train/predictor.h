@@ -31,6 +31,11 @@ ebm_model_info ebm_predictor_info(const ebm_predictor *predictor);
 char *const *ebm_predictor_ignored(const ebm_predictor *predictor);
 bool ebm_predictor_has_energy(const ebm_predictor *predictor); // trained jointly
 
+// Folds a temperature (1e-6 to 1e6) into the last layer: logits are divided by it from now on, energies stay.
+ebm_status ebm_predictor_fold_temperature(ebm_predictor *predictor, double temperature);
+// The model as it is now, in an existing directory: ebm_model_directory_write.
+ebm_status ebm_predictor_save(ebm_predictor *predictor, const char *directory);
+
 // logits: one row of ebm_predictor_config()->label_count floats a text, in the order of the data set; energy: one float
 // a text, or NULL. max_length: longest sequence in tokens, special tokens included; 0: what the model was trained with,
 // else what it has positions for.

@@ -245,8 +245,11 @@ static ebm_status create_trainer(train_run *r)
         .train = r->encoded_train,
         .validation = r->encoded_validation,
         .noise = r->noise.stream,
-        .info = {(ebm_objective_kind)o->objective, (ebm_energy_kind)o->energy, (int)o->noise_ratio,
-                 (float)o->nce_weight, o->max_seq_length},
+        .info = {.objective = (ebm_objective_kind)o->objective,
+                 .energy = (ebm_energy_kind)o->energy,
+                 .noise_ratio = (int)o->noise_ratio,
+                 .nce_weight = (float)o->nce_weight,
+                 .max_tokens = o->max_seq_length},
     };
     return ebm_trainer_create(&inputs, &settings, &r->trainer);
 }

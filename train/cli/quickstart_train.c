@@ -166,7 +166,11 @@ static ebm_status create_trainer(quickstart *q, classifier_run *r, const ebm_ste
         .tokenizer = r->tokenizer,
         .train = r->train,
         .noise = r->noise.stream,
-        .info = {r->model->objective, EBM_ENERGY_HIDDEN, step->noise_ratio, step->nce_weight, QUICKSTART_MAX_LENGTH},
+        .info = {.objective = r->model->objective,
+                 .energy = EBM_ENERGY_HIDDEN,
+                 .noise_ratio = step->noise_ratio,
+                 .nce_weight = step->nce_weight,
+                 .max_tokens = QUICKSTART_MAX_LENGTH},
     };
     return ebm_trainer_create(&inputs, &settings, &r->trainer);
 }

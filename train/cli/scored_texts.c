@@ -108,6 +108,18 @@ end:
     return status;
 }
 
+static void name_source(ebm_scored_texts *s, const char *file, const char *split, const char *portion)
+{
+    if (file) {
+        const char *slash = strrchr(file, '/');
+        snprintf(s->source, sizeof s->source, "%s, %s", file, portion);
+        snprintf(s->name, sizeof s->name, "%s, %s", slash ? slash + 1 : file, portion);
+    } else {
+        snprintf(s->source, sizeof s->source, "%s %s, %s", s->task->name, split, portion);
+        snprintf(s->name, sizeof s->name, "%s", s->source);
+    }
+}
+
 static ebm_status read_texts(ebm_scored_texts *s, const ebm_model_options *o, const ebm_text_choice *choice,
                              ebm_dataset **texts)
 {
@@ -120,11 +132,7 @@ static ebm_status read_texts(ebm_scored_texts *s, const ebm_model_options *o, co
     EBM_TRY(ebm_program_read(&o->data, split, use, s->task ? &s->task->labels : &s->labels, &all));
     const ebm_status status = take_portion(all, choice, texts);
     ebm_dataset_free(all);
-    if (file)
-        snprintf(s->source, sizeof s->source, "%s, %s", file, ebm_portion_name(choice->portion));
-    else
-        snprintf(s->source, sizeof s->source, "%s %s, %s", s->task->name, splits[split],
-                 ebm_portion_name(choice->portion));
+    name_source(s, file, splits[split], ebm_portion_name(choice->portion));
     return status;
 }
 
@@ -139,37 +147,31 @@ static ebm_status copy_labels(ebm_scored_texts *s, const ebm_dataset *texts)
     return ebm_ok();
 }
 
-static ebm_status predict(ebm_scored_texts *s, const ebm_model_options *o, ebm_device *device, const ebm_dataset *texts)
+static ebm_status predict(ebm_scored_texts *s, const ebm_model_options *o, const ebm_dataset *texts)
 {
     const size_t count = ebm_dataset_count(texts);
-    ebm_predictor *predictor = NULL;
-    EBM_TRY(ebm_predictor_open(device, o->directory, o->token_budget, &predictor));
-    ebm_program_say_names("tensors not used", ebm_predictor_ignored(predictor));
-    const bool has_energy = ebm_predictor_has_energy(predictor);
+    EBM_TRY(ebm_program_device(o->device, &s->device));
+    EBM_TRY(ebm_predictor_open(s->device, o->directory, o->token_budget, &s->predictor));
+    ebm_program_say_names("tensors not used", ebm_predictor_ignored(s->predictor));
+    const bool has_energy = ebm_predictor_has_energy(s->predictor);
     s->logits = calloc(count * s->labels.count, sizeof *s->logits);
     s->energy = has_energy ? calloc(count, sizeof *s->energy) : NULL;
-    ebm_status status = ebm_ok();
     if (!s->logits || (has_energy && !s->energy))
-        status = ebm_fail(EBM_ERROR_MEMORY, "no memory for predictions of %zu texts", count);
-    if (status.code == EBM_OK) status = ebm_predictor_dataset(predictor, texts, o->max_length, s->logits, s->energy);
-    ebm_predictor_free(predictor);
+        return ebm_fail(EBM_ERROR_MEMORY, "no memory for predictions of %zu texts", count);
     s->predictions = (ebm_predictions){count, (int)s->labels.count, s->logits, s->label, s->energy};
-    return status;
+    return ebm_predictor_dataset(s->predictor, texts, o->max_length, s->logits, s->energy);
 }
 
 ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_text_choice *choice, ebm_scored_texts *s)
 {
-    ebm_device *device = NULL;
     ebm_dataset *texts = NULL;
     ebm_status status = ebm_ok();
     *s = (ebm_scored_texts){0};
     EBM_CHECK(read_labels(s, options), end);
     EBM_CHECK(read_texts(s, options, choice, &texts), end);
     if (choice->needs_labels) EBM_CHECK(copy_labels(s, texts), end);
-    EBM_CHECK(ebm_program_device(options->device, &device), end);
-    EBM_CHECK(predict(s, options, device, texts), end);
+    EBM_CHECK(predict(s, options, texts), end);
 end:
-    ebm_device_free(device);
     ebm_dataset_free(texts);
     if (status.code != EBM_OK) ebm_scored_texts_free(s);
     return status;
@@ -182,6 +184,8 @@ void ebm_scored_texts_free(ebm_scored_texts *s)
     free(s->label);
     free(s->task_to_model);
     ebm_config_free(s->config);
+    ebm_predictor_free(s->predictor);
+    ebm_device_free(s->device);
     *s = (ebm_scored_texts){0};
 }
 
@@ -195,6 +199,10 @@ ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_o
     ebm_temperature stored;
     EBM_TRY(ebm_temperature_load(options->directory, &stored));
     *temperature = stored.temperature;
-    ebm_program_say("temperature %.4f, fitted on %s", stored.temperature, stored.fitted_on);
+    if (stored.folded > 0)
+        ebm_program_say("temperature %.4f: the model's weights hold the one fitted on %s, %.4f", stored.temperature,
+                        stored.fitted_on, stored.folded);
+    else
+        ebm_program_say("temperature %.4f, fitted on %s", stored.temperature, stored.fitted_on);
     return ebm_ok();
 }

@@ -65,6 +65,7 @@ typedef struct {
 
 typedef struct {
     char source[256];            // file (or task and split) and portion, for people
+    char name[256];              // the same with the file's name alone, for what may be published
     const ebm_task *task;        // NULL when none was named
     ebm_config *config;          // the model's, labels named by the task where the model only numbers them
     ebm_labels labels;           // views of config's names
@@ -72,6 +73,8 @@ typedef struct {
     ebm_predictions predictions; // in the model's order of labels; label NULL when they are not read
     float *logits, *energy;      // what predictions points at
     int32_t *label;
+    ebm_device *device;
+    ebm_predictor *predictor;    // the model that was run
 } ebm_scored_texts;
 
 // Texts of --test_file, --validation_file or --train_file (one of them), else of the task's file. A task's labels are
