@@ -79,7 +79,7 @@ static inline void free_ran(ran *r)
 // The lines on standard error that are a complaint: all but those that say what is used.
 static inline size_t count_complaints(const char *err, const char **first)
 {
-    static const char *const reports[] = {"device ", "data: ", "memory: ", "model: "};
+    static const char *const reports[] = {"device ", "data: ", "memory: ", "model: ", "labels: "};
     size_t count = 0;
     for (const char *line = err; *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : line + strlen(line)) {
         bool is_report = false;

@@ -36,9 +36,9 @@ static const ebm_option_table TABLE = {"ebmcl predict",
 static void reorder(const ebm_scored_texts *s, bool by_task, size_t row, const double *probabilities, float *p,
                     float *logits)
 {
-    const size_t count = s->labels.count;
+    const size_t count = by_task ? s->task->labels.count : s->labels.count;
     for (size_t i = 0; i < count; i++) {
-        const size_t from = row * count + (by_task ? (size_t)s->task_to_model[i] : i);
+        const size_t from = row * s->labels.count + (by_task ? (size_t)s->task_to_model[i] : i);
         p[i] = (float)probabilities[from];
         logits[i] = s->logits[from];
     }

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "calibration.h"
+#include "label_map.h"
 
 enum { SHORTEST = 8 }; // tokens: a pair's special tokens and a little text
 
@@ -28,42 +28,28 @@ static ebm_status choose_split(const ebm_data_options *o, ebm_split fallback, eb
                     "texts are needed: --validation_file or --test_file, or --task_name with --data_dir");
 }
 
-static bool are_numbered(const ebm_config *config)
+static ebm_labels labels_of(const ebm_config *config)
 {
-    char name[32];
-    for (size_t i = 0; i < config->label_count; i++) {
-        snprintf(name, sizeof name, "LABEL_%zu", i);
-        if (strcmp(config->labels[i], name) != 0) return false;
-    }
-    return true;
+    return (ebm_labels){(const char *const *)config->labels, config->label_count, NULL};
 }
 
-static int32_t find_label(const ebm_config *config, const char *name)
+// A model that only numbers its labels gets the task's names for them.
+static ebm_status name_numbered(ebm_scored_texts *s)
 {
-    int32_t id = ebm_config_label_id(config, name);
-    for (size_t i = 0; id < 0 && i < config->label_count; i++)
-        if (strcasecmp(config->labels[i], name) == 0) id = (int32_t)i;
-    return id;
+    const ebm_labels *task = &s->task->labels;
+    const char *names[EBM_LABELS_MAX];
+    for (size_t i = 0; i < task->count; i++) names[s->task_to_model[i]] = task->names[i];
+    return ebm_config_set_labels(s->config, names, task->count);
 }
 
-// Fills task_to_model; a model that only numbers its labels gets the task's names.
-static ebm_status match_labels(ebm_scored_texts *s, const char *directory)
+static ebm_status match_numbered(ebm_scored_texts *s)
 {
-    const ebm_labels *wanted = &s->task->labels;
-    bool fits = wanted->count == s->config->label_count;
-    if (fits && are_numbered(s->config)) EBM_TRY(ebm_config_set_labels(s->config, wanted->names, wanted->count));
-    s->task_to_model = calloc(wanted->count, sizeof *s->task_to_model);
-    if (!s->task_to_model) return ebm_fail(EBM_ERROR_MEMORY, "no memory for labels");
-    for (size_t i = 0; i < wanted->count; i++) {
-        s->task_to_model[i] = find_label(s->config, wanted->names[i]);
-        fits = fits && s->task_to_model[i] >= 0;
-    }
-    if (fits) return ebm_ok();
-    char expected[160], found[160];
-    const ebm_labels own = {(const char *const *)s->config->labels, s->config->label_count, NULL};
-    return ebm_fail(EBM_ERROR_INPUT, "%s: the model's labels are %s, those of task %s are %s", directory,
-                    ebm_labels_text(&own, found, sizeof found), s->task->name,
-                    ebm_labels_text(wanted, expected, sizeof expected));
+    const ebm_labels *task = &s->task->labels;
+    char text[240];
+    for (size_t i = 0; i < task->count; i++) s->task_to_model[i] = (int32_t)i;
+    ebm_program_say("labels: the model only numbers them; taken in the task's order, %s (--label_map says otherwise)",
+                    ebm_labels_text(task, text, sizeof text));
+    return ebm_ok();
 }
 
 static ebm_status require_encoder(ebm_family family, const char *directory)
@@ -74,13 +60,36 @@ static ebm_status require_encoder(ebm_family family, const char *directory)
                     ebm_family_list(true, names, sizeof names), ebm_family_name(family));
 }
 
-static ebm_status read_labels(ebm_scored_texts *s, const ebm_model_options *o)
+static ebm_status match_task(ebm_scored_texts *s, const ebm_model_options *o, const ebm_text_choice *choice)
+{
+    const ebm_labels *task = &s->task->labels, own = labels_of(s->config);
+    const bool numbered = ebm_labels_are_numbered(&own) && own.count == task->count, mapped = o->label_map.count > 0;
+    EBM_TRY(ebm_label_map_create(task, true, &own, &o->label_map, &s->task_to_model));
+    if (numbered && !mapped) EBM_TRY(match_numbered(s));
+    const bool one_to_one = ebm_label_map_is_one_to_one(s->task_to_model, task->count);
+    if (numbered && one_to_one) return name_numbered(s);
+    bool all = true;
+    for (size_t i = 0; i < task->count; i++) all = all && s->task_to_model[i] >= 0;
+    if (all && mapped && !one_to_one && !choice->needs_labels)
+        return ebm_fail(EBM_ERROR_INPUT, "--label_map: predictions need a label of the model for each of the task's");
+    if (all && (mapped || (one_to_one && own.count == task->count))) return ebm_ok();
+    char expected[120], found[120];
+    return ebm_fail(EBM_ERROR_INPUT,
+                    "%s: the model's labels are %s, those of task %s are %s; --label_map TASK=MODEL ... says which is"
+                    " which",
+                    o->directory, ebm_labels_text(&own, found, sizeof found), s->task->name,
+                    ebm_labels_text(task, expected, sizeof expected));
+}
+
+static ebm_status read_labels(ebm_scored_texts *s, const ebm_model_options *o, const ebm_text_choice *choice)
 {
     EBM_TRY(ebm_program_task(&o->data, &s->task));
     EBM_TRY(ebm_config_load(o->directory, &s->config));
     EBM_TRY(require_encoder(s->config->family, o->directory));
-    if (s->task) EBM_TRY(match_labels(s, o->directory));
-    s->labels = (ebm_labels){(const char *const *)s->config->labels, s->config->label_count, NULL};
+    if (!s->task && !choice->needs_labels && o->label_map.count > 0)
+        return ebm_fail(EBM_ERROR_INPUT, "--label_map: no labels are read here, so there is nothing to map");
+    if (s->task) EBM_TRY(match_task(s, o, choice));
+    s->labels = labels_of(s->config);
     const size_t longest = ebm_config_max_tokens(s->config);
     if (o->max_length > longest || (o->max_length > 0 && o->max_length < SHORTEST))
         return ebm_fail(EBM_ERROR_INPUT, "--max_seq_length %zu: expected %d to %zu, the positions the model has",
@@ -120,6 +129,43 @@ static void name_source(ebm_scored_texts *s, const char *file, const char *split
     }
 }
 
+// The first row with a label that means nothing to the model is an error.
+static ebm_status check_matched(const ebm_scored_texts *s, const ebm_dataset *texts, const char *file)
+{
+    char own[200];
+    size_t i = 0;
+    while (i < ebm_dataset_count(texts) && s->text_to_model[ebm_dataset_row(texts, i).label] >= 0) i++;
+    if (i == ebm_dataset_count(texts)) return ebm_ok();
+    const ebm_row row = ebm_dataset_row(texts, i);
+    return ebm_fail(EBM_ERROR_INPUT,
+                    "%s:%zu: label \"%.60s\": expected one of the model's, %s; --label_map LABEL=MODEL ... says which"
+                    " is which",
+                    file, row.line, ebm_dataset_labels(texts)->names[row.label],
+                    ebm_labels_text(&s->labels, own, sizeof own));
+}
+
+static void say_ids(const ebm_scored_texts *s, const ebm_labels *found)
+{
+    char own[240];
+    for (size_t i = 0; i < found->count; i++)
+        if (ebm_labels_find(&s->labels, found->names[i]) >= 0 || strspn(found->names[i], "0123456789") == 0) return;
+    if (ebm_labels_are_numbered(&s->labels)) return;
+    ebm_program_say("labels: the texts' numbers are taken as the model's ids, 0 on: %s (--label_map says otherwise)",
+                    ebm_labels_text(&s->labels, own, sizeof own));
+}
+
+// Without a task the labels are whatever the file holds.
+static ebm_status match_texts(ebm_scored_texts *s, const ebm_model_options *o, const ebm_dataset *texts,
+                              const char *file)
+{
+    const ebm_labels *found = ebm_dataset_labels(texts);
+    if (s->task) return ebm_ok();
+    EBM_TRY(ebm_label_map_create(found, false, &s->labels, &o->label_map, &s->text_to_model));
+    EBM_TRY(check_matched(s, texts, file));
+    if (o->label_map.count == 0) say_ids(s, found);
+    return ebm_ok();
+}
+
 static ebm_status read_texts(ebm_scored_texts *s, const ebm_model_options *o, const ebm_text_choice *choice,
                              ebm_dataset **texts)
 {
@@ -129,8 +175,9 @@ static ebm_status read_texts(ebm_scored_texts *s, const ebm_model_options *o, co
     ebm_dataset *all = NULL;
     EBM_TRY(choose_split(&o->data, choice->split, &split, &file));
     const ebm_label_use use = choice->needs_labels ? EBM_LABELS_REQUIRED : EBM_LABELS_IGNORED;
-    EBM_TRY(ebm_program_read(&o->data, split, use, s->task ? &s->task->labels : &s->labels, &all));
-    const ebm_status status = take_portion(all, choice, texts);
+    EBM_TRY(ebm_program_read(&o->data, split, use, s->task ? &s->task->labels : NULL, &all));
+    ebm_status status = choice->needs_labels ? match_texts(s, o, all, file) : ebm_ok();
+    if (status.code == EBM_OK) status = take_portion(all, choice, texts);
     ebm_dataset_free(all);
     name_source(s, file, splits[split], ebm_portion_name(choice->portion));
     return status;
@@ -138,12 +185,10 @@ static ebm_status read_texts(ebm_scored_texts *s, const ebm_model_options *o, co
 
 static ebm_status copy_labels(ebm_scored_texts *s, const ebm_dataset *texts)
 {
+    const int32_t *to_model = s->task ? s->task_to_model : s->text_to_model;
     s->label = calloc(ebm_dataset_count(texts), sizeof *s->label);
     if (!s->label) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu labels", ebm_dataset_count(texts));
-    for (size_t i = 0; i < ebm_dataset_count(texts); i++) {
-        const int32_t label = ebm_dataset_row(texts, i).label;
-        s->label[i] = s->task_to_model ? s->task_to_model[label] : label;
-    }
+    for (size_t i = 0; i < ebm_dataset_count(texts); i++) s->label[i] = to_model[ebm_dataset_row(texts, i).label];
     return ebm_ok();
 }
 
@@ -167,7 +212,7 @@ ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_t
     ebm_dataset *texts = NULL;
     ebm_status status = ebm_ok();
     *s = (ebm_scored_texts){0};
-    EBM_CHECK(read_labels(s, options), end);
+    EBM_CHECK(read_labels(s, options, choice), end);
     EBM_CHECK(read_texts(s, options, choice, &texts), end);
     if (choice->needs_labels) EBM_CHECK(copy_labels(s, texts), end);
     EBM_CHECK(predict(s, options, texts), end);
@@ -183,6 +228,7 @@ void ebm_scored_texts_free(ebm_scored_texts *s)
     free(s->energy);
     free(s->label);
     free(s->task_to_model);
+    free(s->text_to_model);
     ebm_config_free(s->config);
     ebm_predictor_free(s->predictor);
     ebm_device_free(s->device);

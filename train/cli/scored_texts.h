@@ -17,6 +17,7 @@
 typedef struct {
     const char *directory, *device;
     ebm_data_options data;
+    ebm_string_list label_map;
     size_t max_length, token_budget; // 0: defaults
 } ebm_model_options;
 #define EBM_MODEL_OPTIONS(type, member)                                                                                \
@@ -31,6 +32,17 @@ typedef struct {
      NULL,                                                                                                             \
      true},                                                                                                            \
         EBM_DATA_OPTIONS(type, member.data),                                                                           \
+        {"label_map",                                                                                                  \
+         EBM_OPTION_LIST,                                                                                              \
+         offsetof(type, member.label_map),                                                                             \
+         NULL,                                                                                                         \
+         "Which of the model's labels the texts' (or the task's) are, where names do not say it: 0=NEGATIVE "          \
+         "1=POSITIVE ...",                                                                                             \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         false,                                                                                                        \
+         NULL,                                                                                                         \
+         false},                                                                                                       \
         {"max_seq_length",                                                                                             \
          EBM_OPTION_SIZE,                                                                                              \
          offsetof(type, member.max_length),                                                                            \
@@ -70,16 +82,17 @@ typedef struct {
     ebm_config *config;          // the model's, labels named by the task where the model only numbers them
     ebm_labels labels;           // views of config's names
     int32_t *task_to_model;      // the model's id of each of the task's labels; NULL without a task
+    int32_t *text_to_model;      // without a task: of each label in the file, when labels are read
     ebm_predictions predictions; // in the model's order of labels; label NULL when they are not read
     float *logits, *energy;      // what predictions points at
     int32_t *label;
     ebm_device *device;
-    ebm_predictor *predictor;    // the model that was run
+    ebm_predictor *predictor; // the model that was run
 } ebm_scored_texts;
 
-// Texts of --test_file, --validation_file or --train_file (one of them), else of the task's file. A task's labels are
-// found among the model's by name, whatever the letter case; a model that only numbers its labels (LABEL_0 ...) has the
-// task's in the task's order. Says on standard error which device runs it.
+// Texts of --test_file, --validation_file or --train_file (one of them), else of the task's file. Labels are matched to
+// the model's as label_map.h says; a model that only numbers its labels (LABEL_0 ...) has the task's in the task's
+// order unless --label_map says otherwise, and what was assumed is said on standard error, like the device.
 ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_text_choice *choice,
                                    ebm_scored_texts *scored);
 void ebm_scored_texts_free(ebm_scored_texts *scored); // zeroed is accepted
