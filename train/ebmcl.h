@@ -42,6 +42,7 @@
 #include "grammar.h"
 #include "labels.h"
 #include "metrics.h"
+#include "model_card.h"
 #include "model_directory.h"
 #include "noise_benchmark.h"
 #include "noise_stream.h"

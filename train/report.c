@@ -1,7 +1,9 @@
 #include "report.h"
 
-#include <jansson.h>
 #include <math.h>
+
+#include "json_file.h"
+#include "report_internal.h"
 
 ebm_evaluation_options ebm_evaluation_defaults(void)
 {
@@ -93,7 +95,7 @@ static int put_metric(json_t *object, const ebm_evaluation *e, ebm_metric m)
     return failed;
 }
 
-ebm_status ebm_evaluation_json(const ebm_evaluation *evaluation, char **text)
+json_t *ebm_evaluation_object(const ebm_evaluation *evaluation)
 {
     const ebm_evaluation_options *o = &evaluation->options;
     json_t *object = json_pack("{s:I, s:i, s:f, s:i, s:i, s:i, s:I}", "examples", (json_int_t)evaluation->examples,
@@ -103,7 +105,57 @@ ebm_status ebm_evaluation_json(const ebm_evaluation *evaluation, char **text)
     for (int m = 0; m < EBM_METRICS && !failed; m++) failed = put_metric(object, evaluation, (ebm_metric)m);
     if (!failed && !isnan(evaluation->mean_energy))
         failed = put_number(object, "mean_energy", "", evaluation->mean_energy);
-    *text = failed ? NULL : json_dumps(object, JSON_INDENT(2));
+    if (!failed) return object;
+    json_decref(object);
+    return NULL;
+}
+
+ebm_status ebm_evaluation_json(const ebm_evaluation *evaluation, char **text)
+{
+    json_t *object = ebm_evaluation_object(evaluation);
+    *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
     json_decref(object);
     return *text ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the evaluation's JSON");
+}
+
+json_t *ebm_reliability_list(const ebm_reliability_bin *bin, int bins)
+{
+    json_t *rows = json_array();
+    int failed = !rows;
+    for (int i = 0; i < bins && !failed; i++)
+        failed = json_array_append_new(rows, json_pack("{s:f, s:f, s:I, s:f, s:f}", "low", bin[i].low, "high",
+                                                       bin[i].high, "count", (json_int_t)bin[i].count, "confidence",
+                                                       bin[i].confidence, "accuracy", bin[i].accuracy));
+    if (!failed) return rows;
+    json_decref(rows);
+    return NULL;
+}
+
+static ebm_status make_results(const ebm_predictions *predictions, json_t **object)
+{
+    enum { BINS = 10 };
+    const ebm_evaluation_options options = ebm_evaluation_defaults();
+    ebm_reliability_bin bin[BINS];
+    ebm_evaluation e;
+    EBM_TRY(ebm_evaluate(predictions, &options, &e));
+    EBM_TRY(ebm_reliability_measure(predictions, options.temperature, BINS, bin));
+    *object = ebm_evaluation_object(&e);
+    if (*object && json_object_set_new(*object, "reliability", ebm_reliability_list(bin, BINS)) == 0) return ebm_ok();
+    return ebm_fail(EBM_ERROR_MEMORY, "no memory for the evaluation's JSON");
+}
+
+ebm_status ebm_evaluation_file_write(const char *directory, const ebm_predictions *predictions, json_t *more)
+{
+    json_t *object = NULL;
+    ebm_status status = more ? ebm_ok() : ebm_fail(EBM_ERROR_INPUT, "eval_results.json: a text is not UTF-8");
+    EBM_CHECK(status, end);
+    EBM_CHECK(make_results(predictions, &object), end);
+    if (json_object_update(object, more) != 0) status = ebm_fail(EBM_ERROR_MEMORY, "no memory for eval_results.json");
+    EBM_CHECK(status, end);
+    status = ebm_json_file_write(directory, "eval_results.json", object);
+    object = NULL;
+end:
+    json_decref(object);
+    json_decref(more);
+    return status;
 }

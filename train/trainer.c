@@ -278,18 +278,26 @@ end:
     return status;
 }
 
-static ebm_status evaluate(ebm_trainer *t)
+static ebm_status predict(ebm_trainer *t, ebm_predictions *predictions)
 {
-    if (!t->in.validation || t->evaluated_at == t->done) return ebm_ok();
-    const ebm_predictions predictions = {
+    *predictions = (ebm_predictions){
         .count = ebm_encoded_count(t->in.validation),
         .labels = (int)ebm_classifier_config(t->in.classifier)->label_count,
         .logits = t->logits,
         .label = ebm_encoded_labels(t->in.validation),
+        .energy = is_joint(t) ? t->data_energy : NULL,
     };
+    return ebm_predict(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->in.validation, t->logits,
+                       is_joint(t) ? t->data_energy : NULL);
+}
+
+static ebm_status evaluate(ebm_trainer *t)
+{
+    if (!t->in.validation || t->evaluated_at == t->done) return ebm_ok();
+    ebm_predictions predictions;
     ebm_trainer_evaluation e = {.step = t->done, .epoch = (double)t->done / (double)t->steps_per_epoch};
-    EBM_TRY(ebm_predict(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->in.validation, t->logits,
-                        is_joint(t) ? t->data_energy : NULL));
+    EBM_TRY(predict(t, &predictions));
+    predictions.energy = NULL; // no metric here is one of the energy
     EBM_TRY(
         ebm_in(ebm_metrics(&predictions, 1.0, EBM_BINS_DEFAULT, e.value), "validation after step %" PRIu64, t->done));
     if (t->held_count > 0) EBM_TRY(measure_noise(t, &e));
@@ -333,6 +341,14 @@ static ebm_status after_step(ebm_trainer *t)
                         " --resume_from_checkpoint %s/checkpoint-%" PRIu64,
                         t->done, t->total, t->set.output_dir, t->done);
     return ebm_ok();
+}
+
+ebm_status ebm_trainer_predictions(ebm_trainer *t, ebm_predictions *predictions)
+{
+    *predictions = (ebm_predictions){0};
+    if (!t->in.validation || !t->has_best) return ebm_ok();
+    if (t->best.step != t->done) EBM_TRY(ebm_classifier_load(t->in.classifier, t->set.output_dir, NULL));
+    return predict(t, predictions);
 }
 
 // The chosen model becomes the content of the output directory itself.

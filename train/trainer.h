@@ -92,6 +92,10 @@ ebm_status ebm_trainer_resume(ebm_trainer *trainer, const char *checkpoint);
 ebm_status ebm_trainer_run(ebm_trainer *trainer);
 // The last evaluation of the model that was written; false when there was none.
 bool ebm_trainer_best(const ebm_trainer *trainer, ebm_trainer_evaluation *evaluation);
+// After ebm_trainer_run: what that model says to the validation texts (and their energies, in a joint run), borrowed
+// and valid until the trainer is freed. Where a later evaluation has taken its place the written weights are loaded
+// again. Without validation texts: count 0.
+ebm_status ebm_trainer_predictions(ebm_trainer *trainer, ebm_predictions *predictions);
 
 #ifdef __cplusplus
 }

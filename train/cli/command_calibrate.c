@@ -5,6 +5,7 @@
 #include "calibration.h"
 #include "folded_model.h"
 #include "json_output.h"
+#include "model_card.h"
 #include "program.h"
 #include "scored_texts.h"
 
@@ -71,6 +72,7 @@ static ebm_status check_output(const calibrate_options *o)
                         " beside the model",
                         o->output_dir ? "output_dir" : "overwrite_output_dir");
     if (o->fold) return ebm_ok();
+    EBM_TRY(ebm_model_card_check(o->model.directory));
     char *path = ebm_path_join(o->model.directory, EBM_CALIBRATION_FILE);
     ebm_file_writer *writer = NULL;
     const ebm_status status = ebm_directory_exists(o->model.directory)
@@ -86,7 +88,7 @@ static ebm_status fit_temperature(const calibrate_options *o, ebm_scored_texts *
     const ebm_text_choice choice = {EBM_SPLIT_DEV, true, (ebm_portion)o->portion, (uint64_t)o->seed};
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, scored));
     EBM_TRY(ebm_temperature_fit(&scored->predictions, fit));
-    snprintf(fit->fitted_on, sizeof fit->fitted_on, "%s", scored->name);
+    snprintf(fit->fitted_on, sizeof fit->fitted_on, "%.255s", scored->name);
     return ebm_ok();
 }
 
@@ -95,10 +97,19 @@ static ebm_status fold(const calibrate_options *o, ebm_scored_texts *scored, ebm
     ebm_directory_writer *writer = NULL;
     EBM_TRY(ebm_program_folded_open(o->model.directory, o->output_dir, o->overwrite, &writer));
     ebm_status status = fit_temperature(o, scored, fit);
-    if (status.code == EBM_OK) status = ebm_program_folded_write(scored, fit, writer);
+    if (status.code == EBM_OK)
+        status = ebm_program_folded_write(scored, fit, o->model.directory, o->output_dir, writer);
     if (status.code == EBM_OK) status = ebm_directory_writer_finish(writer, o->overwrite);
     ebm_directory_writer_free(writer);
     return status;
+}
+
+static ebm_status update_card(const char *directory)
+{
+    bool updated = false;
+    EBM_TRY(ebm_model_card_update(directory, &updated));
+    if (updated) ebm_program_say("the model card tells the temperature now: %s/%s", directory, EBM_CARD_FILE);
+    return ebm_ok();
 }
 
 static ebm_status run(const calibrate_options *o, ebm_scored_texts *scored)
@@ -111,6 +122,7 @@ static ebm_status run(const calibrate_options *o, ebm_scored_texts *scored)
     } else {
         EBM_TRY(fit_temperature(o, scored, &fit));
         EBM_TRY(ebm_temperature_save(o->model.directory, &fit));
+        EBM_TRY(update_card(o->model.directory));
     }
     ebm_temperature_note(&fit, note, sizeof note);
     return print(o, &fit, note);

@@ -1,11 +1,9 @@
 // ebmcl eval: accuracy and calibration of a model on labelled texts.
 #include <math.h>
-#include <stdlib.h>
 
 #include "json_output.h"
 #include "program.h"
-#include "reliability.h"
-#include "report.h"
+#include "report_internal.h"
 #include "scored_texts.h"
 
 enum { DIAGRAM_BINS = 10 };
@@ -37,28 +35,15 @@ static const ebm_option_table TABLE = {
     "ebmcl eval", "Accuracy and calibration on --test_file, --validation_file or a task's development set.", OPTIONS,
     sizeof OPTIONS / sizeof *OPTIONS};
 
-static json_t *diagram_json(const ebm_reliability_bin *bin)
-{
-    json_t *rows = json_array();
-    for (int i = 0; i < DIAGRAM_BINS; i++)
-        json_array_append_new(rows, json_pack("{s:f, s:f, s:I, s:f, s:f}", "low", bin[i].low, "high", bin[i].high,
-                                              "count", (json_int_t)bin[i].count, "confidence", bin[i].confidence,
-                                              "accuracy", bin[i].accuracy));
-    return rows;
-}
-
 static ebm_status print_json(const eval_options *o, const ebm_scored_texts *s, const ebm_evaluation *e,
                              const ebm_reliability_bin *bin)
 {
-    char *text = NULL;
-    EBM_TRY(ebm_evaluation_json(e, &text));
-    json_t *object = json_loads(text, 0, NULL);
-    free(text);
+    json_t *object = ebm_evaluation_object(e);
     if (!object) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the result");
     json_object_set_new(object, "model_name_or_path", json_string(o->model.directory));
     json_object_set_new(object, "source", json_string(s->source));
     json_object_set_new(object, "split", json_string(PORTIONS[o->portion]));
-    json_object_set_new(object, "reliability", diagram_json(bin));
+    json_object_set_new(object, "reliability", ebm_reliability_list(bin, DIAGRAM_BINS));
     return ebm_program_print_json(object);
 }
 

@@ -14,6 +14,7 @@
 #include "plain_text.h"
 #include "program.h"
 #include "progress.h"
+#include "train_results.h"
 
 static const char *const OBJECTIVES[] = {"masked", "plain", NULL};
 static const char *const NO_MODEL[] = {"none", NULL};
@@ -237,31 +238,50 @@ static ebm_status run_phases(train_run *r, ebm_noise_evaluation *best)
     return ebm_noise_trainer_run(r->trainer, r->train_texts, r->held_texts, &task, best);
 }
 
-static ebm_status write_to(train_run *r, const char *directory, bool replace)
+static ebm_status write_files(train_run *r, const char *directory, const ebm_noise_evaluation *best)
+{
+    const ebm_noise_results results = {
+        .output_dir = r->set.output_dir,
+        .model = r->set.model,
+        .data = &r->set.data,
+        .device = r->device,
+        .table = &TRAIN_TABLE,
+        .options = &r->set,
+        .pretrain_files = r->set.pretrain_files,
+        .pretrain_sentences = r->plain ? ebm_dataset_count(r->plain) : 0,
+        .train_samples = ebm_noise_texts_count(r->train_texts),
+        .held_out_samples = r->held_texts ? ebm_noise_texts_count(r->held_texts) : 0,
+        .best = best,
+    };
+    EBM_TRY(ebm_noise_model_save(r->model, directory));
+    return ebm_program_write_noise_results(&results, directory);
+}
+
+static ebm_status write_to(train_run *r, const char *directory, bool replace, const ebm_noise_evaluation *best)
 {
     ebm_directory_writer *writer = NULL;
     EBM_TRY(ebm_directory_writer_open(directory, &writer));
-    ebm_status status = ebm_noise_model_save(r->model, ebm_directory_writer_path(writer));
+    ebm_status status = write_files(r, ebm_directory_writer_path(writer), best);
     if (status.code == EBM_OK) status = ebm_directory_writer_finish(writer, replace);
     ebm_directory_writer_free(writer);
     return status;
 }
 
 // Beside this run's checkpoints, which then have done their duty.
-static ebm_status write_among(train_run *r, const char *finished)
+static ebm_status write_among(train_run *r, const char *finished, const ebm_noise_evaluation *best)
 {
-    EBM_TRY(write_to(r, finished, true));
+    EBM_TRY(write_to(r, finished, true, best));
     EBM_TRY(ebm_directory_move_files(finished, r->set.output_dir));
     return ebm_checkpoint_remove_others(r->set.output_dir, "");
 }
 
-static ebm_status write_model(train_run *r)
+static ebm_status write_model(train_run *r, const ebm_noise_evaluation *best)
 {
     if (r->set.overwrite || ebm_directory_is_empty(r->set.output_dir))
-        return write_to(r, r->set.output_dir, r->set.overwrite);
+        return write_to(r, r->set.output_dir, r->set.overwrite, best);
     char *finished = ebm_path_join(r->set.output_dir, "finished");
     const ebm_status status =
-        finished ? write_among(r, finished) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+        finished ? write_among(r, finished, best) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
     free(finished);
     return status;
 }
@@ -284,7 +304,7 @@ static ebm_status train(train_run *r)
     EBM_TRY(o->resume ? ebm_noise_trainer_resume(r->trainer, o->resume) : init_embeddings(r));
     EBM_TRY(create_texts(r));
     EBM_TRY(run_phases(r, &best));
-    EBM_TRY(write_model(r));
+    EBM_TRY(write_model(r, &best));
     ebm_program_say("noise model written to %s", o->output_dir);
     if (!o->json) return ebm_ok();
     return ebm_program_print_json(json_pack("{s:s s:f s:I}", "output_dir", o->output_dir, "perplexity", best.perplexity,

@@ -10,6 +10,7 @@
 #include "model_source.h"
 #include "program.h"
 #include "progress.h"
+#include "train_results.h"
 #include "trainer.h"
 
 typedef struct {
@@ -331,6 +332,23 @@ static ebm_status print_result(const train_run *r)
     return ebm_program_print_json(json);
 }
 
+static ebm_status write_results(const train_run *r)
+{
+    const ebm_train_results results = {
+        .output_dir = r->set.output_dir,
+        .model = r->set.model,
+        .data = &r->set.data,
+        .device = r->device,
+        .trainer = r->trainer,
+        .train = r->encoded_train,
+        .validation = r->encoded_validation,
+        .pairs = ebm_dataset_is_pairs(r->train),
+        .noise = r->set.noise_model ? r->set.noise_model : r->set.noise_file,
+        .source = &r->noise,
+    };
+    return ebm_program_write_results(&results);
+}
+
 static ebm_status run(train_run *r)
 {
     EBM_TRY(check_options(r));
@@ -343,6 +361,7 @@ static ebm_status run(train_run *r)
     EBM_TRY(load_weights(r));
     EBM_TRY(prepare_output(r));
     EBM_TRY(ebm_trainer_run(r->trainer));
+    EBM_TRY(write_results(r));
     return print_result(r);
 }
 

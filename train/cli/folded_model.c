@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_file.h"
+#include "model_card.h"
+#include "report_internal.h"
+#include "train_results.h"
+
 static bool is_same_directory(const char *a, const char *b)
 {
     char *real_a = realpath(a, NULL), *real_b = realpath(b, NULL);
@@ -26,13 +31,62 @@ ebm_status ebm_program_folded_open(const char *model, const char *directory, boo
     return ebm_directory_writer_open(directory, writer);
 }
 
-ebm_status ebm_program_folded_write(ebm_scored_texts *scored, const ebm_temperature *fit, ebm_directory_writer *writer)
+// What the source says of its training holds for the copy too; of a model of somebody else's, its name is all.
+static ebm_status describe_origin(const ebm_scored_texts *scored, const char *source, const char *name,
+                                  json_t *training, json_t **out)
+{
+    const ebm_data_options none = {0};
+    const bool ours = json_object_get(training, "ebmcl_version") != NULL;
+    json_t *object = ours ? json_deep_copy(training) : ebm_program_results(name, NULL, &none, scored->device);
+    *out = object;
+    if (object && ebm_program_set_name(object, "name", name) == 0 &&
+        ebm_program_set_model(object, "folded_from", source) == 0)
+        return ebm_ok();
+    json_decref(object);
+    return ebm_fail(EBM_ERROR_MEMORY, "no memory for train_results.json");
+}
+
+static ebm_status write_origin(const ebm_scored_texts *scored, const char *source, const char *name, const char *target)
+{
+    json_t *object = NULL, *training = NULL, *settings = NULL;
+    EBM_TRY(ebm_json_file_read(source, "train_results.json", &training));
+    ebm_status status = describe_origin(scored, source, name, training, &object);
+    const bool ours = json_object_get(training, "ebmcl_version") != NULL;
+    json_decref(training);
+    EBM_TRY(status);
+    EBM_TRY(ebm_json_file_write(target, "train_results.json", object));
+    if (ours) EBM_TRY(ebm_json_file_read(source, "training_args.json", &settings));
+    return settings ? ebm_json_file_write(target, "training_args.json", settings) : ebm_ok();
+}
+
+// The evaluation is that of the folded model: at temperature 1, on the texts the temperature was fitted on.
+static ebm_status write_evaluation(const ebm_scored_texts *scored, double temperature, const char *directory)
+{
+    ebm_predictions p = scored->predictions;
+    const size_t cells = p.count * (size_t)p.labels;
+    float *logits = malloc((cells + 1) * sizeof *logits);
+    if (!logits) return ebm_fail(EBM_ERROR_MEMORY, "no memory for predictions of %zu texts", p.count);
+    for (size_t i = 0; i < cells; i++) logits[i] = (float)((double)p.logits[i] / temperature);
+    p.logits = logits;
+    const ebm_status status = ebm_evaluation_file_write(
+        directory, &p,
+        json_pack("{s:s, s:s*, s:s*, s:b}", "source", scored->name, "file", scored->file, "task_name",
+                  scored->task ? scored->task->name : NULL, "fitted_here", true));
+    free(logits);
+    return status;
+}
+
+ebm_status ebm_program_folded_write(ebm_scored_texts *scored, const ebm_temperature *fit, const char *source,
+                                    const char *name, ebm_directory_writer *writer)
 {
     const char *directory = ebm_directory_writer_path(writer);
     ebm_temperature folded = *fit;
     folded.temperature = 1;
     folded.folded = fit->temperature;
+    EBM_TRY(write_evaluation(scored, fit->temperature, directory));
     EBM_TRY(ebm_predictor_fold_temperature(scored->predictor, fit->temperature));
     EBM_TRY(ebm_predictor_save(scored->predictor, directory));
-    return ebm_temperature_save(directory, &folded);
+    EBM_TRY(ebm_temperature_save(directory, &folded));
+    EBM_TRY(write_origin(scored, source, name, directory));
+    return ebm_model_card_carry_over(source, directory);
 }

@@ -2,9 +2,9 @@
 // probabilities from softmax alone.
 //
 //     ebm_directory_writer *writer = NULL;
-//     EBM_TRY(ebm_program_folded_open(&set.model, "model-calibrated", false, &writer));    // before the model runs
+//     EBM_TRY(ebm_program_folded_open("model", "model-calibrated", false, &writer));    // before the model runs
 //     ...
-//     EBM_CHECK(ebm_program_folded_write(&scored, &fit, writer), end);
+//     EBM_CHECK(ebm_program_folded_write(&scored, &fit, "model", "model-calibrated", writer), end);
 //     EBM_CHECK(ebm_directory_writer_finish(writer, overwrite), end);
 //     end: ebm_directory_writer_free(writer);
 #ifndef EBM_FOLDED_MODEL_H
@@ -18,7 +18,9 @@
 ebm_status ebm_program_folded_open(const char *model, const char *directory, bool overwrite,
                                    ebm_directory_writer **writer);
 
-// Everything the directory is to hold. Folds `fit` into scored->predictor: its logits are others from then on.
-ebm_status ebm_program_folded_write(ebm_scored_texts *scored, const ebm_temperature *fit, ebm_directory_writer *writer);
+// Everything the directory is to hold, the model card included, which calls it by the last part of `name`. Folds `fit`
+// into scored->predictor: its logits are others from then on.
+ebm_status ebm_program_folded_write(ebm_scored_texts *scored, const ebm_temperature *fit, const char *source,
+                                    const char *name, ebm_directory_writer *writer);
 
 #endif

@@ -122,7 +122,8 @@ static void name_source(ebm_scored_texts *s, const char *file, const char *split
     if (file) {
         const char *slash = strrchr(file, '/');
         snprintf(s->source, sizeof s->source, "%s, %s", file, portion);
-        snprintf(s->name, sizeof s->name, "%s, %s", slash ? slash + 1 : file, portion);
+        s->file = slash ? slash + 1 : file;
+        snprintf(s->name, sizeof s->name, "%s, %s", s->file, portion);
     } else {
         snprintf(s->source, sizeof s->source, "%s %s, %s", s->task->name, split, portion);
         snprintf(s->name, sizeof s->name, "%s", s->source);

@@ -77,7 +77,8 @@ typedef struct {
 
 typedef struct {
     char source[256];            // file (or task and split) and portion, for people
-    char name[256];              // the same with the file's name alone, for what may be published
+    char name[320];              // the same with the file's name alone, for what may be published
+    const char *file;            // of it the file's name; NULL: the task's own
     const ebm_task *task;        // NULL when none was named
     ebm_config *config;          // the model's, labels named by the task where the model only numbers them
     ebm_labels labels;           // views of config's names

@@ -1,0 +1,19 @@
+// Evaluations as JSON values, for the commands and files that hold them.
+#ifndef EBM_REPORT_INTERNAL_H
+#define EBM_REPORT_INTERNAL_H
+
+#include <jansson.h>
+
+#include "reliability.h"
+#include "report.h"
+
+// The object ebm_evaluation_json writes; NULL when memory ran out.
+json_t *ebm_evaluation_object(const ebm_evaluation *evaluation);
+// A list of {"low", "high", "count", "confidence", "accuracy"}; NULL when memory ran out.
+json_t *ebm_reliability_list(const ebm_reliability_bin *bin, int bins);
+
+// Evaluates with the defaults and writes <directory>/eval_results.json: the object of ebm_evaluation_object with
+// "reliability" (10 bins) and the keys of `more`, which is taken over.
+ebm_status ebm_evaluation_file_write(const char *directory, const ebm_predictions *predictions, json_t *more);
+
+#endif
