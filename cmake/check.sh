@@ -1,19 +1,39 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with warnings as errors, runs the whole test suite under AddressSanitizer (leaks
 # included) and UndefinedBehaviorSanitizer, then as released, with oclgrind. The first failure ends it.
+# The comparison of token ids with the tokenizers library is among them where pip can fetch it.
 #
 #     cmake/check.sh [--no-sanitizers]
+#     cmake/check.sh --huggingface        # the whole comparison with transformers and nothing else; fetches PyTorch
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 sanitizers=yes
+huggingface=no
 case "${1:-}" in
 '') ;;
 --no-sanitizers) sanitizers=no ;;
-*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers]" ;;
+--huggingface) huggingface=yes ;;
+*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface]" ;;
 esac
 
+requirements=$root/tests/huggingface/requirements
 install_missing "${build_packages[@]}" "${test_packages[@]}"
+if [ "$huggingface" = yes ]; then
+    if [ -z "${EBMCL_HF_PYTHON:-}" ]; then
+        python_environment "$root/build/huggingface" "$requirements.txt" || die "pip could not install $requirements.txt"
+        export EBMCL_HF_PYTHON=$root/build/huggingface/bin/python
+    fi
+    configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
+    exec ctest --preset release --label-regex '^huggingface$'
+fi
+if [ -z "${EBMCL_HF_PYTHON:-}${EBMCL_HF_TOKENIZERS_PYTHON:-}" ]; then
+    if python_environment "$root/build/huggingface-tokenizers" "$requirements-tokenizers.txt" --no-deps; then
+        export EBMCL_HF_TOKENIZERS_PYTHON=$root/build/huggingface-tokenizers/bin/python
+    else
+        echo "pip could not install $requirements-tokenizers.txt: no comparison with the tokenizers library" >&2
+    fi
+fi
 configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
 if [ "$sanitizers" = yes ]; then
     configure_and_build asan -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON

@@ -4,7 +4,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cores=$(nproc)
 build_packages=(build-essential cmake ninja-build pkg-config ocl-icd-opencl-dev libclblast-dev libpcre2-dev
     libutf8proc-dev libjansson-dev librandom123-dev zlib1g-dev pocl-opencl-icd)
-test_packages=(libcmocka-dev oclgrind)
+test_packages=(libcmocka-dev oclgrind python3-venv)
 
 die() {
     echo "$(basename "$0"): $*" >&2
@@ -56,4 +56,21 @@ configure_and_build() {
     cd "$root"
     cmake --preset "$preset" "$@"
     cmake --build --preset "$preset" --parallel "$cores"
+}
+
+# python_environment DIRECTORY REQUIREMENTS [pip options...]: a virtual environment with these packages, made anew when
+# the file has changed. False, with nothing left behind, where pip cannot fetch them.
+python_environment() {
+    local directory=$1 requirements=$2
+    shift 2
+    cmp -s "$requirements" "$directory/requirements.txt" && return 0
+    rm -rf "$directory"
+    if python3 -m venv "$directory" &&
+        "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --retries 1 --only-binary :all: "$@" \
+            -r "$requirements"; then
+        cp "$requirements" "$directory/requirements.txt"
+    else
+        rm -rf "$directory"
+        return 1
+    fi
 }
