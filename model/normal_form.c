@@ -221,9 +221,10 @@ static bool apply(kind k, const char *text, size_t bytes, segment *s, ebm_bytes 
             for (last = start; i < bytes && (unsigned char)text[i] < 0x80; i++) last = i;
             continue;
         }
-        if (s->count == 0 && copied < start) { // the last one may be changed by what comes
+        if (s->count == 0 && copied < start) { // what comes may go between the parts of the last one
             size_t end = last;
-            if (!ebm_bytes_append(out, text + copied, last - copied) || !push(s, ebm_utf8_next(text, &end), 0))
+            if (!ebm_bytes_append(out, text + copied, last - copied) ||
+                !put_decomposed(k, s, ebm_utf8_next(text, &end), out))
                 return false;
         }
         if (!put_decomposed(k, s, c, out)) return false;
