@@ -1,6 +1,7 @@
 #include "status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,15 +13,40 @@ ebm_status ebm_ok(void)
     return status;
 }
 
-// A message cut in the middle of a UTF-8 character would itself be bad output: drop the broken tail.
-static void drop_partial_character(char *text)
+// Bytes of the UTF-8 character there (Unicode 15, table 3-7), 0 when it is none. Zero-terminated.
+static size_t character_length(const char *text)
 {
-    size_t end = strlen(text), start = end;
-    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) start--;
-    if (start == 0) return;
-    const unsigned char lead = (unsigned char)text[start - 1];
-    const size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-    if (end - (start - 1) < need) text[start - 1] = 0;
+    const unsigned char *s = (const unsigned char *)text;
+    if (s[0] < 0x80) return 1;
+    if (s[0] < 0xC2 || s[0] > 0xF4) return 0;
+    const size_t length = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    const unsigned char low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
+    const unsigned char high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
+    if (s[1] < low || s[1] > high) return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    return length;
+}
+
+// Sentences quote hostile files, and a format's precision cuts names anywhere: what is no character becomes one '?',
+// and so do controls, which would act on a terminal. What stands half at the end of a sentence that was cut is left
+// out.
+static void tidy(char *text, bool cut)
+{
+    size_t kept = 0;
+    for (size_t i = 0; text[i];) {
+        const size_t length = character_length(text + i);
+        const unsigned char byte = (unsigned char)text[i];
+        if (length > 0 && (byte >= 0x20 || byte == '\n' || byte == '\t') && byte != 0x7F) {
+            memmove(text + kept, text + i, length);
+            kept += length;
+            i += length;
+            continue;
+        }
+        for (i++; length == 0 && ((unsigned char)text[i] & 0xC0) == 0x80;) i++;
+        if (text[i] || !cut) text[kept++] = '?';
+    }
+    text[kept] = 0;
 }
 
 ebm_status ebm_fail(ebm_code code, const char *format, ...)
@@ -31,7 +57,7 @@ ebm_status ebm_fail(ebm_code code, const char *format, ...)
     va_start(arguments, format);
     const int length = vsnprintf(status.message, sizeof status.message, format, arguments);
     va_end(arguments);
-    if (length >= (int)sizeof status.message) drop_partial_character(status.message);
+    tidy(status.message, length >= (int)sizeof status.message);
     return status;
 }
 
@@ -47,6 +73,6 @@ ebm_status ebm_in(ebm_status status, const char *format, ...)
     if (length < 0) length = 0;
     if (length < (int)sizeof outer.message)
         length += snprintf(outer.message + length, sizeof outer.message - (size_t)length, ": %s", status.message);
-    if (length >= (int)sizeof outer.message) drop_partial_character(outer.message);
+    tidy(outer.message, length >= (int)sizeof outer.message);
     return outer;
 }

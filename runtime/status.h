@@ -39,7 +39,8 @@ typedef struct {
 
 ebm_status ebm_ok(void);
 
-// A status with a formatted sentence; code must not be EBM_OK.
+// A status with a formatted sentence; code must not be EBM_OK. Ill-formed UTF-8 in it (names of broken files, names
+// that the format cut) and control characters become '?'.
 ebm_status ebm_fail(ebm_code code, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
 // The same status with "<context>: " put before its sentence; an EBM_OK status is returned as it is.

@@ -23,11 +23,23 @@ static void a_long_sentence_is_cut_between_characters(void **state)
     }
 }
 
+static void a_sentence_is_utf8_whatever_it_quotes(void **state)
+{
+    assert_string_equal(ebm_fail(EBM_ERROR_INPUT, "\"%.4s\" there", "ab\u20AC").message, "\"ab?\" there");
+    assert_string_equal(
+        ebm_fail(EBM_ERROR_INPUT, "%s", "\xFF \xC3( \xED\xA0\x80 \x80\x80 \xF4\x90\x80\x80\xE2\x82").message,
+        "? ?( ? ? ??");
+    assert_string_equal(ebm_fail(EBM_ERROR_INPUT, "%s", "a\x1B[2J\x7F\x01 b\u00E9\U0001F600").message,
+                        "a?[2J?? b\u00E9\U0001F600");
+    assert_string_equal(ebm_in(ebm_fail(EBM_ERROR_INPUT, "x"), "%.1s", "\u00E9").message, "?: x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_carries_its_sentence),
         cmocka_unit_test(a_long_sentence_is_cut_between_characters),
+        cmocka_unit_test(a_sentence_is_utf8_whatever_it_quotes),
     };
     return cmocka_run_group_tests_name("status", tests, NULL, NULL);
 }
