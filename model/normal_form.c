@@ -237,6 +237,7 @@ bool ebm_normal_form_apply(ebm_normal_form form, const char *text, size_t bytes,
     const kind k = {.composed = form == EBM_NFC || form == EBM_NFKC,
                     .compatible = form == EBM_NFKC || form == EBM_NFKD};
     const size_t before = out->size;
+    if (bytes == 0) return true;
     segment s = {.capacity = sizeof s.small / sizeof *s.small};
     s.items = s.small;
     const bool ok = ebm_bytes_reserve(out, bytes) && apply(k, text, bytes, &s, out);

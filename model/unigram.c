@@ -32,7 +32,7 @@ static ebm_status copy_tokens(ebm_unigram *u, const ebm_vocabulary *vocabulary, 
     ebm_status status = ebm_ok();
     if (!entries || !u->scores) status = ebm_fail(EBM_ERROR_MEMORY, "out of memory for %zu tokens", count);
     EBM_CHECK(status, end);
-    double least = INFINITY;
+    double least = HUGE_VAL;
     for (size_t i = 0; i < count; i++) {
         entries[i].value = (int32_t)i;
         entries[i].text = ebm_vocabulary_text(vocabulary, (int32_t)i, &entries[i].bytes);

@@ -25,16 +25,33 @@ static void check_ids(const ebm_tokenizer *t, const ebm_encoding *e)
     check_decoded(t, e->ids, e->tokens);
 }
 
-static bool same(const ebm_encoding *a, const ebm_encoding *b)
+// What an encoding held.
+typedef struct {
+    int32_t *ids, *types;
+    size_t tokens;
+} tokens;
+
+static tokens keep(const ebm_encoding *e)
 {
-    return a->tokens == b->tokens &&
-           (a->tokens == 0 || (memcmp(a->ids, b->ids, a->tokens * sizeof *a->ids) == 0 &&
-                               memcmp(a->types, b->types, a->tokens * sizeof *a->types) == 0));
+    tokens kept = {.tokens = e->tokens};
+    kept.ids = malloc(e->tokens * sizeof *e->ids + 1);
+    kept.types = malloc(e->tokens * sizeof *e->types + 1);
+    fuzz_require(kept.ids && kept.types);
+    if (e->tokens > 0) memcpy(kept.ids, e->ids, e->tokens * sizeof *e->ids);
+    if (e->tokens > 0) memcpy(kept.types, e->types, e->tokens * sizeof *e->types);
+    return kept;
 }
 
-// `whole` was not cut, `cut` was, to `length` tokens: nothing is lost but for that, and the ends keep their tokens.
-static void check_cut(const ebm_tokenizer *t, const ebm_encoding *whole, const ebm_encoding *cut, size_t length,
-                      bool pair)
+static void check_same(const tokens *kept, const ebm_encoding *e)
+{
+    fuzz_require(kept->tokens == e->tokens);
+    if (e->tokens == 0) return;
+    fuzz_require(memcmp(kept->ids, e->ids, e->tokens * sizeof *e->ids) == 0);
+    fuzz_require(memcmp(kept->types, e->types, e->tokens * sizeof *e->types) == 0);
+}
+
+// `cut` is `whole` cut to `length` tokens: nothing else is lost, and the ends keep their tokens.
+static void check_cut(const ebm_tokenizer *t, const tokens *whole, const ebm_encoding *cut, size_t length, bool pair)
 {
     const size_t specials = ebm_tokenizer_special_count(t, pair);
     fuzz_require(whole->tokens >= specials);
@@ -56,37 +73,31 @@ static ebm_status encode(const ebm_tokenizer *t, texts x, size_t length, ebm_enc
     return ebm_tokenizer_encode(t, x.a, x.a_bytes, x.b, x.b_bytes, length, e);
 }
 
-static void check_one(const ebm_tokenizer *t, texts x, size_t length)
+static void check_one(const ebm_tokenizer *t, ebm_encoding *e, texts x, size_t length)
 {
-    ebm_encoding whole = {0}, again = {0}, cut = {0};
     const bool valid = ebm_utf8_valid(x.a, x.a_bytes, NULL) && (!x.b || ebm_utf8_valid(x.b, x.b_bytes, NULL));
-    const ebm_status status = encode(t, x, 0, &whole);
+    const ebm_status status = encode(t, x, 0, e);
     fuzz_check_refusal(status);
     fuzz_require(valid || status.code == EBM_ERROR_INPUT);
-    if (status.code == EBM_OK) {
-        check_ids(t, &whole);
-        fuzz_require_ok(encode(t, x, 0, &again));
-        fuzz_require(same(&whole, &again));
-        fuzz_require_ok(encode(t, x, 0, &whole)); // from a cache that has seen it
-        fuzz_require(same(&whole, &again));
-        const ebm_status shorter = encode(t, x, length, &cut);
-        const bool room = length == 0 || length >= ebm_tokenizer_special_count(t, x.b != NULL);
-        fuzz_require(room ? shorter.code == EBM_OK : shorter.code == EBM_ERROR_INPUT);
-        if (room) check_cut(t, &whole, &cut, length, x.b != NULL);
-    }
-    ebm_encoding_free(&whole);
-    ebm_encoding_free(&again);
-    ebm_encoding_free(&cut);
+    if (status.code != EBM_OK) return;
+    check_ids(t, e);
+    tokens whole = keep(e);
+    fuzz_require_ok(encode(t, x, 0, e)); // now from a cache that has seen it
+    check_same(&whole, e);
+    const ebm_status shorter = encode(t, x, length, e);
+    const bool room = length == 0 || length >= ebm_tokenizer_special_count(t, x.b != NULL);
+    fuzz_require(room ? shorter.code == EBM_OK : shorter.code == EBM_ERROR_INPUT);
+    if (room) check_cut(t, &whole, e, length, x.b != NULL);
+    free(whole.ids);
+    free(whole.types);
 }
 
-void fuzz_check_texts(const ebm_tokenizer *t, const char *a, size_t a_bytes, const char *b, size_t b_bytes,
-                      size_t length)
+void fuzz_check_texts(const ebm_tokenizer *t, ebm_encoding *e, const char *a, size_t a_bytes, const char *b,
+                      size_t b_bytes, size_t length)
 {
-    check_one(t, (texts){.a = a, .a_bytes = a_bytes}, length);
-    if (b) check_one(t, (texts){.a = a, .b = b, .a_bytes = a_bytes, .b_bytes = b_bytes}, length);
-    ebm_encoding plain = {0};
-    if (ebm_tokenizer_encode_plain(t, a, a_bytes, &plain).code == EBM_OK) check_ids(t, &plain);
-    ebm_encoding_free(&plain);
+    check_one(t, e, (texts){.a = a, .a_bytes = a_bytes}, length);
+    if (b) check_one(t, e, (texts){.a = a, .b = b, .a_bytes = a_bytes, .b_bytes = b_bytes}, length);
+    if (ebm_tokenizer_encode_plain(t, a, a_bytes, e).code == EBM_OK) check_ids(t, e);
 }
 
 ebm_tokenizer *fuzz_build(ebm_tokenizer_files *files)

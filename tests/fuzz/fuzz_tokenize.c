@@ -9,10 +9,14 @@
 static const char *const names[] = {"bert", "roberta", "gpt2"};
 #define COUNT (sizeof names / sizeof *names)
 static ebm_tokenizer *tokenizers[COUNT];
+static ebm_encoding encodings[COUNT];
 
 static void free_tokenizers(void)
 {
-    for (size_t i = 0; i < COUNT; i++) ebm_tokenizer_free(tokenizers[i]);
+    for (size_t i = 0; i < COUNT; i++) {
+        ebm_tokenizer_free(tokenizers[i]);
+        ebm_encoding_free(&encodings[i]);
+    }
 }
 
 static void load_tokenizers(void)
@@ -33,5 +37,6 @@ void fuzz_tokenize(const uint8_t *data, size_t size)
     fuzz_parts parts = {.data = data + 1, .size = size - 1};
     size_t a_bytes = 0, b_bytes = 0;
     const char *a = fuzz_next_part(&parts, &a_bytes), *b = fuzz_next_part(&parts, &b_bytes);
-    for (size_t i = 0; i < COUNT; i++) fuzz_check_texts(tokenizers[i], a, a_bytes, b, b_bytes, data[0] % 64);
+    for (size_t i = 0; i < COUNT; i++)
+        fuzz_check_texts(tokenizers[i], &encodings[i], a, a_bytes, b, b_bytes, data[0] % 64);
 }

@@ -19,7 +19,9 @@ static void build_and_use(const uint8_t *data, size_t size, const int *kinds, si
     size_t a_bytes = 0, b_bytes = 0;
     const char *a = fuzz_next_part(&parts, &a_bytes), *b = fuzz_next_part(&parts, &b_bytes);
     ebm_tokenizer *t = fuzz_build(&files), *clone = NULL;
-    if (t && a) fuzz_check_texts(t, a, a_bytes, b, b_bytes, 8);
+    ebm_encoding e = {0};
+    if (t && a) fuzz_check_texts(t, &e, a, a_bytes, b, b_bytes, 8);
+    ebm_encoding_free(&e);
     if (t) fuzz_require_ok(ebm_tokenizer_clone(t, &clone));
     if (t) fuzz_require(ebm_tokenizer_size(t) == ebm_tokenizer_size(clone));
     ebm_tokenizer_free(clone);

@@ -16,7 +16,7 @@ bad=0
 for target in "$@"; do
     mkdir -p "$build/corpus/$target"
     echo "== $target, $seconds s"
-    ASAN_OPTIONS=allocator_may_return_null=1 "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout=20 \
+    ASAN_OPTIONS=allocator_may_return_null=1:quarantine_size_mb=16 "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout=20 \
         -rss_limit_mb=3000 -max_len=65536 -print_final_stats=1 -artifact_prefix="$build/found/$target-" \
         "$build/corpus/$target" "tests/fuzz/corpus/$target" >"$build/found/$target.log" 2>&1 || bad=$((bad + 1))
     grep -E 'ERROR|SUMMARY|fuzz_.*\.c:[0-9]+:|number_of_executed_units|peak_rss' "$build/found/$target.log" || true
