@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <zlib.h>
 
-enum { READ_BYTES = 1 << 20 };
+enum { READ_BYTES = 1 << 16 };
 
 bool ebm_name_ends_in(const char *name, const char *ending)
 {
