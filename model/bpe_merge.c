@@ -136,7 +136,7 @@ ebm_status ebm_bpe_encode_word(const ebm_bpe *bpe, const char *word, size_t byte
         const size_t before = ids->count;
         ok = encode_anew(bpe, word, bytes, s, ids);
         const size_t count = ids->count - before;
-        if (ok && entry && count <= EBM_BPE_CACHED_IDS) {
+        if (ok && entry && count > 0 && count <= EBM_BPE_CACHED_IDS) {
             entry->bytes = (unsigned char)bytes;
             entry->count = (unsigned char)count;
             memcpy(entry->text, word, bytes);
