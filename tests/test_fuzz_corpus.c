@@ -38,13 +38,13 @@ static void replay(const char *name, void (*target)(const uint8_t *, size_t), si
 }
 
 static void charsmaps(void **state) { replay("charsmap", fuzz_charsmap, 2); }
-static void configs(void **state) { replay("config", fuzz_config, 3); }
+static void configs(void **state) { replay("config", fuzz_config, 6); }
 static void datasets(void **state) { replay("dataset", fuzz_dataset, 5); }
 static void normal_forms_and_unigram(void **state) { replay("normalize", fuzz_normalize, 3); }
 static void safetensors(void **state) { replay("safetensors", fuzz_safetensors, 3); }
 static void texts(void **state) { replay("tokenize", fuzz_tokenize, 3); }
-static void tokenizer_json(void **state) { replay("tokenizer_json", fuzz_tokenizer_json, 1); }
-static void vocab_json_and_merges(void **state) { replay("vocab_json", fuzz_vocab_json, 2); }
+static void tokenizer_json(void **state) { replay("tokenizer_json", fuzz_tokenizer_json, 3); }
+static void vocab_json_and_merges(void **state) { replay("vocab_json", fuzz_vocab_json, 4); }
 static void vocab_txt(void **state) { replay("vocab_txt", fuzz_vocab_txt, 2); }
 
 int main(void)
