@@ -1,4 +1,5 @@
 // The merge table, the pattern, and the split of a text into words; bpe_merge.c does one word.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,40 +72,54 @@ static int32_t find_part(const ebm_bpe *bpe, const char *text, size_t bytes)
     return ebm_vocabulary_find(bpe->vocabulary, text, bytes);
 }
 
-// One "left right". A pair that comes twice keeps its later rank, as in the tokenizers library.
-static ebm_status add_merge(ebm_bpe *bpe, const char *text, size_t bytes, const char *name, size_t line, uint32_t rank)
+static ebm_status not_there(const ebm_bpe_merge *merge, const char *left, size_t left_bytes, const char *right,
+                            size_t right_bytes, const char *name)
 {
-    const char *space = memchr(text, ' ', bytes);
-    const size_t left_bytes = space ? (size_t)(space - text) : 0;
-    const size_t right_bytes = space ? bytes - left_bytes - 1 : 0;
-    if (left_bytes == 0 || right_bytes == 0 || memchr(space + 1, ' ', right_bytes))
-        return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: expected two tokens with one space between, found \"%.*s\"", name,
-                        line, bytes > 80 ? 80 : (int)bytes, text);
-    char *joined = malloc(left_bytes + right_bytes);
-    if (!joined) return ebm_fail(EBM_ERROR_MEMORY, "%s:%zu: out of memory", name, line);
-    memcpy(joined, text, left_bytes);
-    memcpy(joined + left_bytes, space + 1, right_bytes);
-    const ebm_bpe_merge merge = {.left = find_part(bpe, text, left_bytes),
-                                 .right = find_part(bpe, space + 1, right_bytes),
+    return ebm_fail(EBM_ERROR_INPUT, "%s: the merge \"%.*s %.*s\" %s is not in the vocabulary", name,
+                    left_bytes > 40 ? 40 : (int)left_bytes, left, right_bytes > 40 ? 40 : (int)right_bytes, right,
+                    merge->left < 0    ? "has a left part that"
+                    : merge->right < 0 ? "has a right part that"
+                                       : "gives a token that");
+}
+
+// A pair that comes twice keeps its later rank, as in the tokenizers library.
+ebm_status ebm_bpe_add_merge(ebm_bpe *bpe, const char *left, size_t left_bytes, const char *right, size_t right_bytes,
+                             const char *name)
+{
+    char *joined = malloc(left_bytes + right_bytes + 1);
+    if (!joined) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
+    memcpy(joined, left, left_bytes);
+    memcpy(joined + left_bytes, right, right_bytes);
+    const ebm_bpe_merge merge = {.left = find_part(bpe, left, left_bytes),
+                                 .right = find_part(bpe, right, right_bytes),
                                  .result = find_part(bpe, joined, left_bytes + right_bytes),
-                                 .rank = rank};
+                                 .rank = bpe->next_rank++};
     free(joined);
     if (merge.left < 0 || merge.right < 0 || merge.result < 0)
-        return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: the merge \"%.*s\" %s is not in the vocabulary", name, line,
-                        bytes > 80 ? 80 : (int)bytes, text,
-                        merge.left < 0    ? "has a left part that"
-                        : merge.right < 0 ? "has a right part that"
-                                          : "gives a token that");
-    if (!grow_merges(bpe)) return ebm_fail(EBM_ERROR_MEMORY, "%s:%zu: out of memory", name, line);
+        return not_there(&merge, left, left_bytes, right, right_bytes, name);
+    if (!grow_merges(bpe)) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
     ebm_bpe_merge *slot = ebm_bpe_merge_slot(bpe, merge.left, merge.right);
     if (slot->result < 0) bpe->merge_count++;
     *slot = merge;
     return ebm_ok();
 }
 
+// One "left right".
+static ebm_status add_line(ebm_bpe *bpe, const char *text, size_t bytes, const char *name, size_t line)
+{
+    char where[256];
+    snprintf(where, sizeof where, "%.200s:%zu", name, line);
+    const char *space = memchr(text, ' ', bytes);
+    const size_t left_bytes = space ? (size_t)(space - text) : 0;
+    const size_t right_bytes = space ? bytes - left_bytes - 1 : 0;
+    if (left_bytes == 0 || right_bytes == 0 || memchr(space + 1, ' ', right_bytes))
+        return ebm_fail(EBM_ERROR_INPUT, "%s: expected two tokens with one space between, found \"%.*s\"", where,
+                        bytes > 80 ? 80 : (int)bytes, text);
+    return ebm_bpe_add_merge(bpe, text, left_bytes, space + 1, right_bytes, where);
+}
+
 static ebm_status read_merges(ebm_bpe *bpe, const char *text, size_t bytes, const char *name)
 {
-    uint32_t rank = 0;
     if (!grow_merges(bpe)) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
     size_t line = 1;
     for (size_t start = 0; start < bytes; line++) {
@@ -113,7 +128,7 @@ static ebm_status read_merges(ebm_bpe *bpe, const char *text, size_t bytes, cons
         size_t length = end - start;
         if (length > 0 && text[end - 1] == '\r') length--;
         const bool version = length >= 8 && memcmp(text + start, "#version", 8) == 0;
-        if (length > 0 && !version) EBM_TRY(add_merge(bpe, text + start, length, name, line, rank++));
+        if (length > 0 && !version) EBM_TRY(add_line(bpe, text + start, length, name, line));
         start = end + 1;
     }
     return ebm_ok();
@@ -173,8 +188,7 @@ void ebm_bpe_scratch_free(ebm_bpe_scratch *s)
 static ebm_status prepare(ebm_bpe_scratch *s)
 {
     if (!s->match) s->match = pcre2_match_data_create(1, NULL);
-    if (!s->cache) s->cache = calloc(EBM_BPE_CACHE_WORDS, sizeof *s->cache);
-    return s->match && s->cache ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for a tokenizer's scratch");
+    return s->match ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for a tokenizer's scratch");
 }
 
 ebm_status ebm_bpe_encode(const ebm_bpe *bpe, const char *text, size_t bytes, ebm_bpe_scratch *s, ebm_id_list *ids)

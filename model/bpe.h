@@ -25,7 +25,13 @@ typedef struct ebm_bpe ebm_bpe;
 // a line of another form, or a merge whose parts or result are not in the vocabulary.
 ebm_status ebm_bpe_create(const ebm_vocabulary *vocabulary, const char *merges, size_t bytes, const char *name,
                           bool add_prefix_space, ebm_bpe **bpe);
+// One merge more, of the next rank; the same checks.
+ebm_status ebm_bpe_add_merge(ebm_bpe *bpe, const char *left, size_t left_bytes, const char *right, size_t right_bytes,
+                             const char *name);
 void ebm_bpe_free(ebm_bpe *bpe); // NULL is accepted
+
+// The character that stands for a byte in byte-level vocabularies.
+uint32_t ebm_bpe_character_of_byte(unsigned byte);
 
 // What one caller needs while encoding; remembers the pieces of frequent words. For one bpe at a time: free it (or
 // zero it) before using it with another.

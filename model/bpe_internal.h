@@ -14,6 +14,7 @@ struct ebm_bpe {
     struct pcre2_real_code_8 *pattern;
     ebm_bpe_merge *merges; // open addressing
     size_t slot_count, merge_count;
+    uint32_t next_rank;
     int32_t id_of_byte[256];
     bool add_prefix_space;
 };
@@ -39,7 +40,9 @@ static inline ebm_bpe_merge *ebm_bpe_merge_slot(const ebm_bpe *bpe, int32_t left
     return &bpe->merges[slot];
 }
 
-uint32_t ebm_bpe_character_of_byte(unsigned byte);
+// Merges the tokens of a word's parts, whatever these were.
+ebm_status ebm_bpe_encode_symbols(const ebm_bpe *bpe, const int32_t *symbols, size_t count, ebm_bpe_scratch *scratch,
+                                  ebm_id_list *ids);
 ebm_status ebm_bpe_encode_word(const ebm_bpe *bpe, const char *word, size_t bytes, ebm_bpe_scratch *scratch,
                                ebm_id_list *ids);
 

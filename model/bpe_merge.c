@@ -113,8 +113,24 @@ static bool encode_anew(const ebm_bpe *bpe, const char *word, size_t bytes, ebm_
     return true;
 }
 
+ebm_status ebm_bpe_encode_symbols(const ebm_bpe *bpe, const int32_t *tokens, size_t count, ebm_bpe_scratch *s,
+                                  ebm_id_list *ids)
+{
+    bool ok = count == 0 || reserve(s, count);
+    const int32_t last = ok ? (int32_t)count - 1 : -1;
+    for (int32_t i = 0; i <= last; i++)
+        s->symbols[i] = (ebm_bpe_symbol){.id = tokens[i], .previous = i - 1, .next = i < last ? i + 1 : -1};
+    if (last >= 0) merge_all(bpe, s, last + 1);
+    for (int32_t i = last >= 0 ? 0 : -1; ok && i >= 0; i = s->symbols[i].next)
+        ok = ebm_id_list_append(ids, s->symbols[i].id);
+    return ok ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for the tokens of a word of %zu parts", count);
+}
+
+// NULL: the word is too long to be remembered, or there is no memory to do so.
 static ebm_bpe_word *cached(ebm_bpe_scratch *s, const char *word, size_t bytes)
 {
+    if (!s->cache) s->cache = calloc(EBM_BPE_CACHE_WORDS, sizeof *s->cache);
+    if (!s->cache || bytes > EBM_BPE_CACHED_BYTES) return NULL;
     uint64_t hash = bytes * 0x9E3779B97F4A7C15u;
     for (size_t i = 0; i < bytes; i += 8) {
         uint64_t part = 0;
@@ -127,7 +143,7 @@ static ebm_bpe_word *cached(ebm_bpe_scratch *s, const char *word, size_t bytes)
 
 ebm_status ebm_bpe_encode_word(const ebm_bpe *bpe, const char *word, size_t bytes, ebm_bpe_scratch *s, ebm_id_list *ids)
 {
-    ebm_bpe_word *entry = bytes <= EBM_BPE_CACHED_BYTES ? cached(s, word, bytes) : NULL;
+    ebm_bpe_word *entry = cached(s, word, bytes);
     bool ok = true;
     if (entry && entry->bytes == bytes && memcmp(entry->text, word, bytes) == 0) {
         ok = ebm_id_list_reserve(ids, entry->count);

@@ -31,8 +31,9 @@ static ebm_status role(ebm_tokenizer *tokenizer, ebm_token_role special, const c
 
 static ebm_status assign_roles(ebm_tokenizer *tokenizer, ebm_noise_roles *roles)
 {
-    // GPT-2 has one special token, <|endoftext|>: it ends a text, the other roles get tokens of their own.
-    const bool gpt2 = ebm_tokenizer_family(tokenizer) == EBM_FAMILY_GPT2;
+    // Tokenizers that put nothing around texts are GPT-2's: one special token, <|endoftext|>, ends a text, the other
+    // roles get tokens of their own.
+    const bool gpt2 = ebm_tokenizer_special_count(tokenizer, false) == 0;
     EBM_TRY(role(tokenizer, EBM_TOKEN_MASK, "<M>", &roles->mask));
     EBM_TRY(role(tokenizer, gpt2 ? EBM_TOKEN_ROLES : EBM_TOKEN_SEP, "<SEP>", &roles->separator));
     EBM_TRY(role(tokenizer, gpt2 ? EBM_TOKEN_ROLES : EBM_TOKEN_BOS, "<BOS>", &roles->start));

@@ -1,4 +1,4 @@
-// Encoding, decoding, and what one asks a tokenizer; how it is made is in tokenizer_load.c, tokenizer_specials.c.
+// Encoding and decoding, and what one asks a tokenizer; how it is made is in tokenizer_load.c and its neighbours.
 #include "tokenizer.h"
 
 #include <stdlib.h>
@@ -6,16 +6,19 @@
 
 #include "tokenizer_internal.h"
 
+static void scratch_free(struct ebm_tokenizer_scratch *s)
+{
+    ebm_normalizer_scratch_free(&s->normalizer);
+    ebm_pieces_free(&s->pieces);
+    ebm_word_model_scratch_free(&s->model);
+    free(s->a.ids);
+    free(s->b.ids);
+    free(s);
+}
+
 void ebm_encoding_free(ebm_encoding *encoding)
 {
-    struct ebm_tokenizer_scratch *s = encoding->scratch;
-    if (s) {
-        ebm_wordpiece_scratch_free(&s->wordpiece);
-        ebm_bpe_scratch_free(&s->bpe);
-        free(s->a.ids);
-        free(s->b.ids);
-        free(s);
-    }
+    if (encoding->scratch) scratch_free(encoding->scratch);
     free(encoding->ids);
     free(encoding->types);
     *encoding = (ebm_encoding){0};
@@ -27,18 +30,27 @@ static ebm_status prepare(const ebm_tokenizer *tokenizer, ebm_encoding *encoding
     if (!encoding->scratch) encoding->scratch = calloc(1, sizeof *encoding->scratch);
     struct ebm_tokenizer_scratch *s = encoding->scratch;
     if (!s) return ebm_fail(EBM_ERROR_MEMORY, "out of memory for a tokenizer's scratch");
-    if (s->serial != tokenizer->serial) ebm_bpe_scratch_free(&s->bpe);
+    if (s->serial != tokenizer->serial) ebm_word_model_scratch_free(&s->model);
     s->serial = tokenizer->serial;
     s->a.count = s->b.count = 0;
     return ebm_ok();
 }
 
-static ebm_status encode_piece(const ebm_tokenizer *t, const char *text, size_t bytes, struct ebm_tokenizer_scratch *s,
-                               ebm_id_list *ids)
+// A piece of normalised text without added tokens; `first`: it begins where the original text does.
+static ebm_status encode_piece(const ebm_tokenizer *t, const char *text, size_t bytes, bool first,
+                               struct ebm_tokenizer_scratch *s, ebm_id_list *ids)
 {
     if (bytes == 0) return ebm_ok();
-    if (t->bpe) return ebm_bpe_encode(t->bpe, text, bytes, &s->bpe, ids);
-    return ebm_wordpiece_encode(&t->wordpiece, text, bytes, ids);
+    if (t->way == EBM_WAY_BERT) return ebm_wordpiece_encode(&t->wordpiece, text, bytes, ids);
+    if (t->way == EBM_WAY_BYTE_LEVEL) return ebm_bpe_encode(t->model.bpe, text, bytes, &s->model.bpe, ids);
+    ebm_pieces *p = &s->pieces;
+    EBM_TRY(ebm_pieces_begin(p, text, bytes, first));
+    EBM_TRY(ebm_pretokenizer_apply(t->pretokenizer, !t->model.takes_bytes, p));
+    for (size_t i = 0; i < p->count; i++) {
+        const ebm_piece *word = &p->pieces[i];
+        EBM_TRY(ebm_word_model_encode(&t->model, p->text + word->start, word->end - word->start, &s->model, ids));
+    }
+    return ebm_ok();
 }
 
 static ebm_status append(ebm_id_list *ids, int32_t id)
@@ -47,21 +59,17 @@ static ebm_status append(ebm_id_list *ids, int32_t id)
 }
 
 // A text without added tokens of the first kind; those of the second are found after normalisation.
-static ebm_status encode_between(const ebm_tokenizer *t, const char *text, size_t bytes,
+static ebm_status encode_between(const ebm_tokenizer *t, const char *text, size_t bytes, bool first,
                                  struct ebm_tokenizer_scratch *s, ebm_id_list *ids)
 {
-    if (!t->bpe) {
-        EBM_TRY(ebm_wordpiece_normalize(&t->wordpiece, text, bytes, &s->wordpiece));
-        text = s->wordpiece.text.bytes;
-        bytes = s->wordpiece.text.size;
-    }
+    EBM_TRY(ebm_normalizer_apply(t->normalizer, &s->normalizer, &text, &bytes));
     ebm_added_match match = {.normalized = true};
     size_t done = 0;
     for (; ebm_added_tokens_next(&t->added, text, bytes, &match); done = match.end) {
-        EBM_TRY(encode_piece(t, text + done, match.start - done, s, ids));
+        if (done < match.start) EBM_TRY(encode_piece(t, text + done, match.start - done, first && done == 0, s, ids));
         EBM_TRY(append(ids, match.id));
     }
-    return encode_piece(t, text + done, bytes - done, s, ids);
+    return encode_piece(t, text + done, bytes - done, first && done == 0, s, ids);
 }
 
 static ebm_status encode_text(const ebm_tokenizer *t, const char *text, size_t bytes, struct ebm_tokenizer_scratch *s,
@@ -73,25 +81,10 @@ static ebm_status encode_text(const ebm_tokenizer *t, const char *text, size_t b
     ebm_added_match match = {0};
     size_t done = 0;
     for (; ebm_added_tokens_next(&t->added, text, bytes, &match); done = match.end) {
-        if (done < match.start) EBM_TRY(encode_between(t, text + done, match.start - done, s, ids));
+        if (done < match.start) EBM_TRY(encode_between(t, text + done, match.start - done, done == 0, s, ids));
         EBM_TRY(append(ids, match.id));
     }
-    return done < bytes ? encode_between(t, text + done, bytes - done, s, ids) : ebm_ok();
-}
-
-// "Longest first" of tokenizers/src/utils/truncation.rs: the shorter text stays whole while it fits in half.
-static void truncate(size_t room, size_t *a, size_t *b)
-{
-    if (*a + *b <= room) return;
-    const bool swapped = *a > *b;
-    size_t shorter = swapped ? *b : *a, longer;
-    longer = shorter > room ? shorter : room - shorter > shorter ? room - shorter : shorter;
-    if (shorter + longer > room) {
-        shorter = room / 2;
-        longer = shorter + room % 2;
-    }
-    *a = swapped ? longer : shorter;
-    *b = swapped ? shorter : longer;
+    return done < bytes ? encode_between(t, text + done, bytes - done, done == 0, s, ids) : ebm_ok();
 }
 
 static ebm_status reserve(ebm_encoding *e, size_t tokens)
@@ -107,34 +100,6 @@ static ebm_status reserve(ebm_encoding *e, size_t tokens)
     return ebm_ok();
 }
 
-static void put(ebm_encoding *e, const int32_t *ids, size_t count, int32_t type)
-{
-    for (size_t i = 0; i < count; i++) {
-        e->ids[e->tokens] = ids[i];
-        e->types[e->tokens++] = type;
-    }
-}
-
-size_t ebm_tokenizer_special_count(const ebm_tokenizer *t, bool pair)
-{
-    if (t->family == EBM_FAMILY_GPT2) return 0;
-    return pair ? t->family == EBM_FAMILY_ROBERTA ? 4 : 3 : 2;
-}
-
-static void assemble(const ebm_tokenizer *t, bool pair, const ebm_id_list *a, size_t a_count, const ebm_id_list *b,
-                     size_t b_count, ebm_encoding *e)
-{
-    const size_t specials = t->family == EBM_FAMILY_GPT2 ? 0 : 1;
-    const int32_t second = t->family == EBM_FAMILY_BERT ? 1 : 0;
-    put(e, &t->roles[EBM_TOKEN_CLS], specials, 0);
-    put(e, a->ids, a_count, 0);
-    put(e, &t->roles[EBM_TOKEN_SEP], specials, 0);
-    if (!pair) return;
-    if (t->family == EBM_FAMILY_ROBERTA) put(e, &t->roles[EBM_TOKEN_SEP], 1, 0);
-    put(e, b->ids, b_count, second);
-    put(e, &t->roles[EBM_TOKEN_SEP], specials, second);
-}
-
 ebm_status ebm_tokenizer_encode(const ebm_tokenizer *t, const char *a, size_t a_bytes, const char *b, size_t b_bytes,
                                 size_t max_length, ebm_encoding *e)
 {
@@ -146,11 +111,10 @@ ebm_status ebm_tokenizer_encode(const ebm_tokenizer *t, const char *a, size_t a_
                         specials);
     EBM_TRY(encode_text(t, a, a_bytes, s, &s->a));
     if (b) EBM_TRY(ebm_in(encode_text(t, b, b_bytes, s, &s->b), "second of a pair"));
-    size_t a_count = s->a.count, b_count = s->b.count;
-    if (max_length > 0 && b) truncate(max_length - specials, &a_count, &b_count);
-    if (max_length > 0 && !b && a_count > max_length - specials) a_count = max_length - specials;
-    EBM_TRY(reserve(e, a_count + b_count + specials));
-    assemble(t, b != NULL, &s->a, a_count, &s->b, b_count, e);
+    if (b) EBM_TRY(ebm_id_list_reserve(&s->b, 1) ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory")); // not NULL
+    EBM_TRY(reserve(e, s->a.count + s->b.count + specials));
+    e->tokens =
+        ebm_tokenizer_assemble(t, s->a.ids, s->a.count, b ? s->b.ids : NULL, s->b.count, max_length, e->ids, e->types);
     return ebm_ok();
 }
 
@@ -158,121 +122,61 @@ ebm_status ebm_tokenizer_encode_plain(const ebm_tokenizer *t, const char *text, 
 {
     EBM_TRY(prepare(t, e));
     EBM_TRY(encode_text(t, text, bytes, e->scratch, &e->scratch->a));
-    EBM_TRY(reserve(e, e->scratch->a.count));
-    put(e, e->scratch->a.ids, e->scratch->a.count, 0);
+    const ebm_id_list *ids = &e->scratch->a;
+    EBM_TRY(reserve(e, ids->count));
+    if (ids->count > 0) memcpy(e->ids, ids->ids, ids->count * sizeof *ids->ids);
+    if (ids->count > 0) memset(e->types, 0, ids->count * sizeof *e->types);
+    e->tokens = ids->count;
     return ebm_ok();
 }
 
-static ebm_status decode_tokens(const ebm_tokenizer *t, const int32_t *ids, size_t count, bool skip_special,
-                                ebm_bytes *text)
+// --- decoding -------------------------------------------------------------------------------------------------------
+
+// As the library: of an added token that is found normalised, the normalised text.
+static const char *text_for_decoder(const ebm_tokenizer *t, int32_t id, size_t *bytes)
 {
-    bool first = true;
+    const ebm_added_token *token = ebm_added_tokens_find(&t->added, id);
+    if (!token) return ebm_vocabulary_text(&t->vocabulary, id, bytes);
+    *bytes = token->sought ? token->sought_bytes : token->bytes;
+    return token->sought ? token->sought : token->text;
+}
+
+static ebm_status decode_tokens(const ebm_tokenizer *t, const int32_t *ids, size_t count, bool skip_special,
+                                ebm_pieces *tokens, ebm_bytes *text)
+{
+    EBM_TRY(ebm_token_decoder_begin(tokens));
     for (size_t i = 0; i < count; i++) {
         size_t bytes = 0;
-        const char *token = ebm_vocabulary_text(&t->vocabulary, ids[i], &bytes);
+        const char *token = text_for_decoder(t, ids[i], &bytes);
         if (!token)
             return ebm_fail(EBM_ERROR_INPUT, "token %zu has the id %d, which is not in the vocabulary of %zu", i,
-                            (int)ids[i], t->vocabulary.size);
+                            (int)ids[i], ebm_tokenizer_size(t));
         if (skip_special && ebm_tokenizer_is_special(t, ids[i])) continue;
-        if (!(t->bpe ? ebm_bpe_decode(token, bytes, text) : ebm_wordpiece_decode(token, bytes, first, text)))
-            return ebm_fail(EBM_ERROR_MEMORY, "out of memory for the text of %zu tokens", count);
-        first = false;
+        EBM_TRY(ebm_token_decoder_add(tokens, token, bytes));
     }
-    return ebm_ok();
+    return ebm_token_decoder_finish(t->decoder, tokens, text);
 }
 
 ebm_status ebm_tokenizer_decode(const ebm_tokenizer *t, const int32_t *ids, size_t count, bool skip_special, char **out)
 {
     ebm_bytes raw = {0}, text = {0};
-    ebm_status status = decode_tokens(t, ids, count, skip_special, &raw);
+    ebm_pieces tokens = {0};
+    ebm_status status = decode_tokens(t, ids, count, skip_special, &tokens, &raw);
     bool ok = true;
     for (size_t i = 0; status.code == EBM_OK && ok && i < raw.size;) { // a zero byte would end a C string early
         const char *zero = memchr(raw.bytes + i, 0, raw.size - i);
         const size_t end = zero ? (size_t)(zero - raw.bytes) : raw.size;
-        ok = ebm_bytes_append_lossy(&text, raw.bytes + i, end - i) &&
-             (!zero || ebm_bytes_append(&text, "\xEF\xBF\xBD", 3));
+        ok = ebm_bytes_append(&text, raw.bytes + i, end - i) && (!zero || ebm_bytes_append(&text, "\xEF\xBF\xBD", 3));
         i = end + 1;
     }
     ok = ok && ebm_bytes_append(&text, "", 1);
     if (status.code == EBM_OK && !ok)
         status = ebm_fail(EBM_ERROR_MEMORY, "out of memory for the text of %zu tokens", count);
     ebm_bytes_free(&raw);
+    ebm_pieces_free(&tokens);
     if (status.code == EBM_OK)
         *out = text.bytes;
     else
         ebm_bytes_free(&text);
     return status;
-}
-
-int32_t ebm_tokenizer_special(const ebm_tokenizer *t, ebm_token_role role) { return t->roles[role]; }
-
-bool ebm_tokenizer_is_special(const ebm_tokenizer *t, int32_t id)
-{
-    const ebm_added_token *token = ebm_added_tokens_find(&t->added, id);
-    return token && token->special;
-}
-
-ebm_family ebm_tokenizer_family(const ebm_tokenizer *t) { return t->family; }
-
-size_t ebm_tokenizer_size(const ebm_tokenizer *t) { return t->vocabulary.size; }
-
-const char *ebm_tokenizer_text(const ebm_tokenizer *t, int32_t id)
-{
-    return ebm_vocabulary_text(&t->vocabulary, id, NULL);
-}
-
-int32_t ebm_tokenizer_id(const ebm_tokenizer *t, const char *text)
-{
-    return ebm_vocabulary_find(&t->vocabulary, text, strlen(text));
-}
-
-ebm_status ebm_tokenizer_add_token(ebm_tokenizer *t, const char *text, int32_t *id)
-{
-    const size_t bytes = strlen(text);
-    size_t bad = 0;
-    if (bytes == 0) return ebm_fail(EBM_ERROR_INPUT, "an added token must not be empty");
-    if (!ebm_utf8_valid(text, bytes, &bad))
-        return ebm_fail(EBM_ERROR_INPUT, "an added token is not UTF-8: byte %zu is 0x%02X", bad,
-                        (unsigned char)text[bad]);
-    int32_t found = ebm_vocabulary_find(&t->vocabulary, text, bytes);
-    if (found < 0) {
-        found = (int32_t)t->vocabulary.size;
-        EBM_TRY(ebm_vocabulary_put(&t->vocabulary, found, text, bytes));
-    }
-    if (!ebm_added_tokens_find(&t->added, found)) {
-        EBM_TRY(ebm_added_tokens_put(
-            &t->added, (ebm_added_token){.text = text, .bytes = bytes, .id = found, .special = true, .hidden = true}));
-        t->changed = true;
-    }
-    *id = found;
-    return ebm_ok();
-}
-
-ebm_status ebm_tokenizer_match_token(ebm_tokenizer *t, int32_t id)
-{
-    ebm_added_token *token = ebm_added_tokens_find(&t->added, id);
-    if (!token) return ebm_fail(EBM_ERROR_INPUT, "the id %d is no added token's", (int)id);
-    if (token->hidden) t->changed = true;
-    token->hidden = false;
-    ebm_added_tokens_index(&t->added);
-    return ebm_ok();
-}
-
-void ebm_tokenizer_map(const ebm_tokenizer *from, const ebm_tokenizer *to, int32_t *map, size_t *missing)
-{
-    const bool same_kind = !from->bpe == !to->bpe;
-    size_t none = 0;
-    for (size_t i = 0; i < from->vocabulary.size; i++) {
-        size_t bytes = 0;
-        const int32_t id = (int32_t)i;
-        const char *text = ebm_vocabulary_text(&from->vocabulary, id, &bytes);
-        const bool special = ebm_tokenizer_is_special(from, id);
-        map[i] = text && (same_kind || special) ? ebm_vocabulary_find(&to->vocabulary, text, bytes) : -1;
-        if (text && map[i] < 0 && !special) none++;
-    }
-    // One token may have several roles (GPT-2's <|endoftext|>): as an end it is generated, so that role comes last.
-    static const ebm_token_role order[] = {EBM_TOKEN_UNK, EBM_TOKEN_PAD, EBM_TOKEN_MASK, EBM_TOKEN_BOS, EBM_TOKEN_EOS};
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (from->roles[order[i]] >= 0 && to->roles[order[i]] >= 0) map[from->roles[order[i]]] = to->roles[order[i]];
-    if (missing) *missing = none;
 }

@@ -5,11 +5,13 @@
 #include "file.h"
 #include "tokenizer_internal.h"
 
-static ebm_status no_memory(void) { return ebm_fail(EBM_ERROR_MEMORY, "out of memory for tokenizer_config.json"); }
+static ebm_status no_memory(void) { return ebm_fail(EBM_ERROR_MEMORY, "out of memory for a tokenizer's files"); }
 
-static const char *class_of(const ebm_tokenizer *t)
+static json_t *make_flags(const ebm_added_token *token)
 {
-    return !t->bpe ? "BertTokenizer" : t->family == EBM_FAMILY_ROBERTA ? "RobertaTokenizer" : "GPT2Tokenizer";
+    return json_pack("{s:s%, s:b, s:b, s:b, s:b, s:b}", "content", token->text, token->bytes, "single_word",
+                     token->single_word, "lstrip", token->lstrip, "rstrip", token->rstrip, "normalized",
+                     token->normalized, "special", token->special);
 }
 
 // {"0": {"content": "<s>", "lstrip": false, ...}, ...} of all special and added tokens.
@@ -17,15 +19,9 @@ static json_t *make_decoder(const ebm_tokenizer *t)
 {
     json_t *decoder = json_object();
     for (size_t i = 0; decoder && i < t->added.count; i++) {
-        const ebm_added_token *token = &t->added.tokens[i];
         char key[16];
-        snprintf(key, sizeof key, "%d", (int)token->id);
-        // The vocabulary's text, not the token's own, which may be normalised.
-        json_t *entry =
-            json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "content", ebm_vocabulary_text(&t->vocabulary, token->id, NULL),
-                      "lstrip", token->lstrip, "normalized", token->normalized, "rstrip", token->rstrip, "single_word",
-                      token->single_word, "special", token->special);
-        if (!entry || json_object_set_new(decoder, key, entry) != 0) {
+        snprintf(key, sizeof key, "%d", (int)t->added.tokens[i].id);
+        if (json_object_set_new(decoder, key, make_flags(&t->added.tokens[i])) != 0) {
             json_decref(decoder);
             return NULL;
         }
@@ -50,25 +46,37 @@ static bool set_if_missing(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0;
 }
 
-// The special tokens of the family: not those of roles it has no name for (BERT has no bos_token).
-static bool set_role_names(const ebm_tokenizer *t, json_t *object)
+static const char *text_of(const json_t *value)
 {
-    for (size_t i = 0; i < EBM_TOKENIZER_ROLE_NAMES; i++) {
-        const ebm_tokenizer_role_name *name = &ebm_tokenizer_role_names[i];
-        const char *text = ebm_vocabulary_text(&t->vocabulary, t->roles[name->role], NULL);
-        if (text && name->usual[t->family] && !set_if_missing(object, name->key, json_string(text))) return false;
+    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+}
+
+// The special tokens the class has names for (BERT has no bos_token). What special_tokens_map.json said instead of the
+// configuration no longer counts beside a list of added tokens, so it is said here.
+static bool set_names(const ebm_tokenizer *t, json_t *object)
+{
+    for (size_t i = 0; i < NAMED_COUNT; i++) {
+        const ebm_named_token *name = &ebm_named_tokens[i];
+        const char *text = ebm_tokenizer_text(t, t->named[i] >= 0 ? t->named[i] : t->roles[name->role]);
+        const char *there = text_of(json_object_get(object, name->key));
+        const bool has = t->class == EBM_CLASS_FILE || name->usual[t->class];
+        if (text && there && t->named[i] >= 0 && strcmp(text, there) != 0) json_object_del(object, name->key);
+        if (text && has && !set_if_missing(object, name->key, json_string(text))) return false;
     }
     return true;
 }
 
 static bool fill_config(const ebm_tokenizer *t, json_t *config)
 {
-    bool ok = set_if_missing(config, "tokenizer_class", json_string(class_of(t))) && set_role_names(t, config);
-    if (t->bpe) ok = ok && set_if_missing(config, "add_prefix_space", json_false());
-    if (!t->bpe)
-        ok = ok && set_if_missing(config, "do_lower_case", json_boolean(t->wordpiece.lower_case)) &&
+    const ebm_wordpiece *bert = ebm_normalizer_bert(t->normalizer);
+    bool ok = set_if_missing(config, "tokenizer_class", json_string(ebm_tokenizer_class_name(t->class))) &&
+              set_names(t, config);
+    if (t->class == EBM_CLASS_ROBERTA || t->class == EBM_CLASS_GPT2)
+        ok = ok && set_if_missing(config, "add_prefix_space", json_false());
+    if (t->class == EBM_CLASS_BERT && bert)
+        ok = ok && set_if_missing(config, "do_lower_case", json_boolean(bert->lower_case)) &&
              set_if_missing(config, "strip_accents", json_null()) &&
-             set_if_missing(config, "tokenize_chinese_chars", json_boolean(t->wordpiece.space_chinese));
+             set_if_missing(config, "tokenize_chinese_chars", json_boolean(bert->space_chinese));
     ok = ok && json_object_set_new(config, "added_tokens_decoder", make_decoder(t)) == 0;
     json_t *hidden = make_hidden(t);
     if (json_array_size(hidden) > 0) return json_object_set_new(config, EBM_TOKENIZER_HIDDEN_KEY, hidden) == 0 && ok;
@@ -79,7 +87,7 @@ static bool fill_config(const ebm_tokenizer *t, json_t *config)
 
 static ebm_status write_json(const char *directory, int file, const json_t *object)
 {
-    char *text = json_dumps(object, JSON_INDENT(2));
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     char *path = ebm_path_join(directory, ebm_tokenizer_file_names[file]);
     const ebm_status status = text && path ? ebm_file_write(path, text, strlen(text)) : no_memory();
     free(text);
@@ -87,22 +95,36 @@ static ebm_status write_json(const char *directory, int file, const json_t *obje
     return status;
 }
 
-static ebm_status save_config(const ebm_tokenizer *t, const char *directory)
+static ebm_status save_config(const ebm_tokenizer *t, ebm_tokenizer_settings *settings, const char *directory)
 {
-    ebm_tokenizer_settings settings = {0};
-    ebm_status status = ebm_tokenizer_settings_read(&t->files, directory, &settings);
-    if (status.code == EBM_OK && !settings.config && !(settings.config = json_object())) status = no_memory();
-    if (status.code == EBM_OK && !fill_config(t, settings.config)) status = no_memory();
-    if (status.code == EBM_OK) status = write_json(directory, FILE_CONFIG, settings.config);
-    ebm_tokenizer_settings_free(&settings);
-    return status;
+    if (!settings->config) settings->config = json_object();
+    if (!settings->config || !fill_config(t, settings->config)) return no_memory();
+    return write_json(directory, FILE_CONFIG, settings->config);
+}
+
+// tokenizer.json with all tokens there are now; ids are in order, so that the library gives them again.
+static ebm_status save_root(const ebm_tokenizer *t, const ebm_tokenizer_settings *settings, const char *directory)
+{
+    json_t *list = json_array();
+    bool ok = list != NULL;
+    for (size_t id = 0; ok && id < t->added.id_limit; id++) {
+        const ebm_added_token *token = ebm_added_tokens_find(&t->added, (int32_t)id);
+        if (!token) continue;
+        json_t *entry = json_pack("{s:i}", "id", (int)id), *flags = make_flags(token);
+        ok = entry && flags && json_object_update(entry, flags) == 0 && json_array_append(list, entry) == 0;
+        json_decref(entry);
+        json_decref(flags);
+    }
+    ok = ok && json_object_set(settings->root, "added_tokens", list) == 0;
+    json_decref(list);
+    return ok ? write_json(directory, FILE_TOKENIZER_JSON, settings->root) : no_memory();
 }
 
 static ebm_status save_special_map(const ebm_tokenizer *t, const char *directory)
 {
     json_t *object = json_object();
     const ebm_status status =
-        object && set_role_names(t, object) ? write_json(directory, FILE_SPECIAL_MAP, object) : no_memory();
+        object && set_names(t, object) ? write_json(directory, FILE_SPECIAL_MAP, object) : no_memory();
     json_decref(object);
     return status;
 }
@@ -116,16 +138,20 @@ static ebm_status save_bytes(const ebm_tokenizer *t, const char *directory, int 
     return status;
 }
 
+static ebm_status save_file(const ebm_tokenizer *t, ebm_tokenizer_settings *settings, const char *directory, int file)
+{
+    const bool there = t->files.bytes[file] != NULL;
+    if (file == FILE_CONFIG && (!there || t->changed)) return save_config(t, settings, directory);
+    if (file == FILE_TOKENIZER_JSON && there && t->changed) return save_root(t, settings, directory);
+    if (there) return save_bytes(t, directory, file);
+    return file == FILE_SPECIAL_MAP ? save_special_map(t, directory) : ebm_ok();
+}
+
 ebm_status ebm_tokenizer_save(const ebm_tokenizer *t, const char *directory)
 {
-    for (int i = 0; i < FILE_COUNT; i++) {
-        const bool there = t->files.bytes[i] != NULL;
-        if (i == FILE_CONFIG && (!there || t->changed))
-            EBM_TRY(save_config(t, directory));
-        else if (there)
-            EBM_TRY(save_bytes(t, directory, i));
-        else if (i == FILE_SPECIAL_MAP)
-            EBM_TRY(save_special_map(t, directory));
-    }
-    return ebm_ok();
+    ebm_tokenizer_settings settings = {0};
+    ebm_status status = ebm_tokenizer_settings_read(&t->files, directory, &settings);
+    for (int i = 0; i < FILE_COUNT && status.code == EBM_OK; i++) status = save_file(t, &settings, directory, i);
+    ebm_tokenizer_settings_free(&settings);
+    return status;
 }

@@ -185,38 +185,14 @@ static void accept(ebm_noise_maker *m, ebm_noise_block *b)
     }
 }
 
-// Cuts a pair to `most` tokens, the longer text first.
-static void cut_longest(size_t *a, size_t *b, size_t most)
-{
-    while (*a + *b > most) {
-        if (*a > *b)
-            --*a;
-        else
-            --*b;
-    }
-}
-
-// An encoder sequence from mapped ids: BERT [CLS] A [SEP] B [SEP], RoBERTa <s> A </s></s> B </s>.
+// An encoder sequence from mapped ids.
 static void assemble(const ebm_noise_maker *m, ebm_noise_block *b, ebm_noise_item *item)
 {
-    const ebm_tokenizer *encoder = m->source.encoder;
-    const int32_t cls = ebm_tokenizer_special(encoder, EBM_TOKEN_CLS),
-                  sep = ebm_tokenizer_special(encoder, EBM_TOKEN_SEP);
-    const bool roberta = ebm_tokenizer_family(encoder) == EBM_FAMILY_ROBERTA;
     const int32_t *first = b->mapped + item->row * m->most_new, *second = first + item->separator + 1;
-    size_t a = item->separator, c = m->pairs ? item->count - item->separator - 1 : 0;
-    cut_longest(&a, &c, m->source.max_length - ebm_tokenizer_special_count(encoder, m->pairs));
-    int32_t *ids = b->ids + item->first, *types = b->types + item->first;
-    size_t n = 0;
-    ids[n++] = cls;
-    for (size_t i = 0; i < a; i++) ids[n++] = first[i];
-    ids[n++] = sep;
-    const size_t second_from = n;
-    if (m->pairs && roberta) ids[n++] = sep;
-    for (size_t i = 0; i < c; i++) ids[n++] = second[i];
-    if (m->pairs) ids[n++] = sep;
-    for (size_t i = 0; i < n; i++) types[i] = !roberta && i >= second_from;
-    item->length = n;
+    const size_t second_count = m->pairs ? item->count - item->separator - 1 : 0;
+    item->length =
+        ebm_tokenizer_assemble(m->source.encoder, first, item->separator, m->pairs ? second : NULL, second_count,
+                               m->source.max_length, b->ids + item->first, b->types + item->first);
 }
 
 static ebm_status map_ids(ebm_noise_maker *m, ebm_noise_block *b)

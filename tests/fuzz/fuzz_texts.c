@@ -103,7 +103,7 @@ void fuzz_check_texts(const ebm_tokenizer *t, ebm_encoding *e, const char *a, si
 ebm_tokenizer *fuzz_build(ebm_tokenizer_files *files)
 {
     ebm_tokenizer *t = NULL;
-    const ebm_status status = ebm_tokenizer_build(files, NULL, "here", &t);
+    const ebm_status status = ebm_tokenizer_build(files, "here", &t);
     fuzz_check_refusal(status);
     fuzz_require((status.code == EBM_OK) == (t != NULL));
     ebm_tokenizer_files_free(files);
