@@ -3,10 +3,12 @@
 The yardstick is PyTorch itself: `exact` is its double precision, `single` its single precision, and ebmcl may be as far from the
 exact value as 8 times the largest distance that PyTorch's own single precision shows among the tensors compared together.
 """
+import math
 import sys
 
 FACTOR = 8
 ROUNDING = 2.0 ** -23
+NOTHING = 1e-9  # of the norm of all: less is 0 but for rounding
 failures = []
 
 
@@ -22,41 +24,54 @@ def check(what, right):
         failures.append(what)
 
 
-def distance(found, wanted, floor):
-    """The largest difference of an element, relative to the tensor's norm (to `floor` where that is less)."""
-    return (found - wanted).abs().max().item() / max(wanted.norm().item(), floor)
-
-
 def relative(what, found, wanted, allowed=1e-4):
     """Each element relative to itself, or to the typical size of all where it is smaller."""
     wanted = wanted.detach().double()
+    if found.shape != wanted.shape:
+        check(f"{what}: shapes {tuple(found.shape)}, {tuple(wanted.shape)}", False)
+        return
     size = wanted.abs().clamp(min=wanted.square().mean().sqrt().item())
     report(what, ((found.detach().double() - wanted).abs() / size).max().item(), allowed)
 
 
-def tensors(what, found, exact, single, minus=None, leave_out=()):
-    """Every tensor of `exact` by name against the yardstick, relative to its norm, but to a thousandth of the norm of all where
-    it is smaller (what is 0 but for rounding). `minus`: what all three are counted from."""
-    if set(found) != set(exact):
-        check(f"{what}: names {sorted(set(found) ^ set(exact))}", False)
-        return
-    names = [n for n in sorted(exact) if n not in leave_out]
-    f, e, s = ({n: t[n].double() - (minus[n].double() if minus else 0.0) for n in names} for t in (found, exact, single))
-    floor = 1e-3 * sum(t.square().sum().item() for t in e.values()) ** 0.5
-    yardstick = max(distance(s[n], e[n], floor) for n in names)
-    worst = max(names, key=lambda n: distance(f[n], e[n], floor))
-    report(f"{what}, {len(names)} tensors, worst {worst}", distance(f[worst], e[worst], floor), FACTOR * max(yardstick, ROUNDING))
-    if yardstick > 1e-3:
+def distances(found, exact):
+    """By name, the largest difference of an element relative to the tensor's norm (to a thousandth of the norm of all where it is
+    smaller). What is 0 but for rounding, the gradients of keys' biases, has no size of its own: there the norm of all counts."""
+    norms = {n: t.norm().item() for n, t in exact.items()}
+    whole = sum(x * x for x in norms.values()) ** 0.5
+    scale = {n: max(x, 1e-3 * whole) if x > NOTHING * whole else whole for n, x in norms.items()}
+    return {n: (found[n] - exact[n]).abs().max().item() / scale[n] for n in exact}
+
+
+def tensors(what, cases, leave_out=()):
+    """cases: (found, exact, single, minus) by name of case, each a table of tensors by name; `minus` is what the three are counted
+    from, or None. One yardstick for all of them."""
+    off, yardstick = {}, 0.0
+    for case, (found, exact, single, minus) in cases.items():
+        shapes = [{(n, tuple(t.shape)) for n, t in table.items()} for table in (found, exact)]
+        if shapes[0] != shapes[1]:
+            check(f"{what}: {case}: shapes {sorted(shapes[0] ^ shapes[1])}", False)
+            return
+        f, e, s = ({n: t[n].detach().double() - (minus[n].double() if minus else 0.0) for n in exact if n not in leave_out}
+                   for t in (found, exact, single))
+        off.update({f"{n} of {case}": x for n, x in distances(f, e).items()})
+        yardstick = max(yardstick, *distances(s, e).values())
+    worst = max(off, key=lambda n: math.inf if math.isnan(off[n]) else off[n])
+    report(f"{what}, {len(off)} tensors, worst {worst}", off[worst], FACTOR * max(yardstick, ROUNDING))
+    if not yardstick < 1e-3:
         check(f"{what}: PyTorch's single precision is off by {yardstick:.1e}, no yardstick", False)
 
 
 def numbers(what, found, exact, single):
     """Losses: the same, relative to each."""
-    yardstick = max(abs(s - e) / abs(e) for s, e in zip(single, exact))
     if len(found) != len(exact):
         check(f"{what}: {len(found)} numbers", False)
         return
-    report(f"{what}, {len(exact)} numbers", max(abs(f - e) / abs(e) for f, e in zip(found, exact)),
+    sizes = [abs(e) or 1.0 for e in exact]
+    yardstick = max(abs(s - e) / size for s, e, size in zip(single, exact, sizes))
+    if not all(map(math.isfinite, found)):
+        check(f"{what}: {found}", False)
+    report(f"{what}, {len(exact)} numbers", max(abs(f - e) / size for f, e, size in zip(found, exact, sizes)),
            FACTOR * max(yardstick, ROUNDING))
 
 

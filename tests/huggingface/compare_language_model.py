@@ -50,12 +50,13 @@ def compare(name, folder, work):
         weights[dtype] = {n: p.detach() for n, p in parameters.items()}
     exact, single = torch.float64, torch.float32
     agreement.numbers(f"{name}: loss", printed, loss[exact], loss[single])
-    agreement.tensors(f"{name}: gradients", load_file(work / "gradients"), gradient[exact], gradient[single])
+    cases = {"cross-entropy": (load_file(work / "gradients"), gradient[exact], gradient[single], None)}
+    agreement.tensors(f"{name}: gradients", cases)
     agreement.numbers(f"{name}: ten steps: losses", trained, losses[exact], losses[single])
     # A third of these are biases of keys, whose gradient is 0 but for rounding, which AdamW scales up.
     keys = [n for n in gradient[exact] if n.endswith("attn.c_attn.bias")]
-    agreement.tensors(f"{name}: ten steps: change of weights", load_file(work / "weights"), weights[exact], weights[single], before,
-                      keys)
+    cases = {"cross-entropy": (load_file(work / "weights"), weights[exact], weights[single], before)}
+    agreement.tensors(f"{name}: ten steps: change of weights", cases, keys)
 
 
 def main():

@@ -28,10 +28,10 @@ def compare_outputs(name, folder, work):
     answer = load_file(work / "answer")
     model = Classifier(folder, torch.float64)
     with torch.no_grad():
-        logits, first = model.outputs(rows)
+        logits, pooled = model.outputs(rows)
         agreement.relative(f"{name}: logits", answer["logits"], logits)
         for kind in ("hidden", "sharp-hidden", "scalar"):
-            agreement.relative(f"{name}: {kind} energy", answer[kind][:, 0], model.energies(kind, logits, first))
+            agreement.relative(f"{name}: {kind} energy", answer[kind][:, 0], model.energies(kind, logits, pooled))
 
 
 def batch_of(name, folder, kind, ratio, data):
@@ -40,28 +40,31 @@ def batch_of(name, folder, kind, ratio, data):
     return rows, draw_labels(LABELLED, FAMILIES[name][2].get("num_labels", 3))
 
 
-def compare_gradients(name, folder, work, objective):
-    kind, ratio, data = objective
-    rows, labels = batch_of(name, folder, *objective)
-    save_batch(work / "batch", rows, labels=labels)
-    printed = probe.run("gradients", folder, work / "batch", work / "answer", kind, ratio, data)
-    losses, found = {}, {}
-    for dtype in (torch.float64, torch.float32):
-        model = Classifier(folder, dtype)
-        values = model.objective(rows, labels, *objective)
-        losses[dtype] = [v.item() for v in values if v.item() != 0]
-        found[dtype] = gradients(model.parameters(kind), values[0])
-    what = f"{name}: {kind} K={ratio} {data}"
-    agreement.numbers(f"{what}: losses", [float(x) for x in printed.split() if float(x) != 0], losses[torch.float64],
+def compare_gradients(name, folder, work):
+    losses, cases = {torch.float64: [], torch.float32: []}, {}
+    printed = []
+    for objective in OBJECTIVES:
+        kind, ratio, data = objective
+        rows, labels = batch_of(name, folder, *objective)
+        save_batch(work / "batch", rows, labels=labels)
+        printed += probe.run("gradients", folder, work / "batch", work / "answer", kind, ratio, data).split()
+        found = {}
+        for dtype in losses:
+            model = Classifier(folder, dtype)
+            values = model.objective(rows, labels, *objective)
+            losses[dtype] += [v.item() for v in values]
+            found[dtype] = gradients(model.parameters(kind), values[0])
+        cases[f"{kind} K={ratio} {data}"] = load_file(work / "answer"), found[torch.float64], found[torch.float32], None
+    agreement.numbers(f"{name}: losses of {len(cases)} objectives", [float(x) for x in printed], losses[torch.float64],
                       losses[torch.float32])
-    agreement.tensors(f"{what}: gradients", load_file(work / "answer"), found[torch.float64], found[torch.float32])
+    agreement.tensors(f"{name}: gradients of {len(cases)} objectives", cases)
 
 
 def without_gradient(model, rows, labels, objective):
     """Parameters whose gradient is 0 but for rounding (the biases of keys): AdamW makes steps of that rounding."""
     found = gradients(model.parameters(objective[0]), model.objective(rows, labels, *objective)[0])
     total = torch.stack([g.norm() for g in found.values()]).norm()
-    return {n for n, g in found.items() if g.norm() < 1e-9 * total}
+    return {n for n, g in found.items() if g.norm() < agreement.NOTHING * total}
 
 
 def compare_training(name, folder, work, objective):
@@ -77,11 +80,11 @@ def compare_training(name, folder, work, objective):
         before = before or {n: p.detach().clone() for n, p in parameters.items()}
         losses[dtype] = train(parameters, lambda: model.objective(rows, labels, *objective)[0])
         weights[dtype] = {n: p.detach() for n, p in parameters.items()}
-    what = f"{name}: ten steps of {kind}"
-    agreement.check(f"{what}: {len(still)} tensors without a gradient", all("bias" in n for n in still))
+    what = f"{name}: ten steps"
+    agreement.check(f"{what}: {len(still)} tensors without a gradient, biases all", all("bias" in n for n in still))
     agreement.numbers(f"{what}: losses", [float(x) for x in printed.split()], losses[torch.float64], losses[torch.float32])
-    agreement.tensors(f"{what}: change of weights", load_file(work / "answer"), weights[torch.float64], weights[torch.float32],
-                      before, still)
+    cases = {f"{kind} energy": (load_file(work / "answer"), weights[torch.float64], weights[torch.float32], before)}
+    agreement.tensors(f"{what}: change of weights", cases, still)
 
 
 def main():
@@ -90,8 +93,7 @@ def main():
         with tempfile.TemporaryDirectory() as work:
             work = pathlib.Path(work)
             compare_outputs(name, checkpoints / name, work)
-            for objective in OBJECTIVES:
-                compare_gradients(name, checkpoints / name, work, objective)
+            compare_gradients(name, checkpoints / name, work)
             compare_training(name, checkpoints / name, work, ("hidden", 2, "separate"))
     agreement.finish()
 

@@ -76,11 +76,11 @@ def compare_classifier(name, folder, energy, rows, predicted):
     encoded = [tokenizer(a, b, truncation="longest_first", max_length=LONGEST) for a, b, _ in rows]
     batch = [(e["input_ids"], e.get("token_type_ids") or [0] * len(e["input_ids"])) for e in encoded]
     with torch.no_grad():
-        logits, first = reference.outputs(batch)
+        logits, pooled = reference.outputs(batch)
     agreement.relative(f"{what}: logits", torch.tensor([p["logits"] for p in predicted]), logits)
     if energy != "ce":
         agreement.relative(f"{what}: energies", torch.tensor([p["energy"] for p in predicted]),
-                           reference.energies(energy, logits, first))
+                           reference.energies(energy, logits, pooled))
 
 
 def compare(name, checkpoint, work):

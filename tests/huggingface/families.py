@@ -30,15 +30,15 @@ DECODERS = {
 
 
 class Energy(torch.nn.Module):
-    """The scalar energy's head on the first token's vector: dense, tanh, linear (dropout is 0 here)."""
+    """The scalar energy's head on the pooled vector: dense, tanh, linear (dropout is 0 here)."""
 
     def __init__(self, hidden):
         super().__init__()
         self.dense = torch.nn.Linear(hidden, hidden)
         self.out_proj = torch.nn.Linear(hidden, 1)
 
-    def forward(self, first):
-        return self.out_proj(torch.tanh(self.dense(first))).squeeze(-1)
+    def forward(self, pooled):
+        return self.out_proj(torch.tanh(self.dense(pooled))).squeeze(-1)
 
 
 def randomise(module, generator):

@@ -49,6 +49,7 @@ class Classifier:
     def __init__(self, folder, dtype):
         self.model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").to(dtype).eval()
         self.energy = Energy(self.model.config.hidden_size).to(dtype)
+        self.model.base_model.register_forward_hook(lambda module, given, out: setattr(self, "hidden", out.last_hidden_state))
         path = folder / "energy.safetensors"
         if path.exists():
             self.energy.load_state_dict({n.removeprefix("energy."): t.to(dtype) for n, t in load_file(path).items()})
@@ -59,27 +60,33 @@ class Classifier:
             found.update({"energy." + n: p for n, p in self.energy.named_parameters()})
         return found
 
-    def outputs(self, rows):
-        """logits, the first token's vectors"""
-        batch = pad(rows, self.model.config.pad_token_id)
-        if not getattr(self.model.config, "type_vocab_size", 0):
-            del batch["token_type_ids"]
-        out = self.model(**batch, output_hidden_states=True)
-        return out.logits, out.hidden_states[-1][:, 0]
+    def output(self, row):
+        """logits, and the vector that the heads work on: the first token's, or the mean of all"""
+        given = {"input_ids": torch.tensor([row[0]])}
+        if getattr(self.model.config, "type_vocab_size", 0):
+            given["token_type_ids"] = torch.tensor([row[1]])
+        logits = self.model(**given).logits
+        if getattr(self.model.config, "classifier_pooling", "cls") == "cls":
+            return logits, self.hidden[:, 0]
+        return logits, self.hidden.mean(1)
 
-    def energies(self, kind, logits, first):
+    def outputs(self, rows):
+        """The same of each row, run alone: in double precision transformers' masks of padding overflow to NaN."""
+        return tuple(torch.cat(part) for part in zip(*map(self.output, rows)))
+
+    def energies(self, kind, logits, pooled):
         if kind == "hidden":
             return -torch.logsumexp(logits, -1)
-        return -logits.max(-1).values if kind == "sharp-hidden" else self.energy(first)
+        return -logits.max(-1).values if kind == "sharp-hidden" else self.energy(pooled)
 
     def objective(self, rows, labels, kind, ratio, data):
         """loss, cross-entropy, NCE: softplus(E + ln K) over data, K softplus(-E - ln K) over noise"""
         n = len(labels)
-        logits, first = self.outputs(rows)
+        logits, pooled = self.outputs(rows)
         entropy = torch.nn.functional.cross_entropy(logits[:n], torch.tensor(labels))
         if kind == "ce":
             return entropy, entropy, torch.zeros_like(entropy)
-        energy = self.energies(kind, logits, first)
+        energy = self.energies(kind, logits, pooled)
         real, noise = (energy[:n], energy[n:]) if data == "shared" else (energy[n:2 * n], energy[2 * n:])
         softplus, log_ratio = torch.nn.functional.softplus, math.log(ratio)
         nce = softplus(real + log_ratio).mean() + ratio * softplus(-noise - log_ratio).mean()
