@@ -289,7 +289,7 @@ static void wrong_arguments(void **state)
 
 static void wrong_benchmarks(void **state)
 {
-    assert_bad("expected step or noise", "bench");
+    assert_bad("expected step, noise or tokenizer", "bench");
     assert_bad("unknown part 'stpe'; did you mean 'step'?", "bench", "stpe");
     assert_bad("one of them", "bench", "step");
     assert_bad("one of them", "bench", "step", "--random", "minilm-l6", "--model_name_or_path", "model");

@@ -7,6 +7,7 @@
 static const ebm_command parts[] = {
     {"step", "whole training steps: forward, backward, AdamW", ebm_command_bench_step},
     {"noise", "generation of noise texts", ebm_command_bench_noise},
+    {"tokenizer", "encoding of texts on one thread", ebm_command_bench_tokenizer},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -14,10 +15,10 @@ ebm_status ebm_command_bench(int argc, char **argv)
 {
     const char *names[PARTS];
     for (size_t i = 0; i < PARTS; i++) names[i] = parts[i].name;
-    if (argc == 0) return ebm_fail(EBM_ERROR_INPUT, "ebmcl bench: expected step or noise");
+    if (argc == 0) return ebm_fail(EBM_ERROR_INPUT, "ebmcl bench: expected step, noise or tokenizer");
     if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
         printf("usage: ebmcl bench PART [--OPTION VALUE]...      ebmcl bench PART --help tells its options\n\n");
-        for (size_t i = 0; i < PARTS; i++) printf("  %-8s%s\n", parts[i].name, parts[i].summary);
+        for (size_t i = 0; i < PARTS; i++) printf("  %-11s%s\n", parts[i].name, parts[i].summary);
         return ebm_ok();
     }
     for (size_t i = 0; i < PARTS; i++)

@@ -6,5 +6,6 @@
 
 ebm_status ebm_command_bench_step(int argc, char **argv);
 ebm_status ebm_command_bench_noise(int argc, char **argv);
+ebm_status ebm_command_bench_tokenizer(int argc, char **argv);
 
 #endif
