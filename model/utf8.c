@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eight_bytes.h"
+
 size_t ebm_utf8_character(const char *text, size_t bytes, size_t *bad_bytes)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -20,17 +22,40 @@ size_t ebm_utf8_character(const char *text, size_t bytes, size_t *bad_bytes)
     return length;
 }
 
+// ASCII from i on, in steps of 32 and of 8 bytes.
+static size_t skip_ascii(const char *text, size_t bytes, size_t i)
+{
+    for (; bytes - i >= 32; i += 32) {
+        const char *at = text + i;
+        const uint64_t all =
+            ebm_load_eight(at) | ebm_load_eight(at + 8) | ebm_load_eight(at + 16) | ebm_load_eight(at + 24);
+        if (all & EBM_EIGHT_MARKS) break;
+    }
+    for (; bytes - i >= 8; i += 8)
+        if (ebm_load_eight(text + i) & EBM_EIGHT_MARKS) break;
+    return i;
+}
+
+static bool continues(char byte) { return ((unsigned char)byte & 0xC0) == 0x80; }
+
+// The usual characters of two and three bytes at i, one after another; the rest is for ebm_utf8_character.
+static size_t skip_usual(const char *text, size_t bytes, size_t i)
+{
+    while (bytes - i >= 3) {
+        const unsigned char lead = (unsigned char)text[i];
+        if (lead >= 0xC2 && lead < 0xE0 && continues(text[i + 1]))
+            i += 2;
+        else if (lead > 0xE0 && lead < 0xF0 && lead != 0xED && continues(text[i + 1]) && continues(text[i + 2]))
+            i += 3;
+        else
+            break;
+    }
+    return i;
+}
+
 bool ebm_utf8_valid(const char *text, size_t bytes, size_t *bad_offset)
 {
-    for (size_t i = 0; i < bytes;) {
-        uint64_t eight;
-        if (bytes - i >= sizeof eight) {
-            memcpy(&eight, text + i, sizeof eight);
-            if (!(eight & 0x8080808080808080u)) {
-                i += sizeof eight;
-                continue;
-            }
-        }
+    for (size_t i = 0; (i = skip_usual(text, bytes, skip_ascii(text, bytes, i))) < bytes;) {
         size_t bad;
         const size_t length = ebm_utf8_character(text + i, bytes - i, &bad);
         if (length == 0) {
@@ -40,16 +65,6 @@ bool ebm_utf8_valid(const char *text, size_t bytes, size_t *bad_offset)
         i += length;
     }
     return true;
-}
-
-uint32_t ebm_utf8_next(const char *text, size_t *i)
-{
-    const unsigned char *s = (const unsigned char *)text + *i;
-    if (s[0] < 0x80) return *i += 1, s[0];
-    if (s[0] < 0xE0) return *i += 2, (uint32_t)(s[0] & 0x1F) << 6 | (s[1] & 0x3F);
-    if (s[0] < 0xF0) return *i += 3, (uint32_t)(s[0] & 0x0F) << 12 | (uint32_t)(s[1] & 0x3F) << 6 | (s[2] & 0x3F);
-    *i += 4;
-    return (uint32_t)(s[0] & 0x07) << 18 | (uint32_t)(s[1] & 0x3F) << 12 | (uint32_t)(s[2] & 0x3F) << 6 | (s[3] & 0x3F);
 }
 
 size_t ebm_utf8_put(uint32_t c, char out[4])

@@ -23,7 +23,15 @@ bool ebm_utf8_valid(const char *text, size_t bytes, size_t *bad_offset);
 size_t ebm_utf8_character(const char *text, size_t bytes, size_t *bad_bytes);
 
 // The code point at text[*i], which must be the start of a character of valid UTF-8; moves *i behind it.
-uint32_t ebm_utf8_next(const char *text, size_t *i);
+static inline uint32_t ebm_utf8_next(const char *text, size_t *i)
+{
+    const unsigned char *s = (const unsigned char *)text + *i;
+    if (s[0] < 0x80) return *i += 1, s[0];
+    if (s[0] < 0xE0) return *i += 2, (uint32_t)(s[0] & 0x1F) << 6 | (s[1] & 0x3F);
+    if (s[0] < 0xF0) return *i += 3, (uint32_t)(s[0] & 0x0F) << 12 | (uint32_t)(s[1] & 0x3F) << 6 | (s[2] & 0x3F);
+    *i += 4;
+    return (uint32_t)(s[0] & 0x07) << 18 | (uint32_t)(s[1] & 0x3F) << 12 | (uint32_t)(s[2] & 0x3F) << 6 | (s[3] & 0x3F);
+}
 
 // Writes 1 to 4 bytes, returns how many.
 size_t ebm_utf8_put(uint32_t code_point, char out[4]);
