@@ -202,8 +202,8 @@ static void what_is_refused(void **state)
     assert_bad_fold("dev.tsv/new", "--fold_temperature", "--output_dir", "dev.tsv/new");
     assert_bad_fold("nowhere/new", "--fold_temperature", "--output_dir", "nowhere/new");
     assert_bad_fold("/proc/new", "--fold_temperature", "--output_dir", "/proc/new"); // where root cannot write either
-    assert_bad("nothing: no such directory", "calibrate", "--model_name_or_path", "nothing", "--validation_file", "dev.tsv",
-               "--fold_temperature", "--output_dir", "new");
+    assert_bad("nothing: no such directory", "calibrate", "--model_name_or_path", "nothing", "--validation_file",
+               "dev.tsv", "--fold_temperature", "--output_dir", "new");
     put("label.tsv", "sentence\tlabel\nthe film\tpositive\na plot\tmaybe\n");
     assert_bad("label.tsv:3: ", "calibrate", "--model_name_or_path", "ce", "--validation_file", "label.tsv",
                "--fold_temperature", "--output_dir", "new");

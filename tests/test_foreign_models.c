@@ -310,8 +310,8 @@ static void models_of_another_kind(void **state)
 {
     assert_bad("several/config.json: problem_type: expected \"single_label_classification\"", "predict",
                "--model_name_or_path", "several", "--test_file", "mnli.tsv", "--output_file", "none.jsonl");
-    assert_bad("one/config.json: expected two labels or more, found 1", "eval", "--model_name_or_path",
-               "one", "--test_file", "ids.tsv");
+    assert_bad("one/config.json: expected two labels or more, found 1", "eval", "--model_name_or_path", "one",
+               "--test_file", "ids.tsv");
 }
 
 int main(void)

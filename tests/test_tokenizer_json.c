@@ -1,5 +1,5 @@
-// tokenizer.json: components of every kind, and directories whose files disagree, against fixtures of the tokenizers and
-// transformers libraries (tests/fixtures/make_pipeline_fixtures.py); files that are broken.
+// tokenizer.json: components of every kind, and directories whose files disagree, against fixtures of the tokenizers
+// and transformers libraries (tests/fixtures/make_pipeline_fixtures.py); files that are broken.
 #include "check.h"
 
 #include <jansson.h>
@@ -77,8 +77,8 @@ static json_t *find_case(const char *name)
 {
     size_t index;
     json_t *one;
-    json_array_foreach(json_object_get(pipelines, "cases"), index, one)
-        if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0) return one;
+    json_array_foreach(json_object_get(pipelines, "cases"), index,
+                       one) if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0) return one;
     fail_msg("no case \"%s\"", name);
     return NULL;
 }
