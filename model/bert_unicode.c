@@ -1,5 +1,6 @@
 #include "bert_unicode.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <utf8proc.h>
 
@@ -92,6 +93,14 @@ static const uint32_t others[][2] = {
 };
 // clang-format on
 
+static const uint32_t spaces[][2] = {{0x09, 0x0D},     {0x20, 0x20},     {0x85, 0x85},     {0xA0, 0xA0},
+                                     {0x1680, 0x1680}, {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F},
+                                     {0x205F, 0x205F}, {0x3000, 0x3000}};
+
+// The start 2B920 (for 2B820) is the tokenizers library's.
+static const uint32_t chinese[][2] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},   {0x20000, 0x2A6DF},
+                                      {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}};
+
 static bool within(const uint32_t (*ranges)[2], size_t count, uint32_t c)
 {
     size_t low = 0, high = count; // the first range that ends at or after c lies in [low, high]
@@ -115,8 +124,7 @@ bool ebm_bert_is_removed(uint32_t c)
 bool ebm_bert_is_space(uint32_t c)
 {
     if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0D);
-    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
-           c == 0x202F || c == 0x205F || c == 0x3000;
+    return WITHIN(spaces, c);
 }
 
 bool ebm_bert_is_punctuation(uint32_t c)
@@ -127,13 +135,7 @@ bool ebm_bert_is_punctuation(uint32_t c)
 
 bool ebm_bert_is_nonspacing_mark(uint32_t c) { return c >= 0x300 && WITHIN(nonspacing_marks, c); }
 
-// The start 2B920 (for 2B820) is the tokenizers library's.
-bool ebm_bert_is_chinese(uint32_t c)
-{
-    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
-           (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
-}
+bool ebm_bert_is_chinese(uint32_t c) { return c >= 0x3400 && WITHIN(chinese, c); }
 
 uint32_t ebm_bert_lower(uint32_t c)
 {
@@ -147,4 +149,30 @@ uint32_t ebm_bert_lower(uint32_t c)
     if (c >= 0x10D50 && c <= 0x10D65) return c + 0x20;
     if (c >= 0x16EA0 && c <= 0x16EB8) return c + 0x1B;
     return c;
+}
+
+static uint8_t apart[0x110000 / 4];
+
+static void fill(const uint32_t (*ranges)[2], size_t count, ebm_bert_class class)
+{
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t c = ranges[i][0]; c <= ranges[i][1]; c++)
+            if (!ebm_bert_is_removed(c)) apart[c / 4] |= (uint8_t)(class << c % 4 * 2);
+}
+#define FILL(ranges, class) fill(ranges, sizeof(ranges) / sizeof *(ranges), class)
+
+static void fill_all(void)
+{
+    static const uint32_t ascii[][2] = {{'!', '/'}, {':', '@'}, {'[', '`'}, {'{', '~'}};
+    FILL(spaces, EBM_BERT_SPACE);
+    FILL(ascii, EBM_BERT_PUNCTUATION);
+    FILL(punctuation, EBM_BERT_PUNCTUATION);
+    FILL(chinese, EBM_BERT_CHINESE);
+}
+
+const uint8_t *ebm_bert_apart_table(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_all);
+    return apart;
 }

@@ -1,35 +1,11 @@
-// The merge table, the pattern, and the split of a text into words; bpe_merge.c does one word.
+// The merge table, and the split of a text into words; bpe_merge.c and bpe_long.c do one word.
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include "bpe_internal.h"
-
-// clang-format off
-// Letters and numbers of Unicode 15 and 16, which Debian 12's PCRE2 does not have yet and the tokenizers library does.
-#define NEW_LETTERS \
-    "\\x{1C89}-\\x{1C8A}\\x{A7CB}-\\x{A7CD}\\x{A7DA}-\\x{A7DC}\\x{105C0}-\\x{105F3}\\x{10D4A}-\\x{10D65}" \
-    "\\x{10D6F}-\\x{10D85}\\x{10EC2}-\\x{10EC4}\\x{1123F}-\\x{11240}\\x{11380}-\\x{11389}\\x{1138B}" \
-    "\\x{1138E}\\x{11390}-\\x{113B5}\\x{113B7}\\x{113D1}\\x{113D3}\\x{11BC0}-\\x{11BE0}\\x{11F02}" \
-    "\\x{11F04}-\\x{11F10}\\x{11F12}-\\x{11F33}\\x{1342F}\\x{13441}-\\x{13446}\\x{13460}-\\x{143FA}" \
-    "\\x{16100}-\\x{1611D}\\x{16D40}-\\x{16D6C}\\x{18CFF}\\x{1B132}\\x{1B155}\\x{1DF25}-\\x{1DF2A}" \
-    "\\x{1E030}-\\x{1E06D}\\x{1E4D0}-\\x{1E4EB}\\x{1E5D0}-\\x{1E5ED}\\x{1E5F0}\\x{2B739}" \
-    "\\x{2EBF0}-\\x{2EE5D}\\x{31350}-\\x{323AF}"
-#define NEW_NUMBERS \
-    "\\x{10D40}-\\x{10D49}\\x{116D0}-\\x{116E3}\\x{11BF0}-\\x{11BF9}\\x{11F50}-\\x{11F59}" \
-    "\\x{16130}-\\x{16139}\\x{16D70}-\\x{16D79}\\x{1CCF0}-\\x{1CCF9}\\x{1D2C0}-\\x{1D2D3}" \
-    "\\x{1E4F0}-\\x{1E4F9}\\x{1E5F1}-\\x{1E5FA}"
-// PCRE2's \s would add U+180E.
-#define SPACES "\\x{9}-\\x{D}\\x{20}\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-#define LETTERS "\\p{L}" NEW_LETTERS
-#define NUMBERS "\\p{N}" NEW_NUMBERS
-// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-static const char pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?[" LETTERS "]+| ?[" NUMBERS "]+| ?[^" SPACES LETTERS NUMBERS "]+"
-                              "|[" SPACES "]+(?![^" SPACES "])|[" SPACES "]+";
-// clang-format on
+#include "byte_level.h"
 
 // encoder.py bytes_to_unicode: printable Latin-1 stands for itself, the others are counted up from U+0100.
 uint32_t ebm_bpe_character_of_byte(unsigned byte)
@@ -52,18 +28,39 @@ static void fill_bytes(ebm_bpe *bpe)
     }
 }
 
-static bool grow_merges(ebm_bpe *bpe)
+static bool grow_slots(ebm_bpe *bpe)
 {
-    if (bpe->merge_count * 2 < bpe->slot_count) return true;
+    if (bpe->slots_used * 2 < bpe->slot_count) return true;
     const size_t old_count = bpe->slot_count, count = old_count ? 2 * old_count : 1024;
-    ebm_bpe_merge *old = bpe->merges, *merges = malloc(count * sizeof *merges);
-    if (!merges) return false;
-    for (size_t i = 0; i < count; i++) merges[i].result = -1;
-    bpe->merges = merges;
+    ebm_bpe_slot *old = bpe->slots, *slots = malloc(count * sizeof *slots);
+    if (!slots) return false;
+    for (size_t i = 0; i < count; i++) slots[i].merge = EBM_BPE_NO_MERGE;
+    bpe->slots = slots;
     bpe->slot_count = count;
     for (size_t i = 0; i < old_count; i++)
-        if (old[i].result >= 0) *ebm_bpe_merge_slot(bpe, old[i].left, old[i].right) = old[i];
+        if (old[i].merge != EBM_BPE_NO_MERGE)
+            *ebm_bpe_find(bpe, (int32_t)(old[i].pair >> 32), (int32_t)(old[i].pair & INT32_MAX)) = old[i];
     free(old);
+    return true;
+}
+
+// A pair that comes twice keeps its later rank, as in the tokenizers library.
+static bool put_merge(ebm_bpe *bpe, const ebm_bpe_merge *merge)
+{
+    if (bpe->merge_count == bpe->merge_capacity) {
+        const size_t capacity = bpe->merge_capacity ? 2 * bpe->merge_capacity : 1024;
+        ebm_bpe_merge *merges = capacity < INT32_MAX ? realloc(bpe->merges, capacity * sizeof *merges) : NULL;
+        if (!merges) return false;
+        bpe->merges = merges;
+        bpe->merge_capacity = capacity;
+    }
+    if (!grow_slots(bpe)) return false;
+    const uint64_t rank = bpe->merge_count;
+    ebm_bpe_slot *slot = ebm_bpe_find(bpe, merge->left, merge->right);
+    if (slot->merge == EBM_BPE_NO_MERGE) bpe->slots_used++;
+    slot->pair = (uint64_t)(uint32_t)merge->left << 32 | (uint32_t)merge->right;
+    slot->merge = rank << 32 | (uint32_t)merge->result;
+    bpe->merges[bpe->merge_count++] = *merge;
     return true;
 }
 
@@ -82,7 +79,6 @@ static ebm_status not_there(const ebm_bpe_merge *merge, const char *left, size_t
                                        : "gives a token that");
 }
 
-// A pair that comes twice keeps its later rank, as in the tokenizers library.
 ebm_status ebm_bpe_add_merge(ebm_bpe *bpe, const char *left, size_t left_bytes, const char *right, size_t right_bytes,
                              const char *name)
 {
@@ -92,16 +88,12 @@ ebm_status ebm_bpe_add_merge(ebm_bpe *bpe, const char *left, size_t left_bytes, 
     memcpy(joined + left_bytes, right, right_bytes);
     const ebm_bpe_merge merge = {.left = find_part(bpe, left, left_bytes),
                                  .right = find_part(bpe, right, right_bytes),
-                                 .result = find_part(bpe, joined, left_bytes + right_bytes),
-                                 .rank = bpe->next_rank++};
+                                 .result = find_part(bpe, joined, left_bytes + right_bytes)};
     free(joined);
     if (merge.left < 0 || merge.right < 0 || merge.result < 0)
         return not_there(&merge, left, left_bytes, right, right_bytes, name);
-    if (!grow_merges(bpe)) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
-    ebm_bpe_merge *slot = ebm_bpe_merge_slot(bpe, merge.left, merge.right);
-    if (slot->result < 0) bpe->merge_count++;
-    *slot = merge;
-    return ebm_ok();
+    bpe->ordered = false;
+    return put_merge(bpe, &merge) ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
 }
 
 // One "left right".
@@ -120,7 +112,7 @@ static ebm_status add_line(ebm_bpe *bpe, const char *text, size_t bytes, const c
 
 static ebm_status read_merges(ebm_bpe *bpe, const char *text, size_t bytes, const char *name)
 {
-    if (!grow_merges(bpe)) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
+    if (!grow_slots(bpe)) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
     size_t line = 1;
     for (size_t start = 0; start < bytes; line++) {
         const char *newline = memchr(text + start, '\n', bytes - start);
@@ -134,32 +126,33 @@ static ebm_status read_merges(ebm_bpe *bpe, const char *text, size_t bytes, cons
     return ebm_ok();
 }
 
-static ebm_status compile_pattern(ebm_bpe *bpe)
+ebm_status ebm_bpe_order(ebm_bpe *bpe, const char *name)
 {
-    int error = 0;
-    PCRE2_SIZE offset = 0;
-    bpe->pattern = pcre2_compile((PCRE2_SPTR)pattern, sizeof pattern - 1, PCRE2_UTF | PCRE2_UCP, &error, &offset, NULL);
-    if (!bpe->pattern) {
-        PCRE2_UCHAR words[128] = {0};
-        pcre2_get_error_message(error, words, sizeof words);
-        return ebm_fail(EBM_ERROR_UNSUPPORTED, "PCRE2 refuses the byte-level pattern at %zu: %s", (size_t)offset,
-                        (const char *)words);
-    }
-    pcre2_jit_compile(bpe->pattern, PCRE2_JIT_COMPLETE); // where there is no JIT, matching is slower, not different
+    const size_t size = bpe->vocabulary->size;
+    int32_t *made = malloc((size + 1) * sizeof *made); // by token: the last rank that makes it
+    if (!made) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
+    memset(made, 0xFF, (size + 1) * sizeof *made);
+    for (size_t i = 0; i < bpe->merge_count; i++) made[bpe->merges[i].result] = (int32_t)i;
+    bpe->ordered = true;
+    for (size_t i = 0; i < bpe->merge_count; i++)
+        if (made[bpe->merges[i].left] >= (int32_t)i || made[bpe->merges[i].right] >= (int32_t)i) bpe->ordered = false;
+    free(made);
     return ebm_ok();
 }
 
 ebm_status ebm_bpe_create(const ebm_vocabulary *vocabulary, const char *merges, size_t bytes, const char *name,
                           bool add_prefix_space, ebm_bpe **out)
 {
+    static atomic_uint_fast64_t serials;
     ebm_status status = ebm_ok();
     ebm_bpe *bpe = calloc(1, sizeof *bpe);
     if (!bpe) return ebm_fail(EBM_ERROR_MEMORY, "%s: out of memory", name);
+    bpe->serial = atomic_fetch_add(&serials, 1) + 1;
     bpe->vocabulary = vocabulary;
     bpe->add_prefix_space = add_prefix_space;
     fill_bytes(bpe);
-    EBM_CHECK(compile_pattern(bpe), fail);
     EBM_CHECK(read_merges(bpe, merges, bytes, name), fail);
+    EBM_CHECK(ebm_bpe_order(bpe, name), fail);
     *out = bpe;
     return status;
 fail:
@@ -170,44 +163,89 @@ fail:
 void ebm_bpe_free(ebm_bpe *bpe)
 {
     if (!bpe) return;
-    pcre2_code_free(bpe->pattern);
+    free(bpe->slots);
     free(bpe->merges);
     free(bpe);
 }
 
 void ebm_bpe_scratch_free(ebm_bpe_scratch *s)
 {
-    pcre2_match_data_free(s->match);
-    free(s->symbols);
-    free(s->heap);
-    free(s->cache);
+    ebm_word_cache_free(&s->cache);
+    ebm_bpe_long_free(s->longer);
     ebm_bytes_free(&s->text);
     *s = (ebm_bpe_scratch){0};
 }
 
-static ebm_status prepare(ebm_bpe_scratch *s)
+static bool encode_word(const ebm_bpe *bpe, const char *word, size_t bytes, ebm_bpe_scratch *s, ebm_id_list *ids)
 {
-    if (!s->match) s->match = pcre2_match_data_create(1, NULL);
-    return s->match ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for a tokenizer's scratch");
+    if (bytes > EBM_WORD_BYTES) return ebm_bpe_merge_word(bpe, word, bytes, s, ids);
+    const ebm_word_key key = ebm_word_key_of(word, bytes);
+    if (ebm_word_cache_append(&s->cache, &key, ids)) return true;
+    const size_t before = ids->count;
+    if (!ebm_bpe_merge_word(bpe, word, bytes, s, ids)) return false;
+    ebm_word_cache_put(&s->cache, &key, ids->ids + before, ids->count - before);
+    return true;
+}
+
+// The text is padded.
+static bool encode_words(const ebm_bpe *bpe, const char *text, size_t bytes, ebm_bpe_scratch *s, ebm_id_list *ids)
+{
+    for (size_t at = 0, end; at < bytes; at = end) {
+        end = ebm_byte_level_word_end(text, bytes, bytes + EBM_WORD_PADDING, at);
+        if (!ebm_id_list_reserve(ids, EBM_WORD_IDS)) return false;
+        if (ebm_word_cache_append_short(&s->cache, text + at, end - at, ids)) continue;
+        if (!encode_word(bpe, text + at, end - at, s, ids)) return false;
+    }
+    return true;
+}
+
+static bool prepare(const ebm_bpe *bpe, ebm_bpe_scratch *s)
+{
+    if (s->serial != bpe->serial) ebm_bpe_scratch_free(s);
+    s->serial = bpe->serial;
+    return ebm_word_cache_prepare(&s->cache);
 }
 
 ebm_status ebm_bpe_encode(const ebm_bpe *bpe, const char *text, size_t bytes, ebm_bpe_scratch *s, ebm_id_list *ids)
 {
-    EBM_TRY(prepare(s));
-    if (bpe->add_prefix_space && bytes > 0 && text[0] != ' ') {
-        s->text.size = 0;
-        if (!ebm_bytes_append(&s->text, " ", 1) || !ebm_bytes_append(&s->text, text, bytes))
-            return ebm_fail(EBM_ERROR_MEMORY, "out of memory for a text of %zu bytes", bytes);
-        text = s->text.bytes;
-        bytes = s->text.size;
+    const size_t space = bpe->add_prefix_space && bytes > 0 && text[0] != ' ';
+    const bool ok = prepare(bpe, s) && ebm_word_pad(&s->text, " ", space, text, bytes) &&
+                    encode_words(bpe, s->text.bytes, s->text.size, s, ids);
+    return ok ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for the tokens of a text of %zu bytes", bytes);
+}
+
+ebm_status ebm_bpe_encode_word(const ebm_bpe *bpe, const char *word, size_t bytes, ebm_bpe_scratch *s, ebm_id_list *ids)
+{
+    const bool ok = prepare(bpe, s) && ebm_id_list_reserve(ids, EBM_WORD_IDS) && encode_word(bpe, word, bytes, s, ids);
+    return ok ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for the tokens of a word of %zu bytes", bytes);
+}
+
+ebm_status ebm_bpe_encode_symbols(const ebm_bpe *bpe, const int32_t *symbols, size_t count, ebm_bpe_scratch *s,
+                                  ebm_id_list *ids)
+{
+    const bool ok = prepare(bpe, s) && ebm_bpe_merge_symbols(bpe, symbols, count, s, ids);
+    return ok ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for the tokens of a word of %zu parts", count);
+}
+
+static int byte_of_character(uint32_t c)
+{
+    if ((c >= 33 && c <= 126) || (c >= 161 && c <= 172) || (c >= 174 && c <= 255)) return (int)c;
+    if (c < 256 || c >= 256 + 68) return -1; // 68 bytes do not stand for themselves
+    c -= 256;
+    return c < 33 ? (int)c : c < 67 ? (int)c - 33 + 127 : 173;
+}
+
+bool ebm_bpe_decode(const char *token, size_t bytes, ebm_bytes *text)
+{
+    const size_t before = text->size;
+    if (!ebm_bytes_reserve(text, bytes)) return false;
+    for (size_t i = 0; i < bytes;) {
+        const int byte = byte_of_character(ebm_utf8_next(token, &i));
+        if (byte < 0) {
+            text->size = before;
+            return ebm_bytes_append(text, token, bytes);
+        }
+        text->bytes[text->size++] = (char)byte;
     }
-    const PCRE2_SIZE *span = pcre2_get_ovector_pointer(s->match);
-    for (size_t at = 0; at < bytes;) {
-        const int found = pcre2_match(bpe->pattern, (PCRE2_SPTR)text, bytes, at, PCRE2_NO_UTF_CHECK, s->match, NULL);
-        if (found < 0 || span[1] <= at) // the pattern matches every character, so only PCRE2's limits lead here
-            return ebm_fail(EBM_ERROR_MEMORY, "PCRE2 gives up at byte %zu of a text (error %d)", at, found);
-        EBM_TRY(ebm_bpe_encode_word(bpe, text + span[0], span[1] - span[0], s, ids));
-        at = span[1];
-    }
-    return ebm_ok();
+    return true;
 }

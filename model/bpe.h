@@ -13,6 +13,7 @@
 #include "id_list.h"
 #include "status.h"
 #include "vocabulary.h"
+#include "word_cache.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,23 +26,21 @@ typedef struct ebm_bpe ebm_bpe;
 // a line of another form, or a merge whose parts or result are not in the vocabulary.
 ebm_status ebm_bpe_create(const ebm_vocabulary *vocabulary, const char *merges, size_t bytes, const char *name,
                           bool add_prefix_space, ebm_bpe **bpe);
-// One merge more, of the next rank; the same checks.
+// One merge more, of the next rank; the same checks. Behind the last one, ebm_bpe_order: without it long words take n
+// log n steps.
 ebm_status ebm_bpe_add_merge(ebm_bpe *bpe, const char *left, size_t left_bytes, const char *right, size_t right_bytes,
                              const char *name);
+ebm_status ebm_bpe_order(ebm_bpe *bpe, const char *name);
 void ebm_bpe_free(ebm_bpe *bpe); // NULL is accepted
 
 // The character that stands for a byte in byte-level vocabularies.
 uint32_t ebm_bpe_character_of_byte(unsigned byte);
 
-// What one caller needs while encoding; remembers the pieces of frequent words. For one bpe at a time: free it (or
-// zero it) before using it with another.
+// What one caller needs while encoding; remembers the pieces of words, and forgets them for another bpe.
 typedef struct {
-    struct pcre2_real_match_data_8 *match;
-    struct ebm_bpe_symbol *symbols;
-    size_t symbol_capacity;
-    struct ebm_bpe_pair *heap;
-    size_t heap_capacity;
-    struct ebm_bpe_word *cache;
+    uint64_t serial; // the bpe's
+    ebm_word_cache cache;
+    struct ebm_bpe_long *longer;
     ebm_bytes text;
 } ebm_bpe_scratch;
 void ebm_bpe_scratch_free(ebm_bpe_scratch *scratch);
@@ -49,6 +48,13 @@ void ebm_bpe_scratch_free(ebm_bpe_scratch *scratch);
 // Appends the ids of valid UTF-8. Bytes whose character the vocabulary lacks are dropped, as in the tokenizers library.
 ebm_status ebm_bpe_encode(const ebm_bpe *bpe, const char *text, size_t bytes, ebm_bpe_scratch *scratch,
                           ebm_id_list *ids);
+
+// The same for one word, not split further.
+ebm_status ebm_bpe_encode_word(const ebm_bpe *bpe, const char *word, size_t bytes, ebm_bpe_scratch *scratch,
+                               ebm_id_list *ids);
+// Merges the tokens of a word's parts, whatever these were.
+ebm_status ebm_bpe_encode_symbols(const ebm_bpe *bpe, const int32_t *symbols, size_t count, ebm_bpe_scratch *scratch,
+                                  ebm_id_list *ids);
 
 // Appends the bytes a token stands for (the token's own text if a character of it stands for no byte): maybe only part
 // of a character, so check or mend the UTF-8 of the whole text. False when out of memory.

@@ -14,11 +14,10 @@
 #define NOT_SPACES "\\x{0}-\\x{8}\\x{E}-\\x{1F}\\x{21}-\\x{84}\\x{86}-\\x{9F}\\x{A1}-\\x{167F}\\x{1681}-\\x{1FFF}" \
     "\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{10FFFF}"
 #define HEXADECIMAL "0-9a-fA-F"
-// What \w has beside letters, marks, decimal digits, letter numbers and connectors.
-#define OTHER_WORDS "\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}" \
-    "\\x{1F170}-\\x{1F189}"
-// What it has outside of classes besides: superscripts and fractions of Latin-1, by an oversight.
-#define LATIN_WORDS "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
+// What \w has beside letters, marks, decimal digits, letter numbers and connectors, and by an oversight only outside of
+// classes.
+#define OTHER_WORDS "\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+#define OVERSIGHT "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 // clang-format on
 
 typedef struct {
@@ -62,8 +61,7 @@ static ebm_status put_words(translator *t, bool in_class)
 {
     static const char *const names[] = {"L", "M", "Nd", "Nl", "Pc"};
     for (size_t i = 0; i < 5; i++) EBM_TRY(put_property(t, names[i]));
-    EBM_TRY(put(t, OTHER_WORDS));
-    return in_class ? ebm_ok() : put(t, LATIN_WORDS);
+    return put(t, in_class ? OTHER_WORDS : OTHER_WORDS OVERSIGHT);
 }
 
 static ebm_status put_set(translator *t, char letter, bool in_class)

@@ -62,6 +62,8 @@ static ebm_status append(ebm_id_list *ids, int32_t id)
 static ebm_status encode_between(const ebm_tokenizer *t, const char *text, size_t bytes, bool first,
                                  struct ebm_tokenizer_scratch *s, ebm_id_list *ids)
 {
+    if (t->way == EBM_WAY_BERT && ebm_normalizer_bert(t->normalizer) && t->added.sets[true].count == 0)
+        return ebm_wordpiece_encode_text(&t->wordpiece, text, bytes, &s->normalizer.bert, ids);
     EBM_TRY(ebm_normalizer_apply(t->normalizer, &s->normalizer, &text, &bytes));
     ebm_added_match match = {.normalized = true};
     size_t done = 0;
@@ -151,7 +153,9 @@ static ebm_status decode_tokens(const ebm_tokenizer *t, const int32_t *ids, size
         if (!token)
             return ebm_fail(EBM_ERROR_INPUT, "token %zu has the id %d, which is not in the vocabulary of %zu", i,
                             (int)ids[i], ebm_tokenizer_size(t));
-        if (skip_special && ebm_tokenizer_is_special(t, ids[i])) continue;
+        // By its text: the library leaves out other tokens that read like a special one, too.
+        const ebm_added_token *added = skip_special ? ebm_added_tokens_find_text(&t->added, token, bytes) : NULL;
+        if (added && added->special) continue;
         EBM_TRY(ebm_token_decoder_add(tokens, token, bytes));
     }
     return ebm_token_decoder_finish(t->decoder, tokens, text);

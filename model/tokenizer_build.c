@@ -178,6 +178,7 @@ static ebm_status assemble(ebm_tokenizer *t, const ebm_tokenizer_settings *s, co
     EBM_TRY(check_layout(t, true, where));
     complete_roles(t, s);
     if (t->class == EBM_CLASS_BERT) t->model.unknown = t->named[NAMED_UNK];
+    if (ebm_normalizer_bert(t->normalizer)) t->wordpiece = *ebm_normalizer_bert(t->normalizer);
     t->wordpiece.vocabulary = &t->vocabulary;
     t->wordpiece.unknown = t->model.unknown;
     return read_truncation(t, s, where);

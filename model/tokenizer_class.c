@@ -121,7 +121,8 @@ bool ebm_tokenizer_class_parts(ebm_tokenizer_class class, const ebm_tokenizer_se
     return *pretokenizer && *decoder;
 }
 
-// Type ids are given when the model's inputs have them: by the class, or by what tokenizer_config.json lists.
+// Type ids are given when the model's inputs have them: by what tokenizer_config.json lists, else by the class. (For a
+// tokenizer.json as it stands transformers 5 lists none, unlike 4.)
 static bool gives_types(const ebm_tokenizer *t, const ebm_tokenizer_settings *s)
 {
     const json_t *list = json_object_get(s->config, "model_input_names");
@@ -132,9 +133,8 @@ static bool gives_types(const ebm_tokenizer *t, const ebm_tokenizer_settings *s)
     if (json_is_array(list)) return false;
     const int entry = entry_of(&t->files, s);
     if (entry >= 0 && classes[entry].class == t->class) return classes[entry].types;
-    if (t->class != EBM_CLASS_FILE) return t->class == EBM_CLASS_BERT;
-    // transformers' class for a tokenizer.json gives none; where nothing speaks of transformers, the file is the law.
-    return !named_class(&t->files, s) && !t->files.model_type;
+    if (t->class == EBM_CLASS_FILE) return !s->config && !t->files.model_type; // nothing but the file: what it says
+    return t->class == EBM_CLASS_BERT;
 }
 
 static ebm_status read_from_file(ebm_tokenizer *t, const json_t *root, const char *where)

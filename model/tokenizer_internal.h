@@ -44,7 +44,7 @@ typedef enum {
 
 // The shortest way through the pipeline.
 typedef enum {
-    EBM_WAY_BERT,       // pre-tokeniser and model at once: ebm_wordpiece_encode
+    EBM_WAY_BERT,       // pre-tokeniser and model at once: ebm_wordpiece_encode, or _encode_text with BERT's normaliser
     EBM_WAY_BYTE_LEVEL, // the same: ebm_bpe_encode
     EBM_WAY_STEPS,
 } ebm_tokenizer_way;

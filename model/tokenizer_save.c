@@ -46,30 +46,30 @@ static bool set_if_missing(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0;
 }
 
-static const char *text_of(const json_t *value)
-{
-    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
-}
-
-// The special tokens the class has names for (BERT has no bos_token). What special_tokens_map.json said instead of the
-// configuration no longer counts beside a list of added tokens, so it is said here.
 static bool set_names(const ebm_tokenizer *t, json_t *object)
 {
     for (size_t i = 0; i < NAMED_COUNT; i++) {
-        const ebm_named_token *name = &ebm_named_tokens[i];
-        const char *text = ebm_tokenizer_text(t, t->named[i] >= 0 ? t->named[i] : t->roles[name->role]);
-        const char *there = text_of(json_object_get(object, name->key));
-        const bool has = t->class == EBM_CLASS_FILE || name->usual[t->class];
-        if (text && there && t->named[i] >= 0 && strcmp(text, there) != 0) json_object_del(object, name->key);
-        if (text && has && !set_if_missing(object, name->key, json_string(text))) return false;
+        const char *text = ebm_tokenizer_text(t, t->named[i]);
+        if (text && !set_if_missing(object, ebm_named_tokens[i].key, json_string(text))) return false;
     }
     return true;
 }
 
-static bool fill_config(const ebm_tokenizer *t, json_t *config)
+// special_tokens_map.json counts for nothing any more once the configuration lists the added tokens.
+static bool take_over_map(json_t *config, json_t *special_map)
+{
+    const char *key;
+    json_t *value;
+    if (json_object_get(config, "added_tokens_decoder")) return true;
+    json_object_foreach(special_map, key, value) if (json_object_set(config, key, value) != 0) return false;
+    return true;
+}
+
+static bool fill_config(const ebm_tokenizer *t, json_t *config, json_t *special_map)
 {
     const ebm_wordpiece *bert = ebm_normalizer_bert(t->normalizer);
-    bool ok = set_if_missing(config, "tokenizer_class", json_string(ebm_tokenizer_class_name(t->class))) &&
+    bool ok = take_over_map(config, special_map) &&
+              set_if_missing(config, "tokenizer_class", json_string(ebm_tokenizer_class_name(t->class))) &&
               set_names(t, config);
     if (t->class == EBM_CLASS_ROBERTA || t->class == EBM_CLASS_GPT2)
         ok = ok && set_if_missing(config, "add_prefix_space", json_false());
@@ -98,7 +98,7 @@ static ebm_status write_json(const char *directory, int file, const json_t *obje
 static ebm_status save_config(const ebm_tokenizer *t, ebm_tokenizer_settings *settings, const char *directory)
 {
     if (!settings->config) settings->config = json_object();
-    if (!settings->config || !fill_config(t, settings->config)) return no_memory();
+    if (!settings->config || !fill_config(t, settings->config, settings->special_map)) return no_memory();
     return write_json(directory, FILE_CONFIG, settings->config);
 }
 

@@ -5,13 +5,9 @@
 
 int32_t ebm_tokenizer_special(const ebm_tokenizer *t, ebm_token_role role) { return t->roles[role]; }
 
-// By its text, as in the library: a vocabulary may hold a special token's text under a second id.
 bool ebm_tokenizer_is_special(const ebm_tokenizer *t, int32_t id)
 {
     const ebm_added_token *token = ebm_added_tokens_find(&t->added, id);
-    size_t bytes = 0;
-    const char *text = token ? NULL : ebm_vocabulary_text(&t->vocabulary, id, &bytes);
-    if (text) token = ebm_added_tokens_find_text(&t->added, text, bytes);
     return token && token->special;
 }
 

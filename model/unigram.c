@@ -85,7 +85,7 @@ void ebm_unigram_free(ebm_unigram *u)
 void ebm_unigram_scratch_free(ebm_unigram_scratch *s)
 {
     free(s->nodes);
-    free(s->cache);
+    ebm_word_cache_free(&s->cache);
     *s = (ebm_unigram_scratch){0};
 }
 
@@ -195,20 +195,15 @@ ebm_status ebm_unigram_encode(const ebm_unigram *u, const char *text, size_t byt
                               ebm_id_list *ids)
 {
     if (bytes == 0) return ebm_ok();
-    if (!s->cache) s->cache = calloc(EBM_WORD_CACHE_SLOTS, sizeof *s->cache);
-    if (!s->cache || !reserve(s, bytes + 1))
+    if (!ebm_word_cache_prepare(&s->cache) || !ebm_id_list_reserve(ids, EBM_WORD_IDS) || !reserve(s, bytes + 1))
         return ebm_fail(EBM_ERROR_MEMORY, "out of memory for the tokens of %zu bytes", bytes);
-    ebm_cached_word *slot = bytes <= EBM_CACHED_BYTES ? ebm_word_cache_slot(s->cache, text, bytes) : NULL;
+    const bool is_word = bytes <= EBM_WORD_BYTES;
+    const ebm_word_key key = is_word ? ebm_word_key_of(text, bytes) : (ebm_word_key){{0}};
+    if (is_word && ebm_word_cache_append(&s->cache, &key, ids)) return ebm_ok();
     const size_t before = ids->count;
-    bool ok = true;
-    if (slot && ebm_word_cache_holds(slot, text, bytes)) {
-        ok = ebm_id_list_reserve(ids, slot->count);
-        for (size_t i = 0; ok && i < slot->count; i++) ids->ids[ids->count++] = slot->ids[i];
-    } else {
-        EBM_TRY(search(u, text, bytes, s->nodes));
-        ok = put_way(u, text, bytes, s->nodes, ids);
-        if (ok && slot) ebm_word_cache_put(slot, text, bytes, ids->ids + before, ids->count - before);
-    }
+    EBM_TRY(search(u, text, bytes, s->nodes));
+    const bool ok = put_way(u, text, bytes, s->nodes, ids);
+    if (ok && is_word) ebm_word_cache_put(&s->cache, &key, ids->ids + before, ids->count - before);
     if (ok) return ebm_ok();
     ids->count = before;
     return ebm_fail(EBM_ERROR_MEMORY, "out of memory for the tokens of %zu bytes", bytes);

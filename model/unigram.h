@@ -18,6 +18,7 @@
 #include "id_list.h"
 #include "status.h"
 #include "vocabulary.h"
+#include "word_cache.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,7 +40,7 @@ void ebm_unigram_free(ebm_unigram *unigram); // NULL is accepted
 typedef struct {
     struct ebm_unigram_node *nodes; // one a byte
     size_t capacity;
-    struct ebm_cached_word *cache;
+    ebm_word_cache cache;
 } ebm_unigram_scratch;
 void ebm_unigram_scratch_free(ebm_unigram_scratch *scratch); // zeroed is accepted, and what is left
 

@@ -21,14 +21,21 @@ extern "C" {
 #define EBM_VOCABULARY_LIMIT ((size_t)1 << 23)
 
 typedef struct {
+    int32_t id;         // -1: empty
+    uint32_t hash_part; // most other texts of the same place are told apart without being looked at
+} ebm_vocabulary_slot;
+
+typedef struct {
     size_t size;     // largest id + 1
     size_t longest;  // bytes of the longest token
     ebm_bytes texts; // zero-terminated one after another
     uint32_t *start; // of each id's text; UINT32_MAX: no token has this id
     uint32_t *bytes;
     size_t id_capacity;
-    int32_t *slots; // open addressing; -1: empty
+    ebm_vocabulary_slot *slots; // open addressing
     size_t slot_count, used;
+    uint64_t *lengths; // of the tokens that begin with certain bytes: see ebm_vocabulary_longest
+    uint64_t version;  // another after each change, and never that of another vocabulary
 } ebm_vocabulary;
 
 // Gives id the text (copied). A text that stands under another id already belongs to the later one from then on, as in
@@ -40,15 +47,10 @@ int32_t ebm_vocabulary_find(const ebm_vocabulary *vocabulary, const char *text, 
 // Zero-terminated, borrowed; NULL for an id without text. *bytes may be NULL.
 const char *ebm_vocabulary_text(const ebm_vocabulary *vocabulary, int32_t id, size_t *bytes);
 
-// FNV-1a over the text's bytes, so that the hashes of all beginnings of a word cost one pass.
-#define EBM_VOCABULARY_HASH 0xCBF29CE484222325u
-static inline uint64_t ebm_vocabulary_hash_step(uint64_t hash, char byte)
-{
-    return (hash ^ (unsigned char)byte) * 0x100000001B3u;
-}
-// The id of prefix + text, whose hash is given.
-int32_t ebm_vocabulary_find_hashed(const ebm_vocabulary *vocabulary, uint64_t hash, const char *prefix,
-                                   size_t prefix_bytes, const char *text, size_t bytes);
+// The longest token that is `prefix` and a beginning of `text`, of whole characters as all tokens are; *matched: how
+// many bytes of text it takes. -1: none.
+int32_t ebm_vocabulary_longest(const ebm_vocabulary *vocabulary, const char *prefix, const char *text, size_t bytes,
+                               size_t *matched);
 
 #ifdef __cplusplus
 }

@@ -101,6 +101,7 @@ static ebm_status read_bpe(const json_t *json, const char *where, bool options, 
 {
     EBM_TRY(ebm_bpe_create(m->vocabulary, "", 0, where, false, &m->bpe));
     EBM_TRY(read_merges(json, where, m->bpe));
+    EBM_TRY(ebm_bpe_order(m->bpe, where));
     return options ? read_bpe_options(json, where, m) : ebm_ok();
 }
 

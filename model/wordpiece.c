@@ -9,6 +9,9 @@
 void ebm_wordpiece_scratch_free(ebm_wordpiece_scratch *scratch)
 {
     ebm_bytes_free(&scratch->text);
+    ebm_bytes_free(&scratch->padded);
+    ebm_word_cache_free(&scratch->cache);
+    free(scratch->characters);
     free(scratch->waiting);
     *scratch = (ebm_wordpiece_scratch){0};
 }
@@ -94,42 +97,58 @@ static bool put_character(const ebm_wordpiece *w, ebm_wordpiece_scratch *s, uint
     return !chinese || put(&s->text, ' ');
 }
 
+// What characters became that were met before, those that leave nothing waiting. Place: by the lowest bits.
+#define CHARACTERS 2048
+typedef struct ebm_wordpiece_character {
+    uint32_t character; // 0: empty
+    unsigned char size;
+    char bytes[11];
+} remembered;
+
+// Nothing is waiting.
+static bool put_remembered(const ebm_wordpiece *w, ebm_wordpiece_scratch *s, uint32_t c)
+{
+    remembered *place = &s->characters[c % CHARACTERS];
+    if (place->character == c) return ebm_bytes_append(&s->text, place->bytes, place->size);
+    const size_t before = s->text.size;
+    if (!put_character(w, s, c)) return false;
+    const size_t size = s->text.size - before;
+    if (s->waiting_count > 0 || size > sizeof place->bytes) return true;
+    place->character = c;
+    place->size = (unsigned char)size;
+    memcpy(place->bytes, s->text.bytes + before, size);
+    return true;
+}
+
+static bool prepare_characters(const ebm_wordpiece *w, ebm_wordpiece_scratch *s)
+{
+    const unsigned how = w->lower_case | w->strip_accents << 1 | w->space_chinese << 2;
+    if (s->characters && s->characters_how == how) return true;
+    free(s->characters);
+    s->characters = calloc(CHARACTERS, sizeof *s->characters);
+    s->characters_how = how;
+    return s->characters;
+}
+
 ebm_status ebm_wordpiece_normalize(const ebm_wordpiece *w, const char *text, size_t bytes, ebm_wordpiece_scratch *s)
 {
     s->text.size = s->waiting_count = 0;
-    bool ok = ebm_bytes_reserve(&s->text, bytes + 1);
+    bool ok = prepare_characters(w, s) && ebm_bytes_reserve(&s->text, bytes + 1);
     for (size_t i = 0; ok && i < bytes;) {
         const unsigned char byte = (unsigned char)text[i];
         if (byte >= 0x20 && byte < 0x7F && s->waiting_count == 0 && s->text.size < s->text.capacity) {
             s->text.bytes[s->text.size++] = (char)(w->lower_case && byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
             i++;
-        } else {
-            ok = put_character(w, s, ebm_utf8_next(text, &i));
+            continue;
         }
+        const uint32_t c = ebm_utf8_next(text, &i);
+        ok = s->waiting_count == 0 && c > 0 ? put_remembered(w, s, c) : put_character(w, s, c);
     }
     ok = ok && put_waiting(w, s);
     return ok ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory normalising a text of %zu bytes", bytes);
 }
 
 static bool is_character_start(char byte) { return ((unsigned char)byte & 0xC0) != 0x80; }
-
-// The longest token that prefix + word[start...] begins with; *end is where it ends. -1: there is none.
-static int32_t longest_piece(const ebm_wordpiece *w, const char *word, size_t bytes, size_t start, size_t *end)
-{
-    uint64_t hashes[4 * EBM_WORDPIECE_LONGEST_WORD];
-    const size_t prefix = start > 0 ? 2 : 0;
-    const size_t most = w->vocabulary->longest > prefix ? w->vocabulary->longest - prefix : 0;
-    const size_t limit = bytes - start < most ? bytes - start : most;
-    uint64_t hash = EBM_VOCABULARY_HASH;
-    for (size_t i = 0; i < prefix; i++) hash = ebm_vocabulary_hash_step(hash, '#');
-    for (size_t i = 0; i < limit; i++) hashes[i] = hash = ebm_vocabulary_hash_step(hash, word[start + i]);
-    for (size_t n = limit; n > 0; n--) {
-        if (start + n < bytes && !is_character_start(word[start + n])) continue;
-        const int32_t id = ebm_vocabulary_find_hashed(w->vocabulary, hashes[n - 1], "##", prefix, word + start, n);
-        if (id >= 0) return *end = start + n, id;
-    }
-    return -1;
-}
 
 static bool encode_word(const ebm_wordpiece *w, const char *word, size_t bytes, ebm_id_list *ids)
 {
@@ -138,7 +157,10 @@ static bool encode_word(const ebm_wordpiece *w, const char *word, size_t bytes, 
     if (characters > EBM_WORDPIECE_LONGEST_WORD) return ebm_id_list_append(ids, w->unknown);
     const size_t before = ids->count;
     for (size_t start = 0; start < bytes;) {
-        const int32_t id = longest_piece(w, word, bytes, start, &start);
+        size_t matched = 0;
+        const int32_t id =
+            ebm_vocabulary_longest(w->vocabulary, start > 0 ? "##" : "", word + start, bytes - start, &matched);
+        start += matched;
         if (id < 0) { // no half words: the whole word is unknown
             ids->count = before;
             return ebm_id_list_append(ids, w->unknown);
@@ -148,36 +170,26 @@ static bool encode_word(const ebm_wordpiece *w, const char *word, size_t bytes, 
     return true;
 }
 
+// The table is for texts before normalisation, which removes these three spaces.
+static ebm_bert_class class_of(const uint8_t *table, uint32_t c)
+{
+    return c == 0x0B || c == 0x0C || c == 0x85 ? EBM_BERT_SPACE : ebm_bert_apart(table, c);
+}
+
 ebm_status ebm_wordpiece_encode(const ebm_wordpiece *w, const char *text, size_t bytes, ebm_id_list *ids)
 {
+    const uint8_t *table = ebm_bert_apart_table();
     bool ok = true;
     size_t word = 0;
     for (size_t i = 0; ok && i < bytes;) {
         const size_t here = i;
-        const uint32_t c = ebm_utf8_next(text, &i);
-        const bool space = ebm_bert_is_space(c), punctuation = !space && ebm_bert_is_punctuation(c);
-        if (!space && !punctuation) continue;
+        const ebm_bert_class class = class_of(table, ebm_utf8_next(text, &i));
+        const bool punctuation = class == EBM_BERT_PUNCTUATION;
+        if (class != EBM_BERT_SPACE && !punctuation) continue;
         if (word < here) ok = encode_word(w, text + word, here - word, ids);
         if (ok && punctuation) ok = encode_word(w, text + here, i - here, ids);
         word = i;
     }
     if (ok && word < bytes) ok = encode_word(w, text + word, bytes - word, ids);
     return ok ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "out of memory for the tokens of a text of %zu bytes", bytes);
-}
-
-static bool joins(const char *token, size_t bytes)
-{
-    static const char *const joined[] = {".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};
-    for (size_t i = 0; i < sizeof joined / sizeof *joined; i++) {
-        const size_t n = strlen(joined[i]);
-        if (bytes >= n && memcmp(token, joined[i], n) == 0) return true;
-    }
-    return false;
-}
-
-bool ebm_wordpiece_decode(const char *token, size_t bytes, bool first, ebm_bytes *text)
-{
-    if (first) return ebm_bytes_append(text, token, bytes);
-    if (bytes >= 2 && memcmp(token, "##", 2) == 0) return ebm_bytes_append(text, token + 2, bytes - 2);
-    return (joins(token, bytes) || ebm_bytes_append(text, " ", 1)) && ebm_bytes_append(text, token, bytes);
 }

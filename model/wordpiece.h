@@ -4,9 +4,10 @@
 //     ebm_wordpiece w = {.vocabulary = &v, .unknown = 100, .lower_case = true, .strip_accents = true,
 //                        .space_chinese = true};
 //     ebm_wordpiece_scratch s = {0};
-//     EBM_TRY(ebm_wordpiece_normalize(&w, text, bytes, &s));
-//     EBM_TRY(ebm_wordpiece_encode(&w, s.text.bytes, s.text.size, &ids));
-//     ebm_wordpiece_scratch_free(&s);
+//     EBM_CHECK(ebm_wordpiece_encode_text(&w, text, bytes, &s, &ids), end);    // end: ebm_wordpiece_scratch_free
+// or, to look at the text between the two steps,
+//     EBM_CHECK(ebm_wordpiece_normalize(&w, text, bytes, &s), end);
+//     EBM_CHECK(ebm_wordpiece_encode(&w, s.text.bytes, s.text.size, &ids), end);
 //
 // Source: google-research/bert tokenization.py, and what the tokenizers library makes of it (it uses the character
 // classes of Unicode 8, and so does this: see bert_unicode.h).
@@ -16,6 +17,7 @@
 #include "id_list.h"
 #include "status.h"
 #include "vocabulary.h"
+#include "word_cache.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,10 +32,17 @@ typedef struct {
     bool lower_case, strip_accents, space_chinese;
 } ebm_wordpiece;
 
+// What one caller needs; remembers what words and characters became, and forgets it for another ebm_wordpiece.
 typedef struct {
     ebm_bytes text;    // the normalised text
     uint32_t *waiting; // marks to be put in canonical order
     size_t waiting_count, waiting_capacity;
+    struct ebm_wordpiece_character *characters;
+    unsigned characters_how;
+    ebm_bytes padded;
+    ebm_word_cache cache;
+    ebm_wordpiece cache_of; // what the words in the cache were encoded with, and the vocabulary's version
+    uint64_t cache_version;
 } ebm_wordpiece_scratch;
 void ebm_wordpiece_scratch_free(ebm_wordpiece_scratch *scratch);
 
@@ -44,9 +53,9 @@ ebm_status ebm_wordpiece_normalize(const ebm_wordpiece *wordpiece, const char *t
 // Appends the ids of normalised text. EBM_ERROR_MEMORY only.
 ebm_status ebm_wordpiece_encode(const ebm_wordpiece *wordpiece, const char *text, size_t bytes, ebm_id_list *ids);
 
-// Appends the text of one token as the decoder of the tokenizers library does: "##" is dropped, other tokens get a
-// space before them, but not in front of . ? ! , n't 'm 's 've 're. False when out of memory.
-bool ebm_wordpiece_decode(const char *token, size_t bytes, bool first, ebm_bytes *text);
+// Both, word by word, without doing words anew that were met before: the same ids, several times as fast.
+ebm_status ebm_wordpiece_encode_text(const ebm_wordpiece *wordpiece, const char *text, size_t bytes,
+                                     ebm_wordpiece_scratch *scratch, ebm_id_list *ids);
 
 #ifdef __cplusplus
 }
