@@ -13,15 +13,21 @@ ROBERTA = {**SMALL, **NO_DROPOUT, "max_position_embeddings": 130, "type_vocab_si
 BERT = {**SMALL, **NO_DROPOUT, "max_position_embeddings": 128, "type_vocab_size": 2, "pad_token_id": 0}
 DISTILBERT = {"dim": 64, "n_layers": 2, "n_heads": 2, "hidden_dim": 112, "max_position_embeddings": 128, "dropout": 0.0,
               "attention_dropout": 0.0, "seq_classif_dropout": 0.0}
+# Sequences reach over the local layers' window of 8 tokens on both sides.
+MODERNBERT = {**SMALL, "num_hidden_layers": 4, "max_position_embeddings": 256, "global_attn_every_n_layers": 3,
+              "local_attention": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 1, "cls_token_id": 1,
+              "sep_token_id": 1}
 
 FAMILIES = {
     "bert-uncased": ("bert-uncased", "bert", BERT),
     "bert-cased": ("bert-cased", "bert", {**BERT, "num_hidden_layers": 1, "num_labels": 2}),
     "bert-chinese": ("bert-chinese", "bert", {**BERT, "num_attention_heads": 1, "num_labels": 7}),
     "roberta": ("roberta", "roberta", ROBERTA),
-    "xlm-roberta": ("roberta", "xlm-roberta", ROBERTA),
+    "xlm-roberta": ("xlm-roberta-json", "xlm-roberta", ROBERTA),
     "distilbert": ("bert-uncased", "distilbert", DISTILBERT),
     "electra": ("bert-uncased", "electra", {**BERT, "embedding_size": 32}),
+    "modernbert": ("modernbert-json", "modernbert", {**MODERNBERT, "classifier_pooling": "cls"}),
+    "modernbert-mean": ("modernbert-json", "modernbert", {**MODERNBERT, "classifier_pooling": "mean"}),
 }
 DECODERS = {
     "gpt2": ("gpt2", "gpt2", {"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 256, "resid_pdrop": 0.0, "embd_pdrop": 0.0,

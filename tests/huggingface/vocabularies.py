@@ -1,6 +1,8 @@
 """Tokenizers of every family, as the tokenizers library has them: published vocabularies where they are at hand, else
 small ones of the same kind, trained or from the fixtures."""
 import json
+import pathlib
+import tempfile
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -103,4 +105,88 @@ def gpt2(vocabulary, merges):
     tokenizer = byte_level(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="")
     tokenizer.add_special_tokens(special("<|endoftext|>"))
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer
+
+
+def babyberta():
+    """Lower-cased, a space before the first word, the mask first."""
+    vocabulary, merges = byte_level_files("roberta")
+    tokenizer = roberta(vocabulary, merges)
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    return tokenizer
+
+
+def modernbert():
+    """As the published file: NFC, byte-level BPE, runs of spaces as added tokens, a template of [CLS] and [SEP]."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(training_texts(3000), trainers.BpeTrainer(
+        vocab_size=8000, special_tokens=["|||IP_ADDRESS|||", "<|padding|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    plain = [AddedToken("|||IP_ADDRESS|||", normalized=True)] + [AddedToken(" " * n, normalized=True) for n in range(24, 1, -1)]
+    tokenizer.add_tokens(plain)
+    tokenizer.add_special_tokens(special("<|padding|>", "<|endoftext|>", "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", lstrip=["[MASK]"]))
+    tokenizer.add_tokens([AddedToken(f"[unused{n}]", normalized=True) for n in range(10)])
+    ids = {t: tokenizer.token_to_id(t) for t in ("[CLS]", "[SEP]")}
+    tokenizer.post_processor = template("[CLS]", "[SEP]", ids, pair_types=(0, 0))
+    return tokenizer
+
+
+# --- Unigram
+
+def fields(message):
+    """(number, value) of a protocol buffer message's fields; lengths and varints are all a model file has besides floats."""
+    def varint(at):
+        value = shift = 0
+        while True:
+            byte = message[at]
+            value |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                return value, at
+    at = 0
+    while at < len(message):
+        key, at = varint(at)
+        if key & 7 == 0:
+            value, at = varint(at)
+        elif key & 7 == 2:
+            length, at = varint(at)
+            value, at = message[at:at + length], at + length
+        else:
+            length = {1: 8, 5: 4}[key & 7]
+            value, at = message[at:at + length], at + length
+        yield key >> 3, value
+
+
+def train_sentencepiece(texts, size):
+    """(pieces with scores, the precompiled table of SentencePiece's nmt_nfkc normalisation)"""
+    import sentencepiece
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = pathlib.Path(folder) / "model"
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_prefix=str(prefix), vocab_size=size, model_type="unigram", num_threads=1,
+            character_coverage=0.9995, normalization_rule_name="nmt_nfkc", hard_vocab_limit=False, minloglevel=2,
+            max_sentence_length=20000)
+        message = prefix.with_suffix(".model").read_bytes()
+        loaded = sentencepiece.SentencePieceProcessor(model_file=str(prefix.with_suffix(".model")))
+        pieces = [(loaded.id_to_piece(i), loaded.get_score(i)) for i in range(loaded.get_piece_size())]
+    normalizer = next(value for number, value in fields(message) if number == 3)
+    return pieces, next(value for number, value in fields(normalizer) if number == 2)
+
+
+def xlm_roberta():
+    """As transformers converts sentencepiece.bpe.model: <s> <pad> </s> <unk>, the pieces, <mask> at the end."""
+    pieces, table = train_sentencepiece(training_texts(4000), 8000)
+    vocabulary = [(t, 0.0) for t in ROBERTA_SPECIALS[:4]] + pieces[3:] + [("<mask>", 0.0)]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=3, byte_fallback=False))
+    tokenizer.normalizer = normalizers.Precompiled(table)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")])
+    tokenizer.decoder = decoders.Metaspace(replacement="\u2581", prepend_scheme="always")
+    tokenizer.add_special_tokens(special(*ROBERTA_SPECIALS, lstrip=["<mask>"]))
+    ids = {t: tokenizer.token_to_id(t) for t in ("<s>", "</s>")}
+    tokenizer.post_processor = template("<s>", "</s>", ids, pair_types=(0, 0), double=True)
     return tokenizer
