@@ -1,4 +1,5 @@
-// A safetensors file: what is accepted has tensors that lie in the file, one after another, and can be read.
+// A safetensors file, and a model of two with their index: what is accepted has tensors that lie in the file, one after
+// another, and can be read.
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,12 +29,8 @@ static void check_tensor(const ebm_safetensors *file, size_t index)
     free(integers);
 }
 
-void fuzz_safetensors(const uint8_t *data, size_t size)
+static void check_tensors(const ebm_safetensors *file, size_t size)
 {
-    ebm_safetensors *file = NULL;
-    const ebm_status status = ebm_safetensors_open(fuzz_file("model.safetensors", data, size), &file);
-    fuzz_check_refusal(status);
-    if (status.code != EBM_OK) return;
     const size_t count = ebm_safetensors_count(file);
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
@@ -42,5 +39,32 @@ void fuzz_safetensors(const uint8_t *data, size_t size)
     }
     fuzz_require(bytes <= size);
     ebm_safetensors_metadata(file, "format");
+}
+
+void fuzz_safetensors(const uint8_t *data, size_t size)
+{
+    ebm_safetensors *file = NULL;
+    char *bytes = fuzz_copy((const char *)data, size);
+    const ebm_status status = ebm_safetensors_parse(bytes, size, "model.safetensors", &file);
+    fuzz_check_refusal(status);
+    if (status.code == EBM_OK) check_tensors(file, size);
+    ebm_safetensors_free(file);
+    free(bytes);
+}
+
+// The shards of an index, by the names that the corpus' first one has.
+void fuzz_shards(const uint8_t *data, size_t size)
+{
+    static const char *const names[] = {"model.safetensors.index.json", "a.safetensors", "b.safetensors"};
+    fuzz_parts parts = {.data = data, .size = size};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t bytes = 0;
+        const char *part = fuzz_next_part(&parts, &bytes);
+        fuzz_file(names[i], part ? part : "", bytes);
+    }
+    ebm_safetensors *file = NULL;
+    const ebm_status status = ebm_safetensors_open_model(fuzz_directory(), &file);
+    fuzz_check_refusal(status);
+    if (status.code == EBM_OK) check_tensors(file, size);
     ebm_safetensors_free(file);
 }

@@ -6,8 +6,9 @@
 #include "fuzz.h"
 #include "fuzz_texts.h"
 
-static const char *const names[] = {"bert", "roberta", "gpt2"};
-#define COUNT (sizeof names / sizeof *names)
+static const char *const directories[] = {"bert", "roberta", "gpt2"};   // of the fixtures
+static const char *const pipelines[] = {"wordpiece", "bpe", "unigram"}; // of the corpus of tokenizer.json
+enum { DIRECTORIES = 3, COUNT = 6 };
 static ebm_tokenizer *tokenizers[COUNT];
 static ebm_encoding encodings[COUNT];
 
@@ -19,15 +20,33 @@ static void free_tokenizers(void)
     }
 }
 
+// Its tokenizer.json is the first part of that file.
+static ebm_tokenizer *load_pipeline(const char *name)
+{
+    char *path = ebm_path_join(CORPUS "/tokenizer_json", name), *bytes = NULL;
+    ebm_tokenizer_files files = {0};
+    fuzz_parts parts = {0};
+    fuzz_require_ok(ebm_file_read(path, 1 << 20, &bytes, &parts.size));
+    parts.data = (const uint8_t *)bytes;
+    const char *part = fuzz_next_part(&parts, &files.size[FILE_TOKENIZER_JSON]);
+    files.bytes[FILE_TOKENIZER_JSON] = fuzz_copy(part, files.size[FILE_TOKENIZER_JSON]);
+    ebm_tokenizer *t = fuzz_build(&files);
+    fuzz_require(t != NULL);
+    free(bytes);
+    free(path);
+    return t;
+}
+
 static void load_tokenizers(void)
 {
     if (tokenizers[0]) return;
     atexit(free_tokenizers);
-    for (size_t i = 0; i < COUNT; i++) {
-        char *path = ebm_path_join(FIXTURES "/tokenizer", names[i]);
+    for (size_t i = 0; i < DIRECTORIES; i++) {
+        char *path = ebm_path_join(FIXTURES "/tokenizer", directories[i]);
         fuzz_require_ok(ebm_tokenizer_load(path, &tokenizers[i]));
         free(path);
     }
+    for (size_t i = DIRECTORIES; i < COUNT; i++) tokenizers[i] = load_pipeline(pipelines[i - DIRECTORIES]);
 }
 
 void fuzz_tokenize(const uint8_t *data, size_t size)
