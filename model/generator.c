@@ -11,15 +11,20 @@ struct ebm_generator {
     ebm_device *device;
     ebm_noise_model *model;
     ebm_generator_settings set;
-    // On the device: cl/generate.cl says what each is.
-    ebm_slice ids, positions, drawn, texts, rows, next, tokens, lengths, entries, banned;
+    // On the device: cl/generate.cl says what each is. tokens and lengths have two halves, of a run's texts and of
+    // those that follow; finished is a copy of the first kind.
+    ebm_slice ids, positions, drawn, texts, rows, next, tokens, lengths, entries, banned, finished;
     // A packed batch of prompts, and the slot each goes to.
     ebm_batch batch;
     ebm_slice slot_of;
     int32_t *host_ids, *host_positions, *host_starts, *host_slots; // one allocation, of the batch
-    int32_t *host_entries, *host_state, *host_lengths;
+    int32_t *host_entries, *host_state, *host_rows, *host_lengths;
     size_t waiting; // entries not yet sent
-    uint64_t sampled;
+    // The run that may go on where the last one stopped: its first text, how many texts, and how many have a slot.
+    uint64_t following_text;
+    size_t following_count, begun, half; // half: where a run's texts are written
+    bool separator;
+    uint64_t sampled, steps;
 };
 
 static ebm_status allocate_host(ebm_generator *g)
@@ -28,8 +33,9 @@ static ebm_status allocate_host(ebm_generator *g)
     g->host_ids = calloc(2 * T + 2 * S + 1, sizeof *g->host_ids);
     g->host_entries = calloc(ENTRY * S, sizeof *g->host_entries);
     g->host_state = calloc(S, sizeof *g->host_state);
+    g->host_rows = calloc(S, sizeof *g->host_rows);
     g->host_lengths = calloc(g->set.block, sizeof *g->host_lengths);
-    if (!g->host_ids || !g->host_entries || !g->host_state || !g->host_lengths)
+    if (!g->host_ids || !g->host_entries || !g->host_state || !g->host_rows || !g->host_lengths)
         return ebm_fail(EBM_ERROR_MEMORY, "no host memory for generating");
     g->host_positions = g->host_ids + T;
     g->host_starts = g->host_positions + T;
@@ -42,8 +48,9 @@ static void plan(ebm_generator *g, ebm_arena *arena)
     const size_t S = g->set.slots, T = g->set.prompt_limits.tokens;
     ebm_slice *const per_slot[] = {&g->ids, &g->positions, &g->drawn, &g->texts, &g->rows, &g->next, &g->slot_of};
     for (size_t i = 0; i < sizeof per_slot / sizeof *per_slot; i++) ebm_arena_reserve(arena, per_slot[i], S);
-    ebm_arena_reserve(arena, &g->tokens, g->set.block * g->set.most_new);
-    ebm_arena_reserve(arena, &g->lengths, g->set.block);
+    ebm_arena_reserve(arena, &g->tokens, 2 * g->set.block * g->set.most_new);
+    ebm_arena_reserve(arena, &g->finished, g->set.block * g->set.most_new);
+    ebm_arena_reserve(arena, &g->lengths, 2 * g->set.block);
     ebm_arena_reserve(arena, &g->entries, ENTRY * S);
     ebm_arena_reserve(arena, &g->banned, BANNED);
     ebm_arena_reserve(arena, &g->batch.ids, T);
@@ -81,13 +88,15 @@ void ebm_generator_free(ebm_generator *g)
     free(g->host_ids);
     free(g->host_entries);
     free(g->host_state);
+    free(g->host_rows);
     free(g->host_lengths);
     free(g);
 }
 
-ebm_slice ebm_generator_tokens(const ebm_generator *g) { return g->tokens; }
+ebm_slice ebm_generator_tokens(const ebm_generator *g) { return g->finished; }
 const int32_t *ebm_generator_lengths(const ebm_generator *g) { return g->host_lengths; }
 uint64_t ebm_generator_sampled(const ebm_generator *g) { return g->sampled; }
+uint64_t ebm_generator_steps(const ebm_generator *g) { return g->steps; }
 
 // Everything but a prompt's last token goes through the model as a packed batch; the last one is the slot's first step.
 static ebm_status run_prompts(ebm_generator *g)
@@ -133,21 +142,37 @@ static ebm_status send_entries(ebm_generator *g)
     return ebm_launch_rows(&l, rows);
 }
 
-// Gives every idle slot the next prompt; *next counts prompts handed out.
-static ebm_status refill(ebm_generator *g, const ebm_prompt *prompts, size_t count, uint64_t first_text, size_t *next)
+// What a run works through: its own prompts, then those of the texts that follow.
+typedef struct {
+    ebm_prompts prompts, following;
+    uint64_t first_text;
+    size_t next; // to be given a slot, of both together
+} work;
+
+static ebm_status begin_text(ebm_generator *g, const work *w, size_t index, size_t slot)
 {
-    for (size_t s = 0; s < g->set.slots && *next < count; s++) {
-        if (g->host_state[s] >= 0) continue;
-        const ebm_prompt *prompt = &prompts[*next];
-        if (prompt->count == 0 || prompt->count > g->set.capacity - g->set.most_new)
-            return ebm_fail(EBM_ERROR_INPUT, "a prompt of %zu tokens; from 1 to %zu fit", prompt->count,
-                            g->set.capacity - g->set.most_new);
-        EBM_TRY(add_prompt(g, prompt, s));
-        const int32_t entry[ENTRY] = {(int32_t)s, prompt->ids[prompt->count - 1], (int32_t)prompt->count - 1,
-                                      (int32_t)(uint32_t)(first_text + *next), (int32_t)*next};
-        memcpy(g->host_entries + ENTRY * g->waiting++, entry, sizeof entry);
-        ++*next;
-    }
+    const bool follows = index >= w->prompts.count;
+    const size_t place = follows ? index - w->prompts.count : index;
+    const ebm_prompt *prompt = follows ? &w->following.list[place] : &w->prompts.list[place];
+    if (prompt->count == 0 || prompt->count > g->set.capacity - g->set.most_new)
+        return ebm_fail(EBM_ERROR_INPUT, "a prompt of %zu tokens; from 1 to %zu fit", prompt->count,
+                        g->set.capacity - g->set.most_new);
+    EBM_TRY(add_prompt(g, prompt, slot));
+    const size_t row = (follows ? 1 - g->half : g->half) * g->set.block + place;
+    const int32_t entry[ENTRY] = {(int32_t)slot, prompt->ids[prompt->count - 1], (int32_t)prompt->count - 1,
+                                  (int32_t)(uint32_t)(w->first_text + index), (int32_t)row};
+    memcpy(g->host_entries + ENTRY * g->waiting++, entry, sizeof entry);
+    g->host_rows[slot] = (int32_t)row;
+    g->host_state[slot] = 0;
+    return ebm_ok();
+}
+
+// Gives every idle slot the next prompt.
+static ebm_status refill(ebm_generator *g, work *w)
+{
+    const size_t count = w->prompts.count + w->following.count;
+    for (size_t s = 0; s < g->set.slots && w->next < count; s++)
+        if (g->host_state[s] < 0) EBM_TRY(begin_text(g, w, w->next++, s));
     EBM_TRY(run_prompts(g));
     return send_entries(g);
 }
@@ -155,6 +180,7 @@ static ebm_status refill(ebm_generator *g, const ebm_prompt *prompts, size_t cou
 static ebm_status one_token(ebm_generator *g, const ebm_sampling *sampling)
 {
     ebm_decoder *decoder = ebm_noise_model_decoder(g->model);
+    g->steps++;
     EBM_TRY(ebm_decoder_step(decoder, g->ids, g->positions));
     EBM_TRY(ebm_sample(g->device, g->next, ebm_decoder_logits(decoder), g->texts, g->drawn, g->set.slots,
                        ebm_noise_model_config(g->model)->vocabulary, sampling));
@@ -166,47 +192,74 @@ static ebm_status one_token(ebm_generator *g, const ebm_sampling *sampling)
     return ebm_launch_rows(&l, g->set.slots);
 }
 
-static ebm_status start_run(ebm_generator *g, bool allow_separator, ebm_sampling *sampling)
+static ebm_status make_idle(ebm_generator *g)
+{
+    for (size_t s = 0; s < g->set.slots; s++) g->host_state[s] = -1;
+    EBM_TRY(ebm_slice_write(g->device, g->positions, 0, g->set.slots, g->host_state));
+    return ebm_slice_write(g->device, g->drawn, 0, g->set.slots, g->host_state);
+}
+
+// Goes on with what the last run began, or forgets it. Until this run is over there is nothing to go on with: a run
+// that fails half way leaves slots in any state.
+static ebm_status start_run(ebm_generator *g, work *w, bool allow_separator)
+{
+    const bool goes_on = g->begun > 0 && g->following_text == w->first_text && g->following_count == w->prompts.count &&
+                         g->separator == allow_separator;
+    w->next = goes_on ? g->begun : 0;
+    g->half = goes_on ? 1 - g->half : 0;
+    g->separator = allow_separator;
+    g->begun = g->waiting = 0;
+    g->batch.sequences = g->batch.tokens = g->batch.longest = 0;
+    return goes_on ? ebm_ok() : make_idle(g);
+}
+
+static ebm_status set_sampling(ebm_generator *g, ebm_sampling *sampling)
 {
     const ebm_noise_roles roles = ebm_noise_model_roles(g->model);
     const int32_t banned[BANNED] = {roles.mask, roles.start, roles.separator};
-    for (size_t s = 0; s < g->set.slots; s++) g->host_state[s] = -1;
-    // A run that failed half way may have left some.
-    g->waiting = 0;
-    g->batch.sequences = g->batch.tokens = g->batch.longest = 0;
     EBM_TRY(ebm_slice_write(g->device, g->banned, 0, BANNED, banned));
-    EBM_TRY(ebm_slice_write(g->device, g->positions, 0, g->set.slots, g->host_state));
-    EBM_TRY(ebm_slice_write(g->device, g->drawn, 0, g->set.slots, g->host_state));
     *sampling = (ebm_sampling){.temperature = g->set.temperature,
                                .top_k = g->set.top_k,
                                .seed = g->set.seed,
                                .banned = g->banned,
-                               .banned_count = allow_separator ? BANNED - 1 : BANNED};
+                               .banned_count = g->separator ? BANNED - 1 : BANNED};
     return ebm_ok();
 }
 
-static bool any_active(const ebm_generator *g)
+// Whether a slot holds a text of the run itself.
+static bool any_unfinished(const ebm_generator *g)
 {
     for (size_t s = 0; s < g->set.slots; s++)
-        if (g->host_state[s] >= 0) return true;
+        if (g->host_state[s] >= 0 && (size_t)g->host_rows[s] / g->set.block == g->half) return true;
     return false;
 }
 
-ebm_status ebm_generator_run(ebm_generator *g, const ebm_prompt *prompts, size_t count, uint64_t first_text,
+static ebm_status end_run(ebm_generator *g, const work *w)
+{
+    const size_t first = g->half * g->set.block, count = w->prompts.count, most = g->set.most_new;
+    EBM_TRY(ebm_slice_copy(g->device, g->finished, 0, g->tokens, first * most, count * most));
+    EBM_TRY(ebm_slice_read(g->device, g->lengths, first, count, g->host_lengths));
+    for (size_t i = 0; i < count; i++) g->sampled += g->host_lengths[i] >= 0 ? (uint64_t)g->host_lengths[i] + 1 : most;
+    g->following_text = w->first_text + count;
+    g->following_count = w->following.count;
+    g->begun = w->next - count;
+    return ebm_ok();
+}
+
+ebm_status ebm_generator_run(ebm_generator *g, ebm_prompts prompts, ebm_prompts following, uint64_t first_text,
                              bool allow_separator)
 {
-    if (count > g->set.block)
-        return ebm_fail(EBM_ERROR_INPUT, "%zu texts at a time, planned for %zu", count, g->set.block);
+    if (prompts.count > g->set.block || following.count > g->set.block)
+        return ebm_fail(EBM_ERROR_INPUT, "%zu texts at a time, planned for %zu",
+                        prompts.count > following.count ? prompts.count : following.count, g->set.block);
+    work w = {prompts, following, first_text, 0};
     ebm_sampling sampling;
-    size_t next = 0;
-    EBM_TRY(start_run(g, allow_separator, &sampling));
-    do {
-        EBM_TRY(refill(g, prompts, count, first_text, &next));
+    EBM_TRY(start_run(g, &w, allow_separator));
+    EBM_TRY(set_sampling(g, &sampling));
+    while (w.next < prompts.count || any_unfinished(g)) {
+        EBM_TRY(refill(g, &w));
         for (int i = 0; i < EBM_GENERATOR_LOOK; i++) EBM_TRY(one_token(g, &sampling));
         EBM_TRY(ebm_slice_read(g->device, g->drawn, 0, g->set.slots, g->host_state));
-    } while (next < count || any_active(g));
-    EBM_TRY(ebm_slice_read(g->device, g->lengths, 0, count, g->host_lengths));
-    for (size_t i = 0; i < count; i++)
-        g->sampled += g->host_lengths[i] >= 0 ? (uint64_t)g->host_lengths[i] + 1 : g->set.most_new;
-    return ebm_ok();
+    }
+    return end_run(g, &w);
 }

@@ -43,6 +43,11 @@ const char *ebm_gemm_backend(const ebm_device *device)
     return chosen->name;
 }
 
+bool ebm_gemm_rows_independent(const ebm_device *device)
+{
+    return strcmp(ebm_gemm_backend(device), backends[CLBLAST].name) != 0;
+}
+
 static ebm_status prepare(ebm_device *device)
 {
     if (device->gemm) return ebm_ok();

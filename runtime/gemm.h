@@ -4,6 +4,8 @@
 #ifndef EBM_GEMM_H
 #define EBM_GEMM_H
 
+#include <stdbool.h>
+
 #include "arena.h"
 #include "device.h"
 
@@ -36,6 +38,9 @@ ebm_status ebm_gemm_prepare(ebm_device *device);
 
 // The backend in use, for messages: "cpu", "clblast" or "plain".
 const char *ebm_gemm_backend(const ebm_device *device);
+// Whether a row of an nn product is the same in its last bit whatever rows stand beside it, and however many (CLBlast
+// chooses its kernel by m).
+bool ebm_gemm_rows_independent(const ebm_device *device);
 
 #ifdef __cplusplus
 }

@@ -69,14 +69,20 @@ static void free_setup(setup *s)
 }
 
 // Tokens behind a text's end are what earlier texts left there: they are replaced by -1.
-static void generate(setup *s, size_t first, size_t count, bool allow_separator)
+static void generate_before(setup *s, size_t first, size_t count, ebm_prompts following, bool allow_separator)
 {
-    assert_ok(ebm_generator_run(s->generator, prompts + first, count, first, allow_separator));
+    assert_ok(
+        ebm_generator_run(s->generator, (ebm_prompts){prompts + first, count}, following, first, allow_separator));
     memcpy(s->lengths, ebm_generator_lengths(s->generator), count * sizeof *s->lengths);
     assert_ok(ebm_slice_read(device, ebm_generator_tokens(s->generator), 0, count * MOST_NEW, s->tokens));
     for (size_t i = 0; i < count; i++)
         for (size_t j = s->lengths[i] < 0 ? MOST_NEW : (size_t)s->lengths[i]; j < MOST_NEW; j++)
             s->tokens[i * MOST_NEW + j] = -1;
+}
+
+static void generate(setup *s, size_t first, size_t count, bool allow_separator)
+{
+    generate_before(s, first, count, (ebm_prompts){0}, allow_separator);
 }
 
 static void assert_same_texts(const setup *a, size_t a_first, const setup *b, size_t b_first, size_t count)
@@ -122,6 +128,36 @@ static void test_runs_in_pieces(void **state)
     free_setup(&whole);
     free_setup(&pieces);
     free_setup(&other);
+}
+
+// Slots that a piece leaves idle begin with the next one: the same texts in fewer steps. A run about other texts than
+// those begun, or with other bans, forgets them.
+static void test_begins_the_next_piece(void **state)
+{
+    static const ebm_prompts none = {0};
+    setup whole, pieces, apart;
+    open_setup(&whole, &(how){7, 20, 1, 5});
+    open_setup(&pieces, &(how){7, 20, 1, 5});
+    open_setup(&apart, &(how){7, 20, 1, 5});
+    generate(&whole, 0, TEXTS, false);
+    for (size_t first = 0; first < TEXTS; first += 5) {
+        const ebm_prompts following = {prompts + first + 5, first + 10 <= TEXTS ? 5 : 0};
+        generate_before(&pieces, first, 5, following, false);
+        assert_same_texts(&whole, first, &pieces, 0, 5);
+        generate(&apart, first, 5, false);
+    }
+    assert_true(ebm_generator_sampled(pieces.generator) == ebm_generator_sampled(apart.generator));
+    const uint64_t least = ebm_generator_steps(whole.generator);
+    assert_true(2 * (ebm_generator_steps(pieces.generator) - least) < ebm_generator_steps(apart.generator) - least);
+    generate_before(&pieces, 0, 5, (ebm_prompts){prompts + 5, 5}, false);
+    generate_before(&pieces, 10, 5, none, false);
+    assert_same_texts(&whole, 10, &pieces, 0, 5);
+    generate_before(&pieces, 0, 5, (ebm_prompts){prompts + 5, 5}, true);
+    generate_before(&pieces, 5, 5, none, false);
+    assert_same_texts(&whole, 5, &pieces, 0, 5);
+    free_setup(&whole);
+    free_setup(&pieces);
+    free_setup(&apart);
 }
 
 // Logits of the last position of `ids`, uncached: the packed forward's hidden state times the embedding, in double.
@@ -225,14 +261,19 @@ static void test_refused(void **state)
     const ebm_prompt some_good[] = {{ids, 3}, {ids, 2}, {ids, 1}, too_long};
     const ebm_limits limits = {CAPACITY, SEQUENCES, false};
     ebm_generator_settings settings = {4, CAPACITY, TEXTS, CAPACITY, limits, 1, 20, 1};
+    const ebm_prompts none_follow = {0};
     ebm_generator *none = NULL;
     ebm_noise_model *model = NULL;
     setup s;
     open_setup(&s, &(how){4, 20, 1, 1});
-    assert_fails(ebm_generator_run(s.generator, &empty, 1, 0, false), EBM_ERROR_INPUT, "a prompt of 0 tokens");
-    assert_fails(ebm_generator_run(s.generator, &too_long, 1, 0, false), EBM_ERROR_INPUT, "from 1 to 10 fit");
-    assert_fails(ebm_generator_run(s.generator, some_good, 4, 0, false), EBM_ERROR_INPUT, "a prompt of 11 tokens");
-    assert_fails(ebm_generator_run(s.generator, prompts, TEXTS + 1, 0, false), EBM_ERROR_INPUT, "planned for 20");
+    assert_fails(ebm_generator_run(s.generator, (ebm_prompts){&empty, 1}, none_follow, 0, false), EBM_ERROR_INPUT,
+                 "a prompt of 0 tokens");
+    assert_fails(ebm_generator_run(s.generator, (ebm_prompts){&too_long, 1}, none_follow, 0, false), EBM_ERROR_INPUT,
+                 "from 1 to 10 fit");
+    assert_fails(ebm_generator_run(s.generator, (ebm_prompts){some_good, 4}, none_follow, 0, false), EBM_ERROR_INPUT,
+                 "a prompt of 11 tokens");
+    assert_fails(ebm_generator_run(s.generator, (ebm_prompts){prompts, TEXTS + 1}, none_follow, 0, false),
+                 EBM_ERROR_INPUT, "planned for 20");
     assert_fails(ebm_generator_create(s.model, &settings, s.arena, &none), EBM_ERROR_INPUT, "must be positive and fit");
     assert_null(none);
     const ebm_decoder_settings decoder = {limits, 4, 33};
@@ -272,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_number_of_slots),
         cmocka_unit_test(test_runs_in_pieces),
+        cmocka_unit_test(test_begins_the_next_piece),
         cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_ends_and_bans),
         cmocka_unit_test(test_refused),

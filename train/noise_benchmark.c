@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "gemm.h"
 #include "random.h"
 #include "timing.h"
 
@@ -99,7 +100,9 @@ ebm_status ebm_noise_benchmark_run(ebm_noise_benchmark *b, double *seconds, uint
 {
     const uint64_t before = ebm_generator_sampled(b->generator);
     const double start = ebm_now();
-    EBM_TRY(ebm_generator_run(b->generator, b->prompts, b->set.texts, b->texts, true));
+    const ebm_prompts prompts = {b->prompts, b->set.texts};
+    const ebm_prompts following = ebm_gemm_rows_independent(b->device) ? prompts : (ebm_prompts){0};
+    EBM_TRY(ebm_generator_run(b->generator, prompts, following, b->texts, true)); // as a stream does it
     EBM_TRY(ebm_device_finish(b->device));
     *seconds = ebm_now() - start;
     *tokens = ebm_generator_sampled(b->generator) - before;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gemm.h"
 #include "random.h"
 
 // What a thread that encodes texts anew is given.
@@ -45,8 +46,9 @@ static ebm_status create_parts(ebm_noise_maker *m)
         .top_k = s->top_k,
         .seed = s->seed,
     };
-    m->prompts = calloc(EBM_NOISE_BLOCK, sizeof *m->prompts);
-    m->prompt_ids = calloc(EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
+    m->prompts = calloc(2 * EBM_NOISE_BLOCK, sizeof *m->prompts);
+    m->prompt_ids = calloc(2 * EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
+    m->begins_next = ebm_gemm_rows_independent(m->device); // else a stream taken up at a block would differ
     m->arena = ebm_arena_create(m->device, "noise texts");
     if (!m->prompts || !m->prompt_ids || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     EBM_TRY(ebm_noise_texts_create(s->training, ebm_noise_model_tokenizer(s->model), ebm_noise_model_roles(s->model),
@@ -121,20 +123,22 @@ void ebm_noise_block_free(ebm_noise_block *b)
 }
 
 // Prompt i of a block: a random training text under a fresh mask, then the start token.
-static void make_prompts(ebm_noise_maker *m, uint64_t number)
+static ebm_prompts make_prompts(ebm_noise_maker *m, uint64_t number)
 {
     const int32_t start = ebm_noise_model_roles(m->source.model).start;
+    const size_t first = number % 2 * EBM_NOISE_BLOCK;
     for (size_t i = 0; i < EBM_NOISE_BLOCK; i++) {
         const uint32_t text = (uint32_t)(number * EBM_NOISE_BLOCK + i);
         ebm_random random = ebm_random_stream(m->source.seed, text, EBM_SITE_PROMPT);
         const uint32_t source = ebm_random_below(&random, (uint32_t)ebm_noise_texts_count(m->texts));
-        int32_t *prompt = m->prompt_ids + i * (EBM_NOISE_MAX_PREFIX + 1);
+        int32_t *prompt = m->prompt_ids + (first + i) * (EBM_NOISE_MAX_PREFIX + 1);
         size_t length = 0;
         if (m->source.mask_probability < 1)
             length = ebm_noise_mask(m->texts, source, m->source.mask_probability, m->source.seed, text, prompt);
         prompt[length++] = start;
-        m->prompts[i] = (ebm_prompt){prompt, length};
+        m->prompts[first + i] = (ebm_prompt){prompt, length};
     }
+    return (ebm_prompts){m->prompts + first, EBM_NOISE_BLOCK};
 }
 
 typedef enum { TEXT_GOOD, TEXT_MALFORMED, TEXT_DUPLICATE } text_verdict;
@@ -261,8 +265,9 @@ static ebm_status start_encoding(const ebm_noise_maker *m, ebm_noise_block *b)
 ebm_status ebm_noise_block_make(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b)
 {
     const size_t tokens = EBM_NOISE_BLOCK * m->most_new;
-    make_prompts(m, number);
-    EBM_TRY(ebm_generator_run(m->generator, m->prompts, EBM_NOISE_BLOCK, number * EBM_NOISE_BLOCK, m->pairs));
+    const ebm_prompts prompts = make_prompts(m, number), none = {0};
+    const ebm_prompts following = m->begins_next ? make_prompts(m, number + 1) : none;
+    EBM_TRY(ebm_generator_run(m->generator, prompts, following, number * EBM_NOISE_BLOCK, m->pairs));
     EBM_TRY(ebm_slice_read(m->device, ebm_generator_tokens(m->generator), 0, tokens, b->raw));
     m->statistics.tokens = ebm_generator_sampled(m->generator);
     accept(m, b);

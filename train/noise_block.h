@@ -38,8 +38,9 @@ typedef struct {
     size_t most_new;
     ebm_slice map, mapped;
     int32_t *host_map;
-    ebm_prompt *prompts;
+    ebm_prompt *prompts; // of two blocks, by number's last bit: slots that one leaves idle begin with the next
     int32_t *prompt_ids;
+    bool begins_next;
     ebm_noise_statistics statistics;
 } ebm_noise_maker;
 

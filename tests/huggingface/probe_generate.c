@@ -76,7 +76,7 @@ static ebm_status generate(model *m)
     const size_t n = m->prompts.count;
     int32_t *drawn = calloc(n * MOST_NEW, sizeof *drawn);
     if (!drawn) return ebm_fail(EBM_ERROR_MEMORY, "no host memory");
-    ebm_status status = ebm_generator_run(m->generator, m->list, n, 0, true);
+    ebm_status status = ebm_generator_run(m->generator, (ebm_prompts){m->list, n}, (ebm_prompts){0}, 0, true);
     if (status.code == EBM_OK)
         status = ebm_slice_read(m->device, ebm_generator_tokens(m->generator), 0, n * MOST_NEW, drawn);
     for (size_t i = 0; status.code == EBM_OK && i < n; i++) {
