@@ -1,0 +1,40 @@
+// One token a slot: generation's steps of the decoder, with a key/value cache.
+#include "decoder_internal.h"
+#include "gemm.h"
+#include "operations.h"
+
+ebm_status ebm_decoder_prefill(ebm_decoder *d, const ebm_batch *prompts, ebm_slice slot_of)
+{
+    const ebm_run run = {0};
+    const ebm_slice none = {0};
+    EBM_TRY(ebm_embedding_forward(d->device, d->x0, prompts, d->word->weight, d->position->weight, none, d->C));
+    for (size_t l = 0; l < d->L; l++) {
+        const ebm_attention attention = ebm_decoder_attention(d, prompts, &run, l);
+        EBM_TRY(ebm_decoder_layer(d, l, ebm_decoder_layer_input(d, l), prompts, &run));
+        EBM_TRY(ebm_attention_fill_cache(d->device, d->cache[l], ebm_decoder_kept(d, l)->qkv, slot_of, prompts,
+                                         d->set.capacity, &attention));
+    }
+    return ebm_ok();
+}
+
+ebm_status ebm_decoder_step(ebm_decoder *d, ebm_slice ids, ebm_slice positions)
+{
+    const ebm_run run = {0};
+    const ebm_slice none = {0};
+    const size_t S = d->set.slots;
+    const ebm_batch batch = {.sequences = S, .tokens = S, .longest = 1, .ids = ids, .positions = positions};
+    const ebm_dropout off = {0};
+    ebm_decoder_activations *a = &d->step;
+    EBM_TRY(ebm_embedding_forward(d->device, d->step_x0, &batch, d->word->weight, d->position->weight, none, d->C));
+    for (size_t l = 0; l < d->L; l++) {
+        const ebm_attention attention = ebm_decoder_attention(d, &batch, &run, l);
+        const ebm_slice x = l == 0 ? d->step_x0 : a->end;
+        EBM_TRY(ebm_decoder_before_attention(d, &d->weights[l], a, x, S));
+        EBM_TRY(ebm_attention_cached(d->device, a->context, d->cache[l], a->qkv, positions, S, d->set.capacity,
+                                     &attention));
+        EBM_TRY(ebm_decoder_after_attention(d, &d->weights[l], a, x, &off, &off, S));
+    }
+    EBM_TRY(ebm_decoder_norm(d, d->step_output, d->step_mean, d->step_rstd, a->end, d->gain, d->shift, S));
+    return ebm_gemm(d->device, EBM_GEMM_NT, S, d->V, d->C, ebm_matrix_of(d->step_output, d->C),
+                    ebm_matrix_of(d->word->weight, d->C), 0, ebm_matrix_of(d->logits, d->V), none);
+}

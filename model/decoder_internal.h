@@ -1,0 +1,70 @@
+// The inside of the decoder, for its files: parameters and memory, passes over packed batches, generation.
+#ifndef EBM_DECODER_INTERNAL_H
+#define EBM_DECODER_INTERNAL_H
+
+#include "attention.h"
+#include "decoder.h"
+
+// Rows of the vocabulary product at a time: bounds the logits' memory at EBM_DECODER_LOSS_ROWS x vocabulary.
+enum { EBM_DECODER_LOSS_ROWS = 256 };
+
+// GPT-2 stores its matrices input-major (Conv1D), so y = x w with w (inputs, outputs) as in the file.
+typedef struct {
+    ebm_tensor *gain1, *shift1, *qkv, *qkv_bias, *out, *out_bias;
+    ebm_tensor *gain2, *shift2, *up, *up_bias, *down, *down_bias;
+} ebm_decoder_weights;
+
+typedef struct {
+    ebm_slice norm1, mean1, rstd1; // (T, C), (T), (T)
+    ebm_slice qkv, lse, context;   // (T, 3C), (T, H), (T, C)
+    ebm_slice middle;              // (T, C) residual stream after attention
+    ebm_slice norm2, mean2, rstd2;
+    ebm_slice up, gelu; // (T, F)
+    ebm_slice end;      // (T, C) residual stream after the layer
+} ebm_decoder_activations;
+
+struct ebm_decoder {
+    ebm_device *device;
+    const ebm_config *config;
+    ebm_decoder_settings set;
+    ebm_arena *arena;
+    size_t C, F, H, L, V;
+    ebm_tensor *word, *position, *gain, *shift;
+    ebm_decoder_weights *weights;
+    ebm_decoder_activations *activations; // L when training, else one shared by all layers
+    ebm_slice x0, output, mean, rstd;
+    ebm_slice d_stream, d_branch, d_context, d_inner, d_qkv, d_rows, column_scratch;
+    // The loss works on the rows that have a target: their hidden states, gradients and logits, LOSS_ROWS at a time.
+    ebm_slice rows, targets, row_hidden, row_gradient, row_loss, logits;
+    int32_t *host_rows, *host_targets;
+    float *host_loss;
+    ebm_slice *cache;             // L
+    ebm_decoder_activations step; // one token a slot
+    ebm_slice step_x0, step_output, step_mean, step_rstd;
+};
+
+// Where a layer's activations are: training keeps them all.
+static inline ebm_decoder_activations *ebm_decoder_kept(const ebm_decoder *d, size_t layer)
+{
+    return &d->activations[d->set.limits.training ? layer : 0];
+}
+
+static inline ebm_slice ebm_decoder_layer_input(const ebm_decoder *d, size_t layer)
+{
+    return layer == 0 ? d->x0 : ebm_decoder_kept(d, layer - 1)->end;
+}
+
+// Shared by packed batches and generation: the setting of a layer's attention, a LayerNorm, and what lies before and
+// behind attention in a layer, for T tokens.
+ebm_attention ebm_decoder_attention(const ebm_decoder *decoder, const ebm_batch *batch, const ebm_run *run,
+                                    size_t layer);
+ebm_status ebm_decoder_norm(ebm_decoder *decoder, ebm_slice y, ebm_slice mean, ebm_slice rstd, ebm_slice x,
+                            const ebm_tensor *gain, const ebm_tensor *shift, size_t T);
+ebm_status ebm_decoder_before_attention(ebm_decoder *decoder, const ebm_decoder_weights *w, ebm_decoder_activations *a,
+                                        ebm_slice x, size_t T);
+ebm_status ebm_decoder_after_attention(ebm_decoder *decoder, const ebm_decoder_weights *w, ebm_decoder_activations *a,
+                                       ebm_slice x, const ebm_dropout *first, const ebm_dropout *second, size_t T);
+ebm_status ebm_decoder_layer(ebm_decoder *decoder, size_t layer, ebm_slice x, const ebm_batch *batch,
+                             const ebm_run *run);
+
+#endif
