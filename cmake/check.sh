@@ -37,7 +37,6 @@ fi
 configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
 if [ "$sanitizers" = yes ]; then
     configure_and_build asan -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
-    # Twice, for LeakSanitizer's tracer now and then dies itself while threads of the OpenCL runtime end.
-    ctest --preset asan --parallel "$cores" --repeat until-pass:2
+    ctest --preset asan --parallel "$cores"
 fi
 ctest --preset release --parallel "$cores"
