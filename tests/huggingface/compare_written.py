@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 import agreement
 import probe
+from energy_example import energies
 from families import FAMILIES
 from reference import Classifier, draw_labels, encode, save_batch
 from texts import sentences
@@ -79,8 +80,9 @@ def compare_classifier(name, folder, energy, rows, predicted):
         logits, pooled = reference.outputs(batch)
     agreement.relative(f"{what}: logits", torch.tensor([p["logits"] for p in predicted]), logits)
     if energy != "ce":
-        agreement.relative(f"{what}: energies", torch.tensor([p["energy"] for p in predicted]),
-                           reference.energies(energy, logits, pooled))
+        wanted = reference.energies(energy, logits, pooled)
+        agreement.relative(f"{what}: energies", torch.tensor([p["energy"] for p in predicted]), wanted)
+        agreement.relative(f"{what}: energies by energy_example.py", energies(folder, [(a, b) for a, b, _ in rows]), wanted)
 
 
 def compare(name, checkpoint, work):
