@@ -17,21 +17,23 @@ def energies(directory, texts):
     info = json.loads((directory / "ebmcl.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model = AutoModelForSequenceClassification.from_pretrained(directory).eval()
-    inputs = tokenizer(texts, truncation=True, max_length=info["max_seq_length"], padding=True, return_tensors="pt")
-    with torch.no_grad():
-        logits = model(**inputs).logits * info.get("logits_divided_by", 1.0)  # undoes ebmcl's --fold_temperature
-        last = model.base_model(**inputs).last_hidden_state
+    head = load_file(directory / "energy.safetensors") if info["energy"] == "scalar" else None
+    return torch.stack([energy_of(info, tokenizer, model, head, text) for text in texts])
+
+
+@torch.no_grad()
+def energy_of(info, tokenizer, model, head, text):
+    """One text at a time, so that nothing is padded; (a, b) for a pair."""
+    inputs = tokenizer([text], truncation=True, max_length=info["max_seq_length"], return_tensors="pt")
+    logits = model(**inputs).logits[0] * info.get("logits_divided_by", 1.0)  # undoes ebmcl's --fold_temperature
     if info["energy"] == "hidden":
         return -torch.logsumexp(logits, -1)
     if info["energy"] == "sharp-hidden":
-        return -logits.max(-1).values
-    head = load_file(directory / "energy.safetensors")
-    text = last[:, 0]
-    if getattr(model.config, "classifier_pooling", "cls") == "mean":  # ModernBERT
-        mask = inputs["attention_mask"][..., None]
-        text = (last * mask).sum(1) / mask.sum(1)
-    dense = torch.tanh(text @ head["energy.dense.weight"].T + head["energy.dense.bias"])
-    return (dense @ head["energy.out_proj.weight"].T + head["energy.out_proj.bias"])[:, 0]
+        return -logits.max()
+    tokens = model.base_model(**inputs).last_hidden_state[0]
+    pooled = tokens.mean(0) if getattr(model.config, "classifier_pooling", "cls") == "mean" else tokens[0]  # ModernBERT
+    dense = torch.tanh(head["energy.dense.weight"] @ pooled + head["energy.dense.bias"])
+    return (head["energy.out_proj.weight"] @ dense + head["energy.out_proj.bias"])[0]
 
 
 if __name__ == "__main__":
