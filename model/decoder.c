@@ -70,8 +70,8 @@ ebm_status ebm_decoder_after_attention(ebm_decoder *d, const ebm_decoder_weights
     EBM_TRY(ebm_residual_forward(d->device, a->middle, a->middle, w->out_bias->weight, x, first, T, d->C));
     EBM_TRY(ebm_decoder_norm(d, a->norm2, a->mean2, a->rstd2, a->middle, w->gain2, w->shift2, T));
     EBM_TRY(linear(d, a->up, a->norm2, w->up, w->up_bias->weight, T, d->C, d->F));
-    EBM_TRY(ebm_gelu_forward(d->device, a->gelu, a->up, EBM_GELU_TANH, T, d->F));
-    EBM_TRY(linear(d, a->end, a->gelu, w->down, none, T, d->F, d->C));
+    EBM_TRY(ebm_gelu_forward(d->device, d->gelu, a->up, EBM_GELU_TANH, T, d->F));
+    EBM_TRY(linear(d, a->end, d->gelu, w->down, none, T, d->F, d->C));
     return ebm_residual_forward(d->device, a->end, a->end, w->down_bias->weight, a->middle, second, T, d->C);
 }
 
@@ -100,7 +100,9 @@ static ebm_status layer_backward(ebm_decoder *d, size_t l, const ebm_batch *batc
     const ebm_dropout second = dropout_at(batch, run, p, layer_site(l, 2));
 
     EBM_TRY(ebm_dropout_apply(d->device, d->d_branch, d->d_stream, &second, T, C));
-    EBM_TRY(linear_backward(d, d->d_inner, d->d_branch, a->gelu, w->down, w->down_bias, T, F, C));
+    // Made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_gelu_forward(d->device, d->gelu, a->up, EBM_GELU_TANH, T, F));
+    EBM_TRY(linear_backward(d, d->d_inner, d->d_branch, d->gelu, w->down, w->down_bias, T, F, C));
     EBM_TRY(ebm_gelu_backward(d->device, d->d_inner, d->d_inner, a->up, EBM_GELU_TANH, T, F));
     EBM_TRY(linear_backward(d, d->d_branch, d->d_inner, a->norm2, w->up, w->up_bias, T, C, F));
     EBM_TRY(ebm_layernorm_backward_weights(d->device, w->gain2->gradient, w->shift2->gradient, d->d_branch, a->middle,

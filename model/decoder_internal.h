@@ -19,8 +19,8 @@ typedef struct {
     ebm_slice qkv, lse, context;   // (T, 3C), (T, H), (T, C)
     ebm_slice middle;              // (T, C) residual stream after attention
     ebm_slice norm2, mean2, rstd2;
-    ebm_slice up, gelu; // (T, F)
-    ebm_slice end;      // (T, C) residual stream after the layer
+    ebm_slice up;  // (T, F)
+    ebm_slice end; // (T, C) residual stream after the layer
 } ebm_decoder_activations;
 
 struct ebm_decoder {
@@ -33,6 +33,7 @@ struct ebm_decoder {
     ebm_decoder_weights *weights;
     ebm_decoder_activations *activations; // L when training, else one shared by all layers
     ebm_slice x0, output, mean, rstd;
+    ebm_slice gelu; // (T or slots, F) of one layer: made again in the backward pass
     ebm_slice d_stream, d_branch, d_context, d_inner, d_qkv, d_rows, column_scratch;
     // The loss works on the rows that have a target: their hidden states, gradients and logits, LOSS_ROWS at a time.
     ebm_slice rows, targets, row_hidden, row_gradient, row_loss, logits;

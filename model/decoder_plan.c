@@ -63,7 +63,6 @@ static void plan_layer(ebm_decoder *d, ebm_decoder_activations *a, size_t T, boo
     ebm_arena_reserve(d->arena, &a->mean2, T);
     ebm_arena_reserve(d->arena, &a->rstd2, T);
     ebm_arena_reserve(d->arena, &a->up, T * d->F);
-    ebm_arena_reserve(d->arena, &a->gelu, T * d->F);
     ebm_arena_reserve(d->arena, &a->end, T * C);
 }
 
@@ -109,6 +108,7 @@ static void plan(ebm_decoder *d)
     ebm_arena_reserve(d->arena, &d->output, T * d->C);
     ebm_arena_reserve(d->arena, &d->mean, T);
     ebm_arena_reserve(d->arena, &d->rstd, T);
+    ebm_arena_reserve(d->arena, &d->gelu, (T > d->set.slots ? T : d->set.slots) * d->F);
     for (size_t l = 0; l < (d->set.limits.training ? d->L : 1); l++) plan_layer(d, &d->activations[l], T, true);
     plan_loss(d);
     if (d->set.limits.training) plan_backward(d);

@@ -111,8 +111,8 @@ static ebm_status feed_forward(ebm_modernbert *e, size_t l, const ebm_batch *bat
     const size_t T = batch->tokens;
     const ebm_dropout dropout = in_mlp(e, batch, run, l);
     EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->norm2, T));
-    EBM_TRY(ebm_geglu_forward(device, a->gated, a->up, &dropout, T, e->F));
-    EBM_TRY(ebm_linear_product(device, &w->down, a->end, a->gated, T));
+    EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, T, e->F));
+    EBM_TRY(ebm_linear_product(device, &w->down, a->end, e->gated, T));
     if (l + 1 == e->L)
         return end_sublayer(e, &w->down, &e->final_norm, e->output, e->mean, e->rstd, a->end, a->middle, NULL, T);
     ebm_modernbert_activations *next = ebm_modernbert_kept(e, l + 1);
@@ -129,7 +129,9 @@ static ebm_status feed_forward_backward(ebm_modernbert *e, size_t l, const ebm_b
     const size_t T = batch->tokens;
     const ebm_slice scratch = e->column_scratch;
     const ebm_dropout dropout = in_mlp(e, batch, run, l);
-    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_gated, 0, e->base.gradient, a->gated, scratch, T));
+    // Made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, T, e->F));
+    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_gated, 0, e->base.gradient, e->gated, scratch, T));
     EBM_TRY(ebm_geglu_backward(device, e->d_up, e->d_gated, a->up, &dropout, T, e->F));
     EBM_TRY(ebm_linear_backward(device, &w->up, e->d_branch, 0, e->d_up, a->norm2, scratch, T));
     EBM_TRY(ebm_norm_backward_weights(device, &w->mlp_norm, e->d_branch, a->middle, a->mean2, a->rstd2, scratch, T));

@@ -17,8 +17,8 @@ typedef struct {
     ebm_slice qkv, lse, context;   // (T, 3C) turned, (T, H), (T, C)
     ebm_slice middle;              // (T, C): the stream after attention
     ebm_slice norm2, mean2, rstd2;
-    ebm_slice up, gated; // (T, 2F), (T, F)
-    ebm_slice end;       // (T, C): the stream after the layer
+    ebm_slice up;  // (T, 2F)
+    ebm_slice end; // (T, C): the stream after the layer
 } ebm_modernbert_activations;
 
 typedef struct {
@@ -33,6 +33,7 @@ typedef struct {
     ebm_slice embedded, x0, mean0, rstd0;
     ebm_slice output, mean, rstd; // of the final norm
     // Scratch of the backward pass, shared by all layers; the gradient of the stream is base.gradient.
+    ebm_slice gated; // (T, F) of one layer: made again in the backward pass
     ebm_slice d_branch, d_context, d_gated, d_up, d_qkv, d_rows, column_scratch;
 } ebm_modernbert;
 

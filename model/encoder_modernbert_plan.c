@@ -66,7 +66,6 @@ static void plan_layer(ebm_modernbert *e, ebm_modernbert_activations *a)
     ebm_arena_reserve(arena, &a->mean2, T);
     ebm_arena_reserve(arena, &a->rstd2, T);
     ebm_arena_reserve(arena, &a->up, T * 2 * e->F);
-    ebm_arena_reserve(arena, &a->gated, T * e->F);
     ebm_arena_reserve(arena, &a->end, T * C);
 }
 
@@ -95,6 +94,7 @@ static void plan(ebm_modernbert *e)
     ebm_arena_reserve(arena, &e->x0, T * C);
     ebm_arena_reserve(arena, &e->mean0, T);
     ebm_arena_reserve(arena, &e->rstd0, T);
+    ebm_arena_reserve(arena, &e->gated, T * e->F);
     for (size_t l = 0; l < (training ? e->L : 1); l++) plan_layer(e, &e->activations[l]);
     ebm_arena_reserve(arena, &e->output, T * C);
     ebm_arena_reserve(arena, &e->mean, T);

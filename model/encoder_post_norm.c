@@ -83,8 +83,8 @@ static ebm_status layer_forward(ebm_post_norm *e, size_t l, const ebm_batch *bat
                                            w->norm1.gain->weight, w->norm1.shift->weight, w->norm1.epsilon, &first, T,
                                            C));
     EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->y1, T));
-    EBM_TRY(ebm_gelu_forward(device, a->gelu, a->up, EBM_GELU_ERF, T, e->F));
-    EBM_TRY(ebm_linear_product(device, &w->down, a->sum2, a->gelu, T));
+    EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, T, e->F));
+    EBM_TRY(ebm_linear_product(device, &w->down, a->sum2, e->gelu, T));
     return ebm_residual_layernorm_forward(device, a->y2, a->sum2, a->mean2, a->rstd2, a->sum2, w->down.bias->weight,
                                           a->y1, w->norm2.gain->weight, w->norm2.shift->weight, w->norm2.epsilon,
                                           &second, T, C);
@@ -104,7 +104,9 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     EBM_TRY(ebm_norm_backward_weights(device, &w->norm2, d_stream, a->sum2, a->mean2, a->rstd2, scratch, T));
     EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum2, a->mean2, a->rstd2,
                                             w->norm2.gain->weight, &second, T, C));
-    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_inner, 0, e->d_branch, a->gelu, scratch, T));
+    // Made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, T, e->F));
+    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_inner, 0, e->d_branch, e->gelu, scratch, T));
     EBM_TRY(ebm_gelu_backward(device, e->d_inner, e->d_inner, a->up, EBM_GELU_ERF, T, e->F));
     EBM_TRY(ebm_linear_backward(device, &w->up, d_stream, 1, e->d_inner, a->y1, scratch, T));
 

@@ -18,7 +18,7 @@ typedef struct {
     ebm_slice context;      // (T, C)
     ebm_slice sum1, y1;     // (T, C) before and after the first LayerNorm
     ebm_slice mean1, rstd1; // (T)
-    ebm_slice up, gelu;     // (T, F)
+    ebm_slice up;           // (T, F)
     ebm_slice sum2, y2;     // (T, C) before and after the second LayerNorm; y2 is the layer's output
     ebm_slice mean2, rstd2; // (T)
 } ebm_post_norm_activations;
@@ -34,6 +34,7 @@ typedef struct {
     ebm_post_norm_activations *activations;   // L when training, else one shared by all layers
     ebm_slice embedded, normed, mean0, rstd0; // (T, E), (T)
     ebm_slice projected, d_normed;            // (T, C), (T, E); 0 elements when nothing is projected
+    ebm_slice gelu;                           // (T, F) of one layer: made again in the backward pass
     // Scratch of the backward pass, shared by all layers; the gradient of the residual stream is base.gradient.
     ebm_slice d_branch, d_context, d_inner, d_qkv, d_rows, column_scratch;
 } ebm_post_norm;

@@ -72,7 +72,6 @@ static void plan_layer(ebm_post_norm *e, ebm_post_norm_activations *a)
     ebm_arena_reserve(arena, &a->mean1, T);
     ebm_arena_reserve(arena, &a->rstd1, T);
     ebm_arena_reserve(arena, &a->up, T * e->F);
-    ebm_arena_reserve(arena, &a->gelu, T * e->F);
     ebm_arena_reserve(arena, &a->sum2, T * C);
     ebm_arena_reserve(arena, &a->y2, T * C);
     ebm_arena_reserve(arena, &a->mean2, T);
@@ -104,6 +103,7 @@ static void plan(ebm_post_norm *e)
     ebm_arena_reserve(arena, &e->normed, T * e->E);
     ebm_arena_reserve(arena, &e->mean0, T);
     ebm_arena_reserve(arena, &e->rstd0, T);
+    ebm_arena_reserve(arena, &e->gelu, T * e->F);
     if (e->E != e->C) ebm_arena_reserve(arena, &e->projected, T * e->C);
     for (size_t l = 0; l < (training ? e->L : 1); l++) plan_layer(e, &e->activations[l]);
     e->base.output = &ebm_post_norm_kept(e, e->L - 1)->y2;
