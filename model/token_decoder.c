@@ -71,7 +71,7 @@ static void end_step(ebm_pieces *p)
     p->capacity = p->next_capacity;
     p->next = pieces;
     p->next_capacity = capacity;
-    p->text = p->buffers[p->writing].bytes;
+    p->text = p->buffers[p->writing].bytes ? p->buffers[p->writing].bytes : ""; // NULL while nothing was ever written
     p->writing = !p->writing;
 }
 
