@@ -18,17 +18,15 @@
 
 #include "lanes.h"
 
+#include "gemm_tile.h"
 #include "prefetch.h"
 #include "transpose.h"
 
-#define PANEL (LANES * VECTORS)
 // A cache line more than a multiple of 4 KiB: panels must not share the sets of the first-level cache.
 #define PANEL_STRIDE (PANEL * KC + 16)
 
 // Rows that are fetched ahead while B is packed: each is on a page of its own, where no hardware prefetcher looks.
 #define AHEAD 8
-
-#define INLINE static inline __attribute__((always_inline))
 
 // B's rows k0... of columns n0... as they are: (kc, nc) -> panels, the last one filled up with zeros.
 INLINE void pack_rows(__local float *panels, __global const float *b, const size_t ldb, const int kc, const int nc)
@@ -105,20 +103,6 @@ INLINE void pack_a(__local float *tile, __global const float *a, const size_t ld
     }
 }
 
-// Stores what lies inside C of a register tile that hangs over its border.
-INLINE void store_border(__global float *c, const size_t ldc, lanes sum[ROWS][VECTORS], const int rows,
-                         const int columns, const int add)
-{
-    float values[ROWS * PANEL];
-#pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++) store(sum[i][v], v, values + i * PANEL);
-    }
-    for (int i = 0; i < min(rows, ROWS); i++)
-        for (int j = 0; j < min(columns, PANEL); j++) c[i * ldc + j] = values[i * PANEL + j] + (add ? c[i * ldc + j] : 0);
-}
-
 // The register tile: C (ROWS, PANEL) = [C +] start + A (ROWS, kc) panel (kc, PANEL), cut to the rows and columns left
 // in C. Rows of A that do not exist are read from the last one that does, and not stored.
 INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a, const size_t lda,
@@ -128,11 +112,8 @@ INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a
     lanes sum[ROWS][VECTORS];
     size_t row[ROWS];
 #pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-        row[i] = A_TRANSPOSED ? i : min(i, rows - 1) * lda;
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++) sum[i][v] = load(v, start);
-    }
+    for (int i = 0; i < ROWS; i++) row[i] = A_TRANSPOSED ? i : min(i, rows - 1) * lda;
+    start_sums(sum, start);
     for (int k = 0; k < kc; k++, a += A_STEP, panel += PANEL) {
         lanes b[VECTORS];
 #pragma unroll
@@ -143,24 +124,7 @@ INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a
             for (int v = 0; v < VECTORS; v++) sum[i][v] = fma((lanes)(a[row[i]]), b[v], sum[i][v]);
         }
     }
-    if (rows < ROWS || columns < PANEL) {
-        store_border(c, ldc, sum, rows, columns, add);
-        return;
-    }
-#pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++) {
-            if (add) sum[i][v] += load(v, c + i * ldc);
-            store(sum[i][v], v, c + i * ldc);
-        }
-    }
-}
-
-// What the sums of the first block of k start from: the bias of these columns, or zeros.
-INLINE void set_start(__local float *start, __global const float *bias, const int n0, const int nc)
-{
-    for (int j = 0; j < PANELS * PANEL; j++) start[j] = bias && j < nc ? bias[n0 + j] : 0;
+    store_sums(c, ldc, sum, rows, columns, add);
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void

@@ -13,6 +13,7 @@
 
 #include "lanes.h"
 
+#include "load_some.h"
 #include "prefetch.h"
 
 #define A_ROWS (LANES / B_ROWS)
@@ -35,14 +36,6 @@ static inline __attribute__((always_inline)) lanes fold_all(lanes *partial)
         for (int i = 0; i < count / 2; i++) partial[i] = fold(partial[2 * i], partial[2 * i + 1]);
     }
     return partial[0];
-}
-
-// The first `count` elements, then zeros.
-static inline lanes load_some(__global const float *from, const int count)
-{
-    float values[LANES];
-    for (int i = 0; i < LANES; i++) values[i] = i < count ? from[i] : 0;
-    return load(0, values);
 }
 
 // All dot products of A_ROWS rows of A with B_ROWS rows of B. Rows that do not exist repeat the last one that does.
