@@ -8,6 +8,7 @@
 //
 // Macros   LANES    floats of a vector register
 //          B_ROWS   rows of B taken at a time, a divisor of LANES
+//          BF16     defined: elements of A and B are rounded to bf16 (bf16.h), 2 LANES of them a step
 // Launch   ceil(n / tile_n) work-groups of 1 item; tile_n a multiple of B_ROWS
 // Writes   C (beta 0: whatever it held) or adds to it (beta 1). bias may be NULL. Sums run in a fixed order.
 
@@ -17,6 +18,25 @@
 #include "prefetch.h"
 
 #define A_ROWS (LANES / B_ROWS)
+
+// STEP elements of a row, all or the first `count` of them with zeros behind, and the products of two such.
+#ifdef BF16
+#include "bf16.h"
+#define STEP (2 * LANES)
+typedef pairs elements;
+static inline elements load_step(__global const float *from) { return round_row(load(0, from), load(1, from)); }
+static inline elements load_rest(__global const float *from, const int count)
+{
+    return round_row(load_some(from, count), load_some(from + LANES, count - LANES));
+}
+#define multiply_add(x, y, sum) add_products(sum, x, y)
+#else
+#define STEP LANES
+typedef lanes elements;
+static inline elements load_step(__global const float *from) { return load(0, from); }
+static inline elements load_rest(__global const float *from, const int count) { return load_some(from, count); }
+#define multiply_add fma
+#endif
 
 // Halves the partial sums: those of x in the lower half of the result, those of y in the upper half.
 static inline lanes fold(const lanes x, const lanes y)
@@ -43,7 +63,8 @@ static inline __attribute__((always_inline)) lanes dot_products(__global const f
                                                                 const int a_rows, __global const float *b,
                                                                 const size_t ldb, const int b_rows, const int k)
 {
-    lanes partial[LANES], x[A_ROWS], y[B_ROWS];
+    lanes partial[LANES];
+    elements x[A_ROWS], y[B_ROWS];
     __global const float *a_row[A_ROWS], *b_row[B_ROWS];
 #pragma unroll
     for (int i = 0; i < A_ROWS; i++) a_row[i] = a + min(i, a_rows - 1) * lda;
@@ -53,25 +74,32 @@ static inline __attribute__((always_inline)) lanes dot_products(__global const f
     for (int i = 0; i < LANES; i++) partial[i] = 0;
 
     int step = 0;
-    for (; step + LANES <= k; step += LANES) {
+    for (; step + STEP <= k; step += STEP) {
 #pragma unroll
-        for (int i = 0; i < A_ROWS; i++) x[i] = load(0, a_row[i] + step);
+        for (int i = 0; i < A_ROWS; i++) x[i] = load_step(a_row[i] + step);
 #pragma unroll
         for (int j = 0; j < B_ROWS; j++) {
-            y[j] = load(0, b_row[j] + step);
-            PREFETCH(b_row[j] + step + 2 * B_ROWS * ldb);
+            y[j] = load_step(b_row[j] + step);
 #pragma unroll
-            for (int i = 0; i < A_ROWS; i++) partial[i * B_ROWS + j] = fma(x[i], y[j], partial[i * B_ROWS + j]);
+            for (int i = 0; i < STEP; i += LANES) PREFETCH(b_row[j] + step + i + 2 * B_ROWS * ldb);
+#pragma unroll
+            for (int i = 0; i < A_ROWS; i++) {
+                const int sum = i * B_ROWS + j;
+                partial[sum] = multiply_add(x[i], y[j], partial[sum]);
+            }
         }
     }
     if (step < k) {
 #pragma unroll
-        for (int i = 0; i < A_ROWS; i++) x[i] = load_some(a_row[i] + step, k - step);
+        for (int i = 0; i < A_ROWS; i++) x[i] = load_rest(a_row[i] + step, k - step);
 #pragma unroll
         for (int j = 0; j < B_ROWS; j++) {
-            y[j] = load_some(b_row[j] + step, k - step);
+            y[j] = load_rest(b_row[j] + step, k - step);
 #pragma unroll
-            for (int i = 0; i < A_ROWS; i++) partial[i * B_ROWS + j] = fma(x[i], y[j], partial[i * B_ROWS + j]);
+            for (int i = 0; i < A_ROWS; i++) {
+                const int sum = i * B_ROWS + j;
+                partial[sum] = multiply_add(x[i], y[j], partial[sum]);
+            }
         }
     }
     return fold_all(partial);

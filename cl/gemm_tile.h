@@ -33,7 +33,8 @@ INLINE void store_border(__global float *c, const size_t ldc, lanes sum[ROWS][VE
         for (int v = 0; v < VECTORS; v++) store(sum[i][v], v, values + i * PANEL);
     }
     for (int i = 0; i < min(rows, ROWS); i++)
-        for (int j = 0; j < min(columns, PANEL); j++) c[i * ldc + j] = values[i * PANEL + j] + (add ? c[i * ldc + j] : 0);
+        for (int j = 0; j < min(columns, PANEL); j++)
+            c[i * ldc + j] = values[i * PANEL + j] + (add ? c[i * ldc + j] : 0);
 }
 
 // C = [C +] sums, cut to the rows and columns left in C.

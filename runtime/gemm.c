@@ -15,8 +15,9 @@ typedef struct {
     ebm_gemm_run *run;
 } backend;
 
-static const backend backends[] = {{"cpu", ebm_gemm_cpu}, {"clblast", ebm_gemm_clblast}, {"plain", ebm_gemm_plain}};
-enum { CPU, CLBLAST, PLAIN, BACKENDS };
+static const backend backends[] = {
+    {"cpu", ebm_gemm_cpu}, {"bf16", ebm_gemm_bf16}, {"clblast", ebm_gemm_clblast}, {"plain", ebm_gemm_plain}};
+enum { CPU, BF16, CLBLAST, PLAIN, BACKENDS };
 
 struct ebm_gemm_state {
     const backend *backend;
@@ -32,7 +33,7 @@ static ebm_status choose(const ebm_device *device, const backend **chosen)
             *chosen = &backends[i];
             return ebm_ok();
         }
-    return ebm_fail(EBM_ERROR_INPUT, "EBMCL_GEMM: expected cpu, clblast or plain, found '%s'", wanted);
+    return ebm_fail(EBM_ERROR_INPUT, "EBMCL_GEMM: expected cpu, bf16, clblast or plain, found '%s'", wanted);
 }
 
 const char *ebm_gemm_backend(const ebm_device *device)
@@ -54,6 +55,7 @@ static ebm_status prepare(ebm_device *device)
     const backend *chosen = NULL;
     EBM_TRY(choose(device, &chosen));
     if (chosen == &backends[CLBLAST]) EBM_TRY(ebm_gemm_clblast_prepare(device));
+    if (chosen == &backends[BF16]) EBM_TRY(ebm_gemm_bf16_check(device));
     device->gemm = calloc(1, sizeof *device->gemm);
     if (!device->gemm) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the state of matrix products");
     device->gemm->backend = chosen;
@@ -109,6 +111,25 @@ ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, 
 }
 
 ebm_status ebm_gemm_prepare(ebm_device *device) { return prepare(device); }
+
+const char *ebm_precision_name(ebm_precision precision) { return precision == EBM_BF16 ? "bf16" : "fp32"; }
+
+ebm_precision ebm_gemm_precision(const ebm_device *device)
+{
+    return strcmp(ebm_gemm_backend(device), backends[BF16].name) == 0 ? EBM_BF16 : EBM_FP32;
+}
+
+ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision)
+{
+    EBM_TRY(prepare(device));
+    if (ebm_gemm_precision(device) == precision) return ebm_ok();
+    if (precision == EBM_BF16 && device->gemm->backend != &backends[CPU])
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need the CPU kernels, %s has them done by %s",
+                        device->info.name, device->gemm->backend->name);
+    if (precision == EBM_BF16) EBM_TRY(ebm_gemm_bf16_check(device));
+    device->gemm->backend = &backends[precision == EBM_BF16 ? BF16 : CPU];
+    return ebm_ok();
+}
 
 const char *ebm_gemm_name(const ebm_product *p)
 {

@@ -1,5 +1,5 @@
-// Matrix products behind one interface: our CPU kernels on CPU devices, CLBlast on GPUs (EBMCL_GEMM=cpu|clblast|plain
-// overrides). Row-major. C (m x n) = op(A) op(B) + beta * C [+ bias]:
+// Matrix products behind one interface: our CPU kernels on CPU devices, CLBlast on GPUs (EBMCL_GEMM=cpu|bf16|clblast|
+// plain overrides). Row-major. C (m x n) = op(A) op(B) + beta * C [+ bias]:
 //     nn: A (m x k), B (k x n)       nt: A (m x k), B (n x k), rows times weights       tn: A (k x m), B (k x n)
 #ifndef EBM_GEMM_H
 #define EBM_GEMM_H
@@ -36,11 +36,21 @@ ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, 
 // Prepares the backend before the first step, so that a wrong EBMCL_GEMM is reported there.
 ebm_status ebm_gemm_prepare(ebm_device *device);
 
-// The backend in use, for messages: "cpu", "clblast" or "plain".
+// The backend in use, for messages: "cpu", "bf16", "clblast" or "plain".
 const char *ebm_gemm_backend(const ebm_device *device);
 // Whether a row of an nn product is the same in its last bit whatever rows stand beside it, and however many (CLBlast
 // chooses its kernel by m).
 bool ebm_gemm_rows_independent(const ebm_device *device);
+
+// With EBM_BF16 the elements of A and B are rounded to bf16 (to nearest even; what is smaller than 2^-126 to 0) on
+// their way into a product. Products, sums, C and all that lies in memory stay fp32.
+typedef enum { EBM_FP32, EBM_BF16 } ebm_precision;
+
+// Products queued from now on. EBM_BF16 needs our CPU kernels and a processor with AVX512-BF16, whose results are
+// checked against known ones; elsewhere EBM_ERROR_UNSUPPORTED says what is missing, and nothing changes.
+ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision);
+ebm_precision ebm_gemm_precision(const ebm_device *device);
+const char *ebm_precision_name(ebm_precision precision); // "fp32", "bf16"
 
 #ifdef __cplusplus
 }

@@ -3,10 +3,12 @@
 
 #include <math.h>
 
-// What a kernel is built with. `columns` bounds tile_n, whose part of a block of B lies in local memory.
+// What a kernel is built with. `columns` bounds tile_n, whose part of a block of B lies in local memory. In bf16 rows
+// of A lie there too, a_rows at a time.
 typedef struct {
-    size_t rows, panel, kc, columns;
+    size_t rows, panel, kc, columns, a_rows;
     int lanes, vectors;
+    bool bf16;
 } blocking;
 
 enum { LONGEST_TILE = 512 }; // rows; more of A than the second-level cache keeps beside B gains nothing
@@ -15,26 +17,30 @@ enum { FEW_ROWS = 24 };      // up to here dot products beat packing; measured: 
 static size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 static size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
 
-// The three arrays of cl/gemm_cpu.cl with room to align each.
+// The three arrays of cl/gemm_cpu.cl or cl/gemm_cpu_bf16.cl with room to align each.
 static size_t local_bytes(const blocking *b)
 {
-    const size_t panels = b->columns / b->panel;
-    return sizeof(float) * (panels * (b->panel * b->kc + 16) + b->columns + b->kc * b->rows) + 3 * 128;
+    const size_t panels = b->columns / b->panel, steps = b->bf16 ? b->kc / 2 : b->kc;
+    const size_t a = b->bf16 ? b->a_rows * (steps + 16) : b->rows * steps;
+    return sizeof(float) * (panels * (b->panel * steps + 16) + b->columns + a) + 3 * 128;
 }
 
 // Register tiles: 8 x 3 vectors fit the 32 registers of AVX-512, 6 x 2 the 16 of AVX2. Blocks: the largest that local
 // memory takes; wide ones read A less often, long ones C.
-static ebm_status choose_blocking(const ebm_device *device, blocking *b)
+static ebm_status choose_blocking(const ebm_device *device, bool bf16, blocking *b)
 {
     static const struct {
         size_t kc, columns;
-    } blocks[] = {{384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
+    } blocks[] = {{768, 384}, {384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
+    b->bf16 = bf16;
     b->lanes = ebm_device_lanes(device);
     b->vectors = b->lanes == 16 ? 3 : 2;
     b->rows = b->lanes == 16 ? 8 : 6;
+    b->a_rows = 16;
     b->panel = (size_t)(b->lanes * b->vectors);
     const uint64_t available = ebm_device_info_view(device)->local_bytes;
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+    for (size_t i = bf16 ? 0 : 1; i < sizeof blocks / sizeof *blocks;
+         i++) { // the first: of pairs, as many bytes as the next
         b->kc = blocks[i].kc;
         b->columns = blocks[i].columns;
         if (local_bytes(b) <= available) return ebm_ok();
@@ -59,7 +65,7 @@ static void choose_tile(const ebm_product *p, const blocking *b, size_t *tile_m,
     double best = HUGE_VAL;
     const size_t first = parts(p->m, LONGEST_TILE);
     for (size_t row_parts = first; row_parts <= 4 * first; row_parts++) {
-        const size_t m = round_up(parts(p->m, row_parts), b->rows);
+        const size_t m = round_up(parts(p->m, row_parts), b->bf16 ? b->a_rows : b->rows);
         for (size_t n = b->panel; n <= b->columns && n < p->n + b->panel; n += b->panel) {
             const double cost = tile_cost(p, b, m, n);
             if (cost >= best) continue;
@@ -70,16 +76,27 @@ static void choose_tile(const ebm_product *p, const blocking *b, size_t *tile_m,
     }
 }
 
-static ebm_status run_packed(const ebm_product *p)
+static ebm_launch begin_packed(const ebm_product *p, const blocking *b)
+{
+    const int a_transposed = p->form == EBM_GEMM_TN, b_transposed = p->form == EBM_GEMM_NT;
+    const size_t panels = b->columns / b->panel;
+    if (b->bf16)
+        return ebm_launch_begin(
+            p->device, "gemm_cpu_bf16.cl", "gemm",
+            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu -DA_ROWS=%zu",
+            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels, b->a_rows);
+    return ebm_launch_begin(p->device, "gemm_cpu.cl", "gemm",
+                            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu",
+                            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels);
+}
+
+static ebm_status run_packed(const ebm_product *p, bool bf16)
 {
     blocking b;
     size_t tile_m = 0, tile_n = 0;
-    EBM_TRY(choose_blocking(p->device, &b));
+    EBM_TRY(choose_blocking(p->device, bf16, &b));
     choose_tile(p, &b, &tile_m, &tile_n);
-    ebm_launch l =
-        ebm_launch_begin(p->device, "gemm_cpu.cl", "gemm",
-                         "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu",
-                         p->form == EBM_GEMM_TN, p->form == EBM_GEMM_NT, b.rows, b.vectors, b.kc, b.columns / b.panel);
+    ebm_launch l = begin_packed(p, &b);
     ebm_gemm_arguments(&l, p);
     ebm_arg_i32(&l, (int64_t)tile_m);
     ebm_arg_i32(&l, (int64_t)tile_n);
@@ -87,20 +104,24 @@ static ebm_status run_packed(const ebm_product *p)
     return ebm_launch_groups(&l, groups, one);
 }
 
-static ebm_status run_dot(const ebm_product *p)
+static ebm_status run_dot(const ebm_product *p, bool bf16)
 {
     const size_t unit = 4;
     const size_t compute_units = ebm_device_info_view(p->device)->compute_units;
     // Some groups for each compute unit even out what else they do; a group should still outweigh its start.
     const size_t tile_n = round_up(parts(p->n, 4 * (compute_units ? compute_units : 1)), unit);
-    ebm_launch l = ebm_launch_begin(p->device, "gemm_dot.cl", "gemm_dot", "-DB_ROWS=%zu", unit);
+    ebm_launch l =
+        ebm_launch_begin(p->device, "gemm_dot.cl", "gemm_dot", "-DB_ROWS=%zu%s", unit, bf16 ? " -DBF16" : "");
     ebm_gemm_arguments(&l, p);
     ebm_arg_i32(&l, (int64_t)tile_n);
     const size_t groups[2] = {parts(p->n, tile_n), 1}, one[2] = {1, 1};
     return ebm_launch_groups(&l, groups, one);
 }
 
-ebm_status ebm_gemm_cpu(const ebm_product *p)
+static ebm_status run(const ebm_product *p, bool bf16)
 {
-    return p->form == EBM_GEMM_NT && p->m <= FEW_ROWS ? run_dot(p) : run_packed(p);
+    return p->form == EBM_GEMM_NT && p->m <= FEW_ROWS ? run_dot(p, bf16) : run_packed(p, bf16);
 }
+
+ebm_status ebm_gemm_cpu(const ebm_product *p) { return run(p, false); }
+ebm_status ebm_gemm_bf16(const ebm_product *p) { return run(p, true); }

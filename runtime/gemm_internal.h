@@ -19,6 +19,7 @@ typedef struct {
 typedef ebm_status ebm_gemm_run(const ebm_product *product);
 
 ebm_gemm_run ebm_gemm_cpu;     // gemm_cpu.c: cl/gemm_cpu.cl, cl/gemm_dot.cl
+ebm_gemm_run ebm_gemm_bf16;    // gemm_cpu.c: cl/gemm_cpu_bf16.cl, cl/gemm_dot.cl
 ebm_gemm_run ebm_gemm_clblast; // gemm_clblast.c, the only file that knows CLBlast
 ebm_gemm_run ebm_gemm_plain;   // gemm.c: cl/gemm_plain.cl
 ebm_gemm_run ebm_gemm_fill;    // gemm.c: C = bias or 0
@@ -26,6 +27,7 @@ ebm_gemm_run ebm_gemm_fill;    // gemm.c: C = bias or 0
 // Once per device, before the first product; and once when a device that used it closes.
 ebm_status ebm_gemm_clblast_prepare(ebm_device *device);
 void ebm_gemm_clblast_forget(void);
+ebm_status ebm_gemm_bf16_check(ebm_device *device); // gemm_bf16.c: can the device do it, and does it come out right?
 
 const char *ebm_gemm_name(const ebm_product *product); // "gemm_nn"..., for the profile
 double ebm_gemm_flops(const ebm_product *product);

@@ -15,3 +15,17 @@ double reference_product(ebm_gemm_form form, size_t row, size_t column, size_t k
     *bound = ((double)k + 2) * 0x1p-24 * magnitude;
     return sum;
 }
+
+float reference_bf16(float value)
+{
+    int exponent = 0;
+    const double scaled = ldexp(frexp((double)value, &exponent), 8);
+    if (!isfinite(value) || fabs((double)value) < 0x1p-126) return isfinite(value) ? copysignf(0, value) : value;
+    return (float)ldexp(nearbyint(scaled), exponent - 8); // rounds to nearest even, as is the default
+}
+
+double reference_bf16_bound(double bound, size_t k)
+{
+    const double more = 2 * 0x1p-8 + 0x1p-16, magnitude = bound / (((double)k + 2) * 0x1p-24);
+    return (1 + more) * bound + more * magnitude;
+}

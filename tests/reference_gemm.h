@@ -17,4 +17,10 @@ typedef struct {
 double reference_product(ebm_gemm_form form, size_t row, size_t column, size_t k, reference_matrix a,
                          reference_matrix b, double start, double *bound);
 
+// What a bf16 can hold of it: 8 bits of mantissa, to nearest even, 0 below 2^-126, infinity from 2^128 on.
+float reference_bf16(float value);
+// From the bound above, that on what a product of rounded operands may differ from the one of the operands as they are:
+// two factors that differ by 2^-8 each, relative to the sum of the magnitudes, and sums of terms larger by as much.
+double reference_bf16_bound(double bound, size_t k);
+
 #endif

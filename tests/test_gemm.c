@@ -12,10 +12,11 @@
 #include "reference_gemm.h"
 
 enum { BEFORE = 37, AFTER = 70 }; // elements around C that must stay as they are
+enum { SKIPPED = 77 };            // exit code, as tests/CMakeLists.txt tells ctest
 static const float sentinel = -12345.0f;
 
 static ebm_device *device;
-static bool small;
+static bool small, bf16; // bf16: operands are rounded
 
 // A device slice and its host copy.
 typedef struct {
@@ -80,7 +81,15 @@ static void fill_c(const product *p, float *held)
     upload(&C, sizes_of_c(p));
 }
 
-static void compare(const product *p, const float *held)
+static float as_multiplied(float value) { return bf16 ? reference_bf16(value) : value; }
+
+static void round_all(float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) values[i] = as_multiplied(values[i]);
+}
+
+// Against the operands as given (bound: what rounding them may do) or as rounded (bound: the sums alone).
+static void compare(const product *p, const float *held, bool rounded)
 {
     const reference_matrix a = {A.host + p->first, (p->form == EBM_GEMM_TN ? p->m : p->k) + p->gap};
     const reference_matrix b = {B.host + p->first, (p->form == EBM_GEMM_NT ? p->k : p->n) + p->gap};
@@ -96,6 +105,7 @@ static void compare(const product *p, const float *held)
         const float start = p->accumulate ? held[i] : p->with_bias ? bias.host[column] : 0;
         double bound = 0;
         const double expected = reference_product(p->form, row, column, p->k, a, b, (double)start, &bound);
+        if (bf16 && !rounded) bound = reference_bf16_bound(bound, p->k);
         if (!(fabs((double)C.host[i] - expected) <= bound))
             fail_msg("form %d, %zu x %zu x %zu, first %zu, gap %zu, beta %d, bias %d: C(%zu, %zu) = %.9g, expected "
                      "%.9g within %.2g",
@@ -119,7 +129,11 @@ static void check_product(const product *p)
     const ebm_slice row = {bias.slice.memory, p->with_bias ? p->n : 0};
     assert_ok(ebm_gemm(device, p->form, p->m, p->n, p->k, a, b, p->accumulate ? 1 : 0, c, row));
     assert_ok(ebm_slice_read(device, C.slice, 0, sizes_of_c(p), C.host));
-    compare(p, held);
+    compare(p, held, false);
+    if (!bf16) return;
+    round_all(A.host, p->first + a_rows * (a_columns + p->gap));
+    round_all(B.host, p->first + b_rows * (b_columns + p->gap));
+    compare(p, held, true);
 }
 
 // All forms, beta 0 and 1, with and without bias; offsets and strides alternate with the size.
@@ -211,13 +225,126 @@ static void the_backend_is_the_one_asked_for(void **state)
     assert_ok(ebm_device_open(NULL, &other));
     const ebm_matrix empty = {{NULL, 0}, 0, 0};
     assert_fails(ebm_gemm(other, EBM_GEMM_NN, 0, 0, 0, empty, empty, 0, empty, empty.slice), EBM_ERROR_INPUT,
-                 "expected cpu, clblast or plain, found 'blas'");
+                 "expected cpu, bf16, clblast or plain, found 'blas'");
     ebm_device_free(other);
     if (kept)
         setenv("EBMCL_GEMM", kept, 1);
     else
         unsetenv("EBMCL_GEMM");
     free(kept);
+}
+
+// C(i, j) = value * 1 for matrices of one k, from either side.
+static void one_by_one(ebm_gemm_form form, size_t m, size_t n, const float *values, size_t count, bool values_in_a)
+{
+    const ebm_slice none = {NULL, 0};
+    for (size_t i = 0; i < m; i++) A.host[i] = values_in_a ? values[i % count] : 1;
+    for (size_t j = 0; j < n; j++) B.host[j] = values_in_a ? 1 : values[j % count];
+    upload(&A, m);
+    upload(&B, n);
+    const ebm_matrix a = ebm_matrix_of(A.slice, form == EBM_GEMM_TN ? m : 1);
+    const ebm_matrix b = ebm_matrix_of(B.slice, form == EBM_GEMM_NT ? 1 : n);
+    assert_ok(ebm_gemm(device, form, m, n, 1, a, b, 0, ebm_matrix_of(C.slice, n), none));
+    assert_ok(ebm_slice_read(device, C.slice, 0, m * n, C.host));
+    for (size_t i = 0; i < m * n; i++) {
+        const float value = values[(values_in_a ? i / n : i % n) % count], expected = as_multiplied(value);
+        if (isnan(expected) ? !isnan(C.host[i]) : C.host[i] != expected)
+            fail_msg("form %d, %zu x %zu, %s: %a became %a, expected %a", form, m, n, values_in_a ? "A" : "B",
+                     (double)value, (double)C.host[i], (double)expected);
+    }
+}
+
+// NaN and infinity stay what they are; in bf16 the others are rounded to nearest even.
+static void single_values(void **state)
+{
+    static const uint32_t signalling = 0x7f800001, last_bits = 0x7fffffff;
+    float values[] = {1,
+                      -3,
+                      0x1.02p0f, // exact in bf16, and
+                      0x1.01p0f,
+                      0x1.03p0f, // halfway: to 1 and to 0x1.04p0
+                      -0x1.01p0f,
+                      -0x1.03p0f, // the same
+                      0x1.010002p0f,
+                      0x1.02fffep0f, // just past half of a step, just before
+                      0x1.fffffep5f, // up to the next power of two
+                      0x1p-126f,
+                      0x1.fep127f, // smallest normal, largest bf16
+                      -0x1.fefffep127f,
+                      0x1.ffp127f,
+                      -0x1.fffffep127f, // up to it, and past it to infinity
+                      INFINITY,
+                      -INFINITY,
+                      NAN,
+                      -NAN,
+                      0,
+                      0};
+    const size_t count = sizeof values / sizeof *values;
+    memcpy(&values[count - 2], &signalling, sizeof signalling); // NaN whose bits that bf16 keeps are those of infinity
+    memcpy(&values[count - 1], &last_bits, sizeof last_bits);   // NaN that adding to would carry out of
+    for (int form = EBM_GEMM_NN; form <= EBM_GEMM_TN; form++)
+        for (int in_a = 0; in_a < 2; in_a++) {
+            one_by_one((ebm_gemm_form)form, count, count + 1, values, count, in_a);
+            if (!small) one_by_one((ebm_gemm_form)form, 3 * count, 2 * count, values, count, in_a); // packed whole
+        }
+}
+
+static void infinity_times_zero_is_not_a_number(void **state)
+{
+    const float values[] = {INFINITY, 0, 1};
+    const ebm_slice none = {NULL, 0};
+    for (int form = EBM_GEMM_NN; form <= EBM_GEMM_TN; form++) {
+        memcpy(A.host, values, sizeof values);
+        for (size_t i = 0; i < 3; i++) B.host[i] = i == 0 ? 0 : 1;
+        upload(&A, 3);
+        upload(&B, 3);
+        const ebm_matrix a = ebm_matrix_of(A.slice, form == EBM_GEMM_TN ? 1 : 3);
+        const ebm_matrix b = ebm_matrix_of(B.slice, form == EBM_GEMM_NT ? 3 : 1);
+        assert_ok(ebm_gemm(device, (ebm_gemm_form)form, 1, 1, 3, a, b, 0, ebm_matrix_of(C.slice, 1), none));
+        assert_ok(ebm_slice_read(device, C.slice, 0, 1, C.host));
+        assert_true(isnan(C.host[0]));
+    }
+}
+
+// What the kernel says of the processor, where the device has its vectors; by other means than the library's.
+static bool can_bf16(void)
+{
+    const ebm_device_info *info = ebm_device_info_view(device);
+    const char *wanted = getenv("EBMCL_GEMM"), *backend = wanted ? wanted : "cpu";
+    char line[4096] = "";
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file && fgets(line, sizeof line, file) && strncmp(line, "flags", 5) != 0) line[0] = 0;
+    if (file) fclose(file);
+    return strstr(line, " avx512_bf16") && info->is_cpu && info->native_lanes == 16 &&
+           ebm_device_uses_cpu_kernels(device) && (strcmp(backend, "cpu") == 0 || strcmp(backend, "bf16") == 0);
+}
+
+// Switching to bf16 rounds, switching back gives the bits of before; where it cannot be had the sentence says why.
+static void the_precision_can_be_set(void **state)
+{
+    const product p = {EBM_GEMM_NT, 40, 50, 60, false, true, 0, 0};
+    const ebm_precision before = ebm_gemm_precision(device);
+    static float first[40 * 50];
+    assert_int_equal(before, bf16 ? EBM_BF16 : EBM_FP32);
+    assert_ok(ebm_gemm_set_precision(device, before));
+    check_product(&p);
+    memcpy(first, C.host + BEFORE, sizeof first);
+    const ebm_status status = ebm_gemm_set_precision(device, EBM_BF16);
+    assert_int_equal(status.code == EBM_OK, can_bf16());
+    if (status.code != EBM_OK) {
+        assert_fails(status, EBM_ERROR_UNSUPPORTED, "products in bf16 need ");
+        assert_int_equal(ebm_gemm_precision(device), EBM_FP32);
+        printf("refused: %s\n", status.message);
+    }
+    for (int precision = EBM_FP32; precision <= EBM_BF16 && status.code == EBM_OK; precision++) {
+        assert_ok(ebm_gemm_set_precision(device, (ebm_precision)precision));
+        assert_string_equal(ebm_gemm_backend(device), precision == EBM_BF16 ? "bf16" : "cpu");
+        bf16 = precision == EBM_BF16;
+        check_product(&p);
+        assert_int_equal(memcmp(first, C.host + BEFORE, sizeof first) == 0, precision == (int)before);
+    }
+    assert_ok(ebm_gemm_set_precision(device, before));
+    bf16 = before == EBM_BF16;
 }
 
 static void the_profile_counts_products(void **state)
@@ -284,6 +411,8 @@ static void check_large(size_t m, size_t n, size_t k)
     buffer_allocate(&l.c, m * n);
     fill_matrix(&l.a, 1, m * k, 0, m * k, 5);
     fill_matrix(&l.b, 1, k * n, 0, k * n, 6);
+    round_all(l.a.host, m * k); // the device has them as they are
+    round_all(l.b.host, k * n);
     for (int form = EBM_GEMM_NN; form <= EBM_GEMM_TN; form++) {
         const ebm_matrix a = ebm_matrix_of(l.a.slice, form == EBM_GEMM_TN ? m : k);
         const ebm_matrix b = ebm_matrix_of(l.b.slice, form == EBM_GEMM_NT ? k : n);
@@ -308,6 +437,18 @@ static void large_products(void **state)
     check_large(64, 5000, 384);
 }
 
+// EBMCL_GEMM=bf16 on a device that cannot: nothing to test but the refusal.
+static bool is_to_be_skipped(void)
+{
+    const char *wanted = getenv("EBMCL_GEMM");
+    if (!wanted || strcmp(wanted, "bf16") != 0 || ebm_device_open(NULL, &device).code != EBM_OK) return false;
+    const ebm_status status = ebm_gemm_prepare(device);
+    const bool skipped = status.code == EBM_ERROR_UNSUPPORTED && !can_bf16();
+    if (skipped) printf("skipped: %s\n", status.message);
+    ebm_device_free(device);
+    return skipped;
+}
+
 static int open_device(void **state)
 {
     small = getenv("EBMCL_TEST_SMALL") != NULL;
@@ -321,6 +462,7 @@ static int open_device(void **state)
         *all[i] = buffer_new(LARGEST);
         buffer_allocate(all[i], LARGEST);
     }
+    bf16 = ebm_gemm_precision(device) == EBM_BF16;
     printf("backend %s\n", ebm_gemm_backend(device));
     return 0;
 }
@@ -342,9 +484,13 @@ int main(void)
         cmocka_unit_test(many_tiles),
         cmocka_unit_test(few_rows),
         cmocka_unit_test(large_products),
+        cmocka_unit_test(single_values),
+        cmocka_unit_test(infinity_times_zero_is_not_a_number),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(the_backend_is_the_one_asked_for),
+        cmocka_unit_test(the_precision_can_be_set),
         cmocka_unit_test(the_profile_counts_products),
     };
+    if (is_to_be_skipped()) return SKIPPED;
     return cmocka_run_group_tests(tests, open_device, close_device);
 }
