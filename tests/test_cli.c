@@ -1,5 +1,6 @@
 // The program's commands that do not train: what they print, and that every wrong input ends in one line, exit code 2
 // and an untouched folder.
+#include "bf16.h"
 #include "check.h"
 
 #include <math.h>
@@ -250,6 +251,72 @@ static void generation_is_timed(void **state)
     assert_true(number(b, "tokens") >= 2 * 8 && number(b, "tokens") <= 2 * 8 * 8); // 2 runs of 8 texts of 1 to 8 tokens
     assert_true(number(b, "tokens_per_s") > 0);
     json_decref(b);
+}
+
+// ---- products in bf16
+
+static json_t *logits_of(const char *precision)
+{
+    json_t *list = json_array(),
+           *summary = json_of(run("predict", "--model_name_or_path", "model", "--test_file", "dev.tsv", "--output_file",
+                                  "out.jsonl", "--bf16", precision, "--json"));
+    char *text = get("out.jsonl"), *rest = text;
+    for (int i = 0; i < ROWS; i++) {
+        json_t *row = line_of(&rest);
+        json_array_append(list, json_object_get(row, "logits"));
+        json_decref(row);
+    }
+    free(text);
+    json_decref(summary);
+    return list;
+}
+
+// Rounding two factors changes a product by 2^-7 at most, so logits change, but by little.
+static void check_logits(void)
+{
+    json_t *fp32 = logits_of("false"), *bf16 = logits_of("true");
+    double largest = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t y = 0; y < 2; y++) {
+            const double x = json_number_value(json_array_get(json_array_get(fp32, i), y));
+            const double rounded = json_number_value(json_array_get(json_array_get(bf16, i), y));
+            largest = fmax(largest, fabs(x - rounded) / (1 + fabs(x)));
+        }
+    if (!(largest > 0 && largest < 0.05)) fail_msg("logits differ by up to %g", largest);
+    json_decref(fp32);
+    json_decref(bf16);
+}
+
+static void check_benchmarks(void)
+{
+    json_t *step = json_of(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "8",
+                               "--sequence_length", "8", "--steps", "1", "--bf16", "--json"));
+    assert_string_equal(string(step, "precision"), "bf16");
+    json_decref(step);
+    json_t *noise = json_of(run("bench", "noise", "--random", "--layers", "1", "--hidden", "32", "--vocabulary", "64",
+                                "--slots", "4", "--new_tokens", "8", "--runs", "1", "--bf16", "--json"));
+    assert_string_equal(string(noise, "precision"), "bf16");
+    json_decref(noise);
+}
+
+static void products_in_bf16(void **state)
+{
+    ebm_device *device = NULL;
+    assert_ok(ebm_device_open(NULL, &device));
+    const bool can = should_do_bf16(device);
+    ebm_device_free(device);
+    if (can) {
+        check_logits();
+        check_benchmarks();
+    } else {
+        printf("skipped: no AVX512-BF16 on this device\n");
+        assert_bad("--bf16: products in bf16 need", "eval", "--model_name_or_path", "model", "--test_file", "dev.tsv",
+                   "--bf16");
+    }
+    setenv("EBMCL_KERNELS", "gpu", 1);
+    assert_bad("--bf16: products in bf16 need the CPU kernels", "eval", "--model_name_or_path", "model", "--test_file",
+               "dev.tsv", "--bf16");
+    unsetenv("EBMCL_KERNELS");
 }
 
 // ---- what is wrong
@@ -555,6 +622,7 @@ int main(void)
         cmocka_unit_test(a_temperature_is_fitted_stored_and_used),
         cmocka_unit_test(steps_are_timed),
         cmocka_unit_test(generation_is_timed),
+        cmocka_unit_test(products_in_bf16),
         cmocka_unit_test(wrong_arguments),
         cmocka_unit_test(wrong_benchmarks),
         cmocka_unit_test(wrong_texts),

@@ -1,5 +1,6 @@
 // Matrix products of the backend $EBMCL_GEMM names (default: the device's own) against double precision.
 // EBMCL_TEST_SMALL=1: few and small sizes, for simulators.
+#include "bf16.h"
 #include "check.h"
 
 #include <math.h>
@@ -12,7 +13,6 @@
 #include "reference_gemm.h"
 
 enum { BEFORE = 37, AFTER = 70 }; // elements around C that must stay as they are
-enum { SKIPPED = 77 };            // exit code, as tests/CMakeLists.txt tells ctest
 static const float sentinel = -12345.0f;
 
 static ebm_device *device;
@@ -306,19 +306,6 @@ static void infinity_times_zero_is_not_a_number(void **state)
     }
 }
 
-// What the kernel says of the processor, where the device has its vectors; by other means than the library's.
-static bool can_bf16(void)
-{
-    const ebm_device_info *info = ebm_device_info_view(device);
-    const char *wanted = getenv("EBMCL_GEMM"), *backend = wanted ? wanted : "cpu";
-    char line[4096] = "";
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    while (file && fgets(line, sizeof line, file) && strncmp(line, "flags", 5) != 0) line[0] = 0;
-    if (file) fclose(file);
-    return strstr(line, " avx512_bf16") && info->is_cpu && info->native_lanes == 16 &&
-           ebm_device_uses_cpu_kernels(device) && (strcmp(backend, "cpu") == 0 || strcmp(backend, "bf16") == 0);
-}
-
 // Switching to bf16 rounds, switching back gives the bits of before; where it cannot be had the sentence says why.
 static void the_precision_can_be_set(void **state)
 {
@@ -330,7 +317,7 @@ static void the_precision_can_be_set(void **state)
     check_product(&p);
     memcpy(first, C.host + BEFORE, sizeof first);
     const ebm_status status = ebm_gemm_set_precision(device, EBM_BF16);
-    assert_int_equal(status.code == EBM_OK, can_bf16());
+    assert_int_equal(status.code == EBM_OK, should_do_bf16(device));
     if (status.code != EBM_OK) {
         assert_fails(status, EBM_ERROR_UNSUPPORTED, "products in bf16 need ");
         assert_int_equal(ebm_gemm_precision(device), EBM_FP32);
@@ -443,7 +430,7 @@ static bool is_to_be_skipped(void)
     const char *wanted = getenv("EBMCL_GEMM");
     if (!wanted || strcmp(wanted, "bf16") != 0 || ebm_device_open(NULL, &device).code != EBM_OK) return false;
     const ebm_status status = ebm_gemm_prepare(device);
-    const bool skipped = status.code == EBM_ERROR_UNSUPPORTED && !can_bf16();
+    const bool skipped = status.code == EBM_ERROR_UNSUPPORTED && !should_do_bf16(device);
     if (skipped) printf("skipped: %s\n", status.message);
     ebm_device_free(device);
     return skipped;

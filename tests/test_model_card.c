@@ -2,6 +2,7 @@
 // wrote into a card stays, and the files that lie beside.
 #include <math.h>
 
+#include "bf16.h"
 #include "card_text.h"
 #include "command.h"
 #include "tiny_model.h"
@@ -117,7 +118,7 @@ static json_t *read_json(const char *name)
     return object;
 }
 
-static void train(const char *output_dir, const char *steps)
+static void train(const char *output_dir, const char *steps, const char *bf16)
 {
     char *train_file = in_folder(folder, TRAIN_FILE), *encoder = in_folder(folder, "encoder");
     char *output = in_folder(folder, output_dir);
@@ -125,7 +126,7 @@ static void train(const char *output_dir, const char *steps)
         json_of(run("train", "--model_name_or_path", encoder, "--train_file", train_file, "--validation_file",
                     "./dev.tsv", "--max_seq_length", "16", "--max_steps", steps, "--eval_steps", "1", "--save_steps",
                     "0", "--learning_rate", "1e-3", "--objective", "joint", "--energy", "hidden", "--noise_file",
-                    "noise.txt", "--metric_for_best_model", "nll", "--output_dir", output, "--json"));
+                    "noise.txt", "--metric_for_best_model", "nll", "--output_dir", output, "--bf16", bf16, "--json"));
     char name[64];
     snprintf(name, sizeof name, "%s/eval_results.json", output_dir);
     json_t *evaluation = read_json(name);
@@ -166,7 +167,7 @@ static void check_numbers(const char *card, const json_t *evaluation)
 
 static void a_run_leaves_a_card(void **state)
 {
-    train("joint", "3");
+    train("joint", "3", "false");
     char *card = get("joint/README.md");
     json_t *evaluation = read_json("joint/eval_results.json"), *training = read_json("joint/train_results.json");
     static const char head[] = "---\nlibrary_name: transformers\npipeline_tag: text-classification\n";
@@ -189,9 +190,33 @@ static void a_run_leaves_a_card(void **state)
     check_numbers(card, evaluation);
     assert_string_equal(string(training, "train_file"), TRAIN_FILE);
     assert_has(card, string(training, "ebmcl_version"));
+    assert_has(card, "), in single precision.\n");
+    assert_string_equal(string(training, "precision"), "fp32");
     assert_true(number(training, "train_samples") == ROWS && number(training, "steps") == 3);
     json_decref(evaluation);
     json_decref(training);
+    free(card);
+}
+
+static void a_run_in_bf16_says_so(void **state)
+{
+    ebm_device *device = NULL;
+    assert_ok(ebm_device_open(NULL, &device));
+    const bool can = should_do_bf16(device);
+    ebm_device_free(device);
+    if (!can) {
+        printf("skipped: no AVX512-BF16 on this device\n");
+        return;
+    }
+    train("bf16", "1", "true");
+    char *card = get("bf16/README.md");
+    json_t *training = read_json("bf16/train_results.json"), *settings = read_json("bf16/training_args.json");
+    assert_has(card, "), products of matrices in bf16, all else in single precision.\n");
+    assert_has(card, "| `bf16` | true |\n");
+    assert_string_equal(string(training, "precision"), "bf16");
+    assert_true(json_is_true(json_object_get(settings, "bf16")));
+    json_decref(training);
+    json_decref(settings);
     free(card);
 }
 
@@ -252,7 +277,7 @@ static void a_folded_copy_has_its_own_card(void **state)
     assert_int_equal(count_lines(card, "<!-- ebmcl: temperature -->"), 1);
     free(card);
 
-    train("plain", "1");
+    train("plain", "1", "false");
     fold("plain", "made");
     card = get("made/README.md");
     json_t *evaluation = read_json("made/eval_results.json");
@@ -340,6 +365,7 @@ int main(void)
         cmocka_unit_test(text_is_escaped),
         cmocka_unit_test(names_are_cut_from_paths),
         cmocka_unit_test(a_run_leaves_a_card),
+        cmocka_unit_test(a_run_in_bf16_says_so),
         cmocka_unit_test(a_temperature_changes_its_part_only),
         cmocka_unit_test(a_folded_copy_has_its_own_card),
         cmocka_unit_test(cards_of_others_are_theirs),

@@ -61,7 +61,7 @@ ebm_status ebm_settings_check(json_t *now, const json_t *then, const char *path)
     json_object_foreach(now, key, value)
     {
         json_t *other = json_object_get(then, key);
-        if (status.code != EBM_OK || json_equal(value, other)) continue;
+        if (status.code != EBM_OK || json_equal(value, other) || (!other && json_is_false(value))) continue;
         char *text = json_dumps(value, JSON_ENCODE_ANY), *old = other ? json_dumps(other, JSON_ENCODE_ANY) : NULL;
         status = ebm_fail(EBM_ERROR_INPUT, "%s: %s was %s, now it is %s; a resumed run keeps its settings", path, key,
                           old ? old : "not there", text ? text : "?");

@@ -16,7 +16,8 @@ json_t *ebm_place_of(const ebm_order *order); // NULL when out of memory
 // Sentences of errors start with the file's path and the key.
 ebm_status ebm_place_seek(ebm_order *order, const json_t *place, const char *path, const char *key);
 
-// Every setting of `now` (taken over; NULL: out of memory) must stand in `then` with the same value.
+// Every setting of `now` (taken over; NULL: out of memory) must stand in `then` with the same value; one that is false
+// may be missing there, in a checkpoint of before it could be set.
 ebm_status ebm_settings_check(json_t *now, const json_t *then, const char *path);
 
 // "checkpoint-<step>"

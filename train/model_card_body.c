@@ -194,5 +194,7 @@ void ebm_card_settings(FILE *out, const ebm_card *card)
         ebm_card_markdown(out, driver);
         fputc(')', out);
     }
-    fputs(", in single precision.\n", out);
+    const char *precision = ebm_card_string(card->training, "precision");
+    const bool bf16 = precision && strcmp(precision, "bf16") == 0;
+    fputs(bf16 ? ", products of matrices in bf16, all else in single precision.\n" : ", in single precision.\n", out);
 }

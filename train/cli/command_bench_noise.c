@@ -4,13 +4,14 @@
 #include <stdlib.h>
 
 #include "command_bench.h"
+#include "gemm.h"
 #include "json_output.h"
 #include "noise_benchmark.h"
 #include "timing.h"
 
 typedef struct {
     const char *model, *device;
-    bool random, json;
+    bool random, json, bf16;
     size_t layers, hidden, vocabulary, slots, texts, prompt_tokens, most_new, runs;
     int64_t top_k, seed;
 } noise_options;
@@ -34,6 +35,7 @@ static const ebm_option OPTIONS[] = {
      .most = 100000},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of prompts, weights and sampling", .least = 0, .most = 9e15},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
+    {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 static const ebm_option_table TABLE = {"ebmcl bench noise", "Times the generation of noise texts.", OPTIONS,
@@ -96,7 +98,7 @@ static ebm_status prepare(noise_run *r)
     if ((o->model != NULL) == o->random)
         return ebm_fail(EBM_ERROR_INPUT, "expected --noise_model or --random, one of them");
     EBM_TRY(ebm_noise_benchmark_decoder(&settings, &decoder));
-    EBM_TRY(ebm_program_device(o->device, &r->device));
+    EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
     EBM_TRY(open_model(r, &decoder));
     EBM_TRY(ebm_noise_benchmark_create(r->model, &settings, &r->benchmark));
     size_t count = ebm_noise_model_arenas(r->model, arenas);
@@ -129,13 +131,13 @@ end:
 static ebm_status print_json(const noise_run *r)
 {
     const ebm_config *config = ebm_noise_model_config(r->model);
-    return ebm_program_print_json(
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:f}", "model",
-                  r->set.model ? r->set.model : "random", "device", ebm_device_info_view(r->device)->name, "layers",
-                  (json_int_t)config->layers, "hidden", (json_int_t)config->hidden, "vocabulary",
-                  (json_int_t)config->vocabulary, "slots", (json_int_t)r->set.slots, "runs", (json_int_t)r->set.runs,
-                  "first_s", r->first, "median_s", r->timing.median, "min_s", r->timing.least, "max_s", r->timing.most,
-                  "tokens", (json_int_t)r->tokens, "tokens_per_s", (double)r->tokens / r->seconds));
+    return ebm_program_print_json(json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:f}", "model",
+        r->set.model ? r->set.model : "random", "device", ebm_device_info_view(r->device)->name, "precision",
+        ebm_precision_name(ebm_gemm_precision(r->device)), "layers", (json_int_t)config->layers, "hidden",
+        (json_int_t)config->hidden, "vocabulary", (json_int_t)config->vocabulary, "slots", (json_int_t)r->set.slots,
+        "runs", (json_int_t)r->set.runs, "first_s", r->first, "median_s", r->timing.median, "min_s", r->timing.least,
+        "max_s", r->timing.most, "tokens", (json_int_t)r->tokens, "tokens_per_s", (double)r->tokens / r->seconds));
 }
 
 static void print_text(const noise_run *r)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "command_bench.h"
+#include "gemm.h"
 #include "json_output.h"
 #include "launch.h"
 #include "step_benchmark.h"
@@ -13,7 +14,7 @@ typedef struct {
     int random, objective, energy, nce_data;
     size_t batch_size, sequence_length, steps, token_budget;
     int64_t noise_ratio, seed;
-    bool profile, json;
+    bool profile, json, bf16;
 } step_options;
 
 static const char *const SIZES[] = {"roberta-base", "minilm-l6", "modernbert-base", NULL};
@@ -44,6 +45,7 @@ static const ebm_option OPTIONS[] = {
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of texts, weights and dropout", .least = 0, .most = 9e15},
     {"profile", EBM_OPTION_FLAG, AT(profile), NULL, .help = "One more step, with the time of each kernel"},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
+    {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 static const ebm_option_table TABLE = {"ebmcl bench step", "Times whole training steps on random token ids.", OPTIONS,
@@ -92,7 +94,7 @@ static ebm_status prepare(step_run *r)
     };
     ebm_arena *arenas[EBM_STEP_BENCHMARK_ARENAS];
     EBM_TRY(open_config(o, &r->config));
-    EBM_TRY(ebm_program_device(o->device, &r->device));
+    EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
     EBM_TRY(ebm_step_benchmark_create(r->device, r->config, &settings, &r->benchmark));
     const size_t count = ebm_step_benchmark_arenas(r->benchmark, arenas);
     EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --token_budget or --batch_size"));
@@ -149,6 +151,7 @@ static ebm_status print_json(const step_run *r)
         (json_int_t)o->batch_size, "sequence_length", (json_int_t)o->sequence_length, "steps", (json_int_t)o->steps,
         "first_s", r->first, "median_s", r->timing.median, "min_s", r->timing.least, "max_s", r->timing.most, "tokens",
         (json_int_t)tokens, "tokens_per_s", (double)tokens / r->timing.median);
+    json_object_set_new(object, "precision", json_string(ebm_precision_name(ebm_gemm_precision(r->device))));
     if (o->objective == EBM_OBJECTIVE_JOINT) {
         json_object_set_new(object, "energy", json_string(ENERGIES[o->energy]));
         json_object_set_new(object, "nce_data", json_string(NCE_DATA[o->nce_data]));

@@ -15,7 +15,7 @@ typedef struct {
     size_t num, slots;
     double mask, temperature;
     int64_t top_k, seed;
-    bool json;
+    bool json, bf16;
 } sample_options;
 
 #define AT(member) offsetof(sample_options, member)
@@ -33,6 +33,7 @@ static const ebm_option SAMPLE_OPTIONS[] = {
     {"noise_slots", EBM_OPTION_SIZE, AT(slots), "64", .help = "Texts generated at a time", .least = 1, .most = 4096},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of everything random", .least = 0, .most = 9e15},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
+    {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 #undef AT
@@ -112,7 +113,7 @@ ebm_status ebm_command_noise_sample(int argc, char **argv)
                           "training texts are needed for the prompts: --task_name with --data_dir, or --train_file");
     EBM_CHECK(status, end);
     EBM_CHECK(ebm_tokenizer_load(o.model, &tokenizer), end);
-    EBM_CHECK(ebm_program_device(o.device, &device), end);
+    EBM_CHECK(ebm_program_device(o.device, o.bf16, &device), end);
     status = sample(&o, device, training, tokenizer, &noise);
 end:
     ebm_program_noise_free(&noise);

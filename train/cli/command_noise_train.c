@@ -23,7 +23,7 @@ typedef struct {
     ebm_data_options data;
     const char *model, *encoder, *embeddings, *output_dir, *resume, *device;
     ebm_string_list pretrain_files;
-    bool overwrite, json;
+    bool overwrite, json, bf16;
     size_t layers, hidden, batch_size, max_steps, pretrain_bytes, pretrain_steps, eval_steps, save_steps, token_budget;
     double learning_rate, pretrain_rate, epochs, pretrain_epochs, warmup_ratio, weight_decay, mask, held_out, dropout;
     int64_t seed, patience;
@@ -80,6 +80,7 @@ static const ebm_option TRAIN_OPTIONS[] = {
     {"token_budget", EBM_OPTION_SIZE, AT(token_budget), "4096", .help = "Tokens of the largest packed batch",
      .least = EBM_NOISE_MAX_TOKENS, .most = 1e7},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
+    {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 #undef AT
@@ -295,7 +296,7 @@ static ebm_status train(train_run *r)
         return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
                         o->output_dir);
     EBM_TRY(read_texts(r));
-    EBM_TRY(ebm_program_device(o->device, &r->device));
+    EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
     if (o->model)
         EBM_TRY(ebm_noise_model_open(r->device, o->model, &settings, &r->model));
     else

@@ -93,7 +93,7 @@ static ebm_status run(quickstart *q)
     if (!q->set.overwrite && !ebm_directory_is_empty(q->set.output_dir))
         return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
                         q->set.output_dir);
-    EBM_TRY(ebm_program_device(q->set.device_name, &q->device));
+    EBM_TRY(ebm_program_device(q->set.device_name, false, &q->device));
     EBM_TRY(ebm_grammar_create(&q->grammar));
     EBM_TRY(ebm_directory_writer_open(q->set.output_dir, &writer));
     q->directory = ebm_directory_writer_path(writer);

@@ -16,7 +16,7 @@
 typedef struct {
     ebm_data_options data;
     const char *model, *output_dir, *resume, *device, *noise_model, *noise_file, *best_metric;
-    bool overwrite, json;
+    bool overwrite, json, bf16;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
     size_t noise_slots;
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, mask,
@@ -86,6 +86,7 @@ static const ebm_option OPTIONS[] = {
     {"token_budget", EBM_OPTION_SIZE, AT(token_budget), "0",
      .help = "Tokens of the largest packed batch; larger steps are split; 0: 8192"},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
+    {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 static const ebm_option_table TABLE = {"ebmcl train", "Fine-tunes an encoder for classification.", OPTIONS,
@@ -356,7 +357,7 @@ static ebm_status run(train_run *r)
     EBM_TRY(ebm_program_config(r->set.model, ebm_dataset_labels(r->train), &r->config));
     EBM_TRY(ebm_tokenizer_load(r->set.model, &r->tokenizer));
     EBM_TRY(encode_texts(r));
-    EBM_TRY(ebm_program_device(r->set.device, &r->device));
+    EBM_TRY(ebm_program_device(r->set.device, r->set.bf16, &r->device));
     EBM_TRY(create_model(r));
     EBM_TRY(load_weights(r));
     EBM_TRY(prepare_output(r));

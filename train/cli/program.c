@@ -56,13 +56,20 @@ void ebm_program_say_names(const char *what, char *const *names)
     if (count > 0) ebm_program_say("%s (%zu): %s%s", what, count, line, shown < count ? ", ..." : "");
 }
 
-ebm_status ebm_program_device(const char *selector, ebm_device **device)
+static void say_device(const ebm_device *device)
+{
+    const ebm_device_info *info = ebm_device_info_view(device);
+    const bool bf16 = ebm_gemm_precision(device) == EBM_BF16;
+    ebm_program_say("device %d: %s (%s, driver %s), %s kernels, products %s %s", info->index, info->name,
+                    info->platform_name, info->driver, ebm_device_uses_cpu_kernels(device) ? "CPU" : "GPU",
+                    bf16 ? "in" : "by", ebm_gemm_backend(device));
+}
+
+ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device)
 {
     EBM_TRY(ebm_device_open(selector, device));
-    const ebm_device_info *info = ebm_device_info_view(*device);
-    ebm_program_say("device %d: %s (%s, driver %s), %s kernels, products by %s", info->index, info->name,
-                    info->platform_name, info->driver, ebm_device_uses_cpu_kernels(*device) ? "CPU" : "GPU",
-                    ebm_gemm_backend(*device));
+    if (bf16) EBM_TRY(ebm_in(ebm_gemm_set_precision(*device, EBM_BF16), "--bf16"));
+    say_device(*device);
     return ebm_ok();
 }
 

@@ -33,8 +33,9 @@ ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **a
 void ebm_program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // "what (how many): name, name, ...", shortened when long; nothing when there are none. NULL-terminated.
 void ebm_program_say_names(const char *what, char *const *names);
-// Opens the device and says which, with its driver.
-ebm_status ebm_program_device(const char *selector, ebm_device **device);
+// Opens the device and says which, with its driver. bf16: with products in bf16, or it is refused.
+ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device);
+#define EBM_BF16_HELP "Products of matrices in bf16 with fp32 sums, on CPUs with AVX512-BF16"
 // Says what each arena needs, checks that all fit, with `suggestion` in the error when they do not.
 ebm_status ebm_program_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion);
 

@@ -196,7 +196,7 @@ static ebm_status copy_labels(ebm_scored_texts *s, const ebm_dataset *texts)
 static ebm_status predict(ebm_scored_texts *s, const ebm_model_options *o, const ebm_dataset *texts)
 {
     const size_t count = ebm_dataset_count(texts);
-    EBM_TRY(ebm_program_device(o->device, &s->device));
+    EBM_TRY(ebm_program_device(o->device, o->bf16, &s->device));
     EBM_TRY(ebm_predictor_open(s->device, o->directory, o->token_budget, &s->predictor));
     ebm_program_say_names("tensors not used", ebm_predictor_ignored(s->predictor));
     const bool has_energy = ebm_predictor_has_energy(s->predictor);

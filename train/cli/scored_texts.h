@@ -19,6 +19,7 @@ typedef struct {
     ebm_data_options data;
     ebm_string_list label_map;
     size_t max_length, token_budget; // 0: defaults
+    bool bf16;
 } ebm_model_options;
 #define EBM_MODEL_OPTIONS(type, member)                                                                                \
     {"model_name_or_path",                                                                                             \
@@ -63,6 +64,7 @@ typedef struct {
          false,                                                                                                        \
          NULL,                                                                                                         \
          false},                                                                                                       \
+        {"bf16", EBM_OPTION_FLAG, offsetof(type, member.bf16), NULL, EBM_BF16_HELP, 0, 0, false, NULL, false},         \
     {                                                                                                                  \
         "device", EBM_OPTION_STRING, offsetof(type, member.device), NULL, "Index, platform:device or part of a name",  \
             0, 0, false, NULL, false                                                                                   \

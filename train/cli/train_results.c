@@ -6,6 +6,7 @@
 
 #include "card_text.h"
 #include "file.h"
+#include "gemm.h"
 #include "json_file.h"
 #include "model_card.h"
 #include "report_internal.h"
@@ -60,6 +61,7 @@ json_t *ebm_program_results(const char *directory, const char *model, const ebm_
     failed |= set_text(object, "device", info->name);
     failed |= set_text(object, "platform", info->platform_name);
     failed |= set_text(object, "driver", info->driver);
+    failed |= set_text(object, "precision", ebm_precision_name(ebm_gemm_precision(device))); // of products
     if (model) failed |= ebm_program_set_model(object, "base_model", model);
     if (task) failed |= set_text(object, "task_name", task->name);
     failed |= ebm_program_set_name(object, "train_file", data->train_file);

@@ -1,0 +1,28 @@
+// Whether a device should do products in bf16, by other means than the library's: tests of them are skipped where it
+// should not, and fail where the library refuses although it should.
+#ifndef EBM_TESTS_BF16_H
+#define EBM_TESTS_BF16_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+
+enum { SKIPPED = 77 }; // exit code of a test program, as tests/CMakeLists.txt tells ctest
+
+// What the kernel says of the processor, where the device has its vectors and its products are by our CPU kernels.
+static inline bool should_do_bf16(const ebm_device *device)
+{
+    const ebm_device_info *info = ebm_device_info_view(device);
+    const char *wanted = getenv("EBMCL_GEMM"), *backend = wanted ? wanted : "cpu";
+    char line[8192] = "";
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file && fgets(line, sizeof line, file) && strncmp(line, "flags", 5) != 0) line[0] = 0;
+    if (file) fclose(file);
+    return strstr(line, " avx512_bf16") && info->is_cpu && info->native_lanes == 16 &&
+           ebm_device_uses_cpu_kernels(device) && (strcmp(backend, "cpu") == 0 || strcmp(backend, "bf16") == 0);
+}
+
+#endif
