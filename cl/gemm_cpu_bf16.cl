@@ -152,6 +152,10 @@ INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a,
 {
     lanes sum[ROWS][VECTORS];
     start_sums(sum, start);
+    for (int i = 0; i < min(rows, ROWS); i++) {
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) PREFETCH(c + i * ldc + v * LANES); // it comes while sums are made
+    }
     for (int k = 0; k < count; k++, a += A_STEP, panel += PANEL) {
         pairs b[VECTORS];
 #pragma unroll

@@ -21,6 +21,7 @@ enum { CPU, BF16, CLBLAST, PLAIN, BACKENDS };
 
 struct ebm_gemm_state {
     const backend *backend;
+    bool bf16_checked; // once a device is enough
 };
 
 static ebm_status choose(const ebm_device *device, const backend **chosen)
@@ -55,10 +56,11 @@ static ebm_status prepare(ebm_device *device)
     const backend *chosen = NULL;
     EBM_TRY(choose(device, &chosen));
     if (chosen == &backends[CLBLAST]) EBM_TRY(ebm_gemm_clblast_prepare(device));
-    if (chosen == &backends[BF16]) EBM_TRY(ebm_gemm_bf16_check(device));
+    const bool bf16 = chosen == &backends[BF16];
+    if (bf16) EBM_TRY(ebm_gemm_bf16_check(device));
     device->gemm = calloc(1, sizeof *device->gemm);
     if (!device->gemm) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the state of matrix products");
-    device->gemm->backend = chosen;
+    *device->gemm = (ebm_gemm_state){chosen, bf16};
     return ebm_ok();
 }
 
@@ -126,7 +128,8 @@ ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision)
     if (precision == EBM_BF16 && device->gemm->backend != &backends[CPU])
         return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need the CPU kernels, %s has them done by %s",
                         device->info.name, device->gemm->backend->name);
-    if (precision == EBM_BF16) EBM_TRY(ebm_gemm_bf16_check(device));
+    if (precision == EBM_BF16 && !device->gemm->bf16_checked) EBM_TRY(ebm_gemm_bf16_check(device));
+    device->gemm->bf16_checked |= precision == EBM_BF16;
     device->gemm->backend = &backends[precision == EBM_BF16 ? BF16 : CPU];
     return ebm_ok();
 }
