@@ -183,7 +183,7 @@ static bool encode_word(const ebm_bpe *bpe, const char *word, size_t bytes, ebm_
     if (ebm_word_cache_append(&s->cache, &key, ids)) return true;
     const size_t before = ids->count;
     if (!ebm_bpe_merge_word(bpe, word, bytes, s, ids)) return false;
-    ebm_word_cache_put(&s->cache, &key, ids->ids + before, ids->count - before);
+    if (ids->count > before) ebm_word_cache_put(&s->cache, &key, ids->ids + before, ids->count - before);
     return true;
 }
 

@@ -54,12 +54,10 @@ size_t ebm_tokenizer_assemble(const ebm_tokenizer *t, const int32_t *a, size_t a
     if (t->cuts_left && b) b += b_count - b_kept;
     for (size_t i = 0; i < layout->count; i++) {
         const ebm_layout_part *part = &layout->parts[i];
-        if (part->id == EBM_LAYOUT_A)
-            n += put(a, a_kept, part->type, ids + n, types + n);
-        else if (part->id == EBM_LAYOUT_B)
-            n += put(b, b_kept, part->type, ids + n, types + n);
-        else
-            n += put(&part->id, 1, part->type, ids + n, types + n);
+        const bool is_a = part->id == EBM_LAYOUT_A, is_b = part->id == EBM_LAYOUT_B;
+        const int32_t *from = is_a ? a : is_b ? b : &part->id;
+        const size_t count = is_a ? a_kept : is_b ? b_kept : 1;
+        if (count > 0) n += put(from, count, part->type, ids + n, types + n); // all of nothing has no address
     }
     return n;
 }

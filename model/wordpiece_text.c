@@ -64,7 +64,7 @@ static __attribute__((noinline)) ebm_status encode_word(const ebm_wordpiece *w, 
     if (ebm_word_cache_append(&s->cache, &key, ids)) return ebm_ok();
     const size_t before = ids->count;
     EBM_TRY(encode_anew(w, word, bytes, s, ids));
-    ebm_word_cache_put(&s->cache, &key, ids->ids + before, ids->count - before);
+    if (ids->count > before) ebm_word_cache_put(&s->cache, &key, ids->ids + before, ids->count - before);
     return ebm_ok();
 }
 
