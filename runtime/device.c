@@ -80,7 +80,7 @@ static void describe(found_device *found)
     ebm_device_info *info = &found->info;
     cl_device_type type = 0;
     cl_uint units = 0, lanes = 0, align_bits = 0;
-    cl_ulong memory = 0, allocation = 0, local = 0;
+    cl_ulong memory = 0, allocation = 0, local = 0, cache = 0;
     size_t group = 0;
     char platform[1024] = "";
     clGetPlatformInfo(found->platform, CL_PLATFORM_NAME, sizeof platform - 1, platform, NULL);
@@ -95,6 +95,7 @@ static void describe(found_device *found)
     clGetDeviceInfo(found->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof memory, &memory, NULL);
     clGetDeviceInfo(found->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof allocation, &allocation, NULL);
     clGetDeviceInfo(found->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof local, &local, NULL);
+    clGetDeviceInfo(found->id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, sizeof cache, &cache, NULL);
     clGetDeviceInfo(found->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof group, &group, NULL);
     info->is_cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
     info->compute_units = units;
@@ -103,6 +104,7 @@ static void describe(found_device *found)
     info->memory_bytes = memory;
     info->max_allocation_bytes = allocation;
     info->local_bytes = local;
+    info->cache_bytes = cache;
     info->max_group_items = group;
 }
 

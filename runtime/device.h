@@ -32,6 +32,7 @@ typedef struct {
     size_t max_group_items;
     size_t base_alignment_bytes;
     uint64_t memory_bytes, max_allocation_bytes, local_bytes;
+    uint64_t cache_bytes; // what the driver says of the cache before the memory, often 0 or too little
 } ebm_device_info;
 
 // All devices of all platforms. *list is for the caller to free(); NULL and 0 when there is none (not an error).

@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "device_internal.h"
+#include "timing.h"
 
 ebm_launch ebm_launch_begin(ebm_device *device, const char *file, const char *kernel, const char *macros, ...)
 {
@@ -71,13 +71,6 @@ void ebm_launch_cost(ebm_launch *launch, double flops, double bytes)
     launch->bytes = bytes;
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static ebm_status check_launch(const ebm_launch *launch)
 {
     EBM_TRY(launch->status);
@@ -102,13 +95,13 @@ ebm_status ebm_launch_groups(ebm_launch *launch, const size_t groups[2], const s
     ebm_device *device = launch->device;
     const bool profiled = ebm_profile_is_on(device);
     if (profiled) EBM_TRY(ebm_device_finish(device));
-    const double start = profiled ? now() : 0;
+    const double start = profiled ? ebm_now() : 0;
     EBM_TRY_CL(clEnqueueNDRangeKernel(device->queue, launch->kernel, 2, NULL, global, local, 0, NULL, NULL),
                "launching %s with %zu x %zu groups of %zu x %zu", launch->name, groups[0], groups[1], local[0],
                local[1]);
     if (profiled) {
         EBM_TRY(ebm_device_finish(device));
-        ebm_profile_add(device, launch->name, now() - start, launch->flops, launch->bytes);
+        ebm_profile_add(device, launch->name, ebm_now() - start, launch->flops, launch->bytes);
     }
     return ebm_ok();
 }
