@@ -5,6 +5,9 @@
 #include <string.h>
 
 static const ebm_command parts[] = {
+    {"device", "peak arithmetic, memory bandwidth, launches", ebm_command_bench_device},
+    {"gemm", "the matrix products of a model's step, by every backend", ebm_command_bench_gemm},
+    {"kernels", "everything in a step that is not a product", ebm_command_bench_kernels},
     {"step", "whole training steps: forward, backward, AdamW", ebm_command_bench_step},
     {"noise", "generation of noise texts", ebm_command_bench_noise},
     {"tokenizer", "encoding of texts on one thread", ebm_command_bench_tokenizer},

@@ -4,6 +4,9 @@
 
 #include "program.h"
 
+ebm_status ebm_command_bench_device(int argc, char **argv);
+ebm_status ebm_command_bench_gemm(int argc, char **argv);
+ebm_status ebm_command_bench_kernels(int argc, char **argv);
 ebm_status ebm_command_bench_step(int argc, char **argv);
 ebm_status ebm_command_bench_noise(int argc, char **argv);
 ebm_status ebm_command_bench_tokenizer(int argc, char **argv);

@@ -1,0 +1,78 @@
+#include "products.h"
+
+enum { LOSS_ROWS = 256 }; // of decoder.c: rows of the vocabulary's products at a time
+
+typedef struct {
+    ebm_model_product *items;
+    size_t count;
+} product_list;
+
+static void add(product_list *list, const char *name, ebm_gemm_form form, size_t m, size_t n, size_t k, size_t times)
+{
+    if (m == 0 || times == 0) return;
+    list->items[list->count++] = (ebm_model_product){name, form, m, n, k, form == EBM_GEMM_TN, times};
+}
+
+// ebm_linear_forward and ebm_linear_backward: weights (outputs, inputs).
+static void add_linear(product_list *list, const char *name, size_t rows, size_t outputs, size_t inputs, size_t times)
+{
+    add(list, name, EBM_GEMM_NT, rows, outputs, inputs, times);
+    add(list, name, EBM_GEMM_TN, outputs, inputs, rows, times);
+    add(list, name, EBM_GEMM_NN, rows, inputs, outputs, times);
+}
+
+// GPT-2's Conv1D: weights (inputs, outputs).
+static void add_conv(product_list *list, const char *name, size_t rows, size_t outputs, size_t inputs, size_t times)
+{
+    add(list, name, EBM_GEMM_NN, rows, outputs, inputs, times);
+    add(list, name, EBM_GEMM_TN, inputs, outputs, rows, times);
+    add(list, name, EBM_GEMM_NT, rows, inputs, outputs, times);
+}
+
+static void add_encoder(product_list *list, const ebm_config *c, size_t tokens, size_t sequences)
+{
+    const size_t C = c->hidden, F = c->intermediate, gates = c->family == EBM_FAMILY_MODERNBERT ? 2 : 1;
+    if (c->embedding != C) add_linear(list, "embedding projection", tokens, C, c->embedding, 1);
+    add_linear(list, "qkv", tokens, 3 * C, C, c->layers);
+    add_linear(list, "attention output", tokens, C, C, c->layers);
+    add_linear(list, "up", tokens, gates * F, C, c->layers);
+    add_linear(list, "down", tokens, C, F, c->layers);
+    add_linear(list, "head, dense", sequences, C, C, 1);
+    add_linear(list, "head, logits", sequences, c->label_count, C, 1);
+}
+
+static void add_decoder(product_list *list, const ebm_config *c, size_t tokens)
+{
+    const size_t C = c->hidden, F = c->intermediate;
+    add_conv(list, "qkv", tokens, 3 * C, C, c->layers);
+    add_conv(list, "attention output", tokens, C, C, c->layers);
+    add_conv(list, "up", tokens, F, C, c->layers);
+    add_conv(list, "down", tokens, C, F, c->layers);
+    add_linear(list, "vocabulary", LOSS_ROWS, c->vocabulary, C, tokens / LOSS_ROWS);
+    add_linear(list, "vocabulary, rest", tokens % LOSS_ROWS, c->vocabulary, C, 1);
+}
+
+size_t ebm_model_products(const ebm_config *config, size_t tokens, size_t sequences,
+                          ebm_model_product items[EBM_MODEL_PRODUCTS])
+{
+    product_list list = {items, 0};
+    if (config->family == EBM_FAMILY_GPT2)
+        add_decoder(&list, config, tokens);
+    else
+        add_encoder(&list, config, tokens, sequences);
+    return list.count;
+}
+
+size_t ebm_model_generation_products(const ebm_config *c, size_t slots, ebm_model_product items[EBM_MODEL_PRODUCTS])
+{
+    product_list list = {items, 0};
+    if (c->family != EBM_FAMILY_GPT2) return 0;
+    add(&list, "generation, qkv", EBM_GEMM_NN, slots, 3 * c->hidden, c->hidden, c->layers);
+    add(&list, "generation, attention output", EBM_GEMM_NN, slots, c->hidden, c->hidden, c->layers);
+    add(&list, "generation, up", EBM_GEMM_NN, slots, c->intermediate, c->hidden, c->layers);
+    add(&list, "generation, down", EBM_GEMM_NN, slots, c->hidden, c->intermediate, c->layers);
+    add(&list, "generation, vocabulary", EBM_GEMM_NT, slots, c->vocabulary, c->hidden, 1);
+    return list.count;
+}
+
+double ebm_model_product_flops(const ebm_model_product *p) { return 2.0 * (double)p->m * (double)p->n * (double)p->k; }

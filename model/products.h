@@ -1,0 +1,38 @@
+// The matrix products of a model's step, from its sizes alone: what benchmarks time without the model itself.
+//
+//     ebm_model_product list[EBM_MODEL_PRODUCTS];
+//     const size_t count = ebm_model_products(config, 2048, 16, list);
+#ifndef EBM_PRODUCTS_H
+#define EBM_PRODUCTS_H
+
+#include "config.h"
+#include "gemm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    const char *name; // of the layer: "qkv", "logits"
+    ebm_gemm_form form;
+    size_t m, n, k;
+    bool adds;    // to what is there: gradients of weights
+    size_t times; // a step
+} ebm_model_product;
+
+enum { EBM_MODEL_PRODUCTS = 32 };
+
+// Forward and backward over a packed batch of so many tokens and sequences, all with a target for GPT-2. Encoders:
+// by cross-entropy, so without a scalar energy's head.
+size_t ebm_model_products(const ebm_config *config, size_t tokens, size_t sequences,
+                          ebm_model_product list[EBM_MODEL_PRODUCTS]);
+// One token of each slot by GPT-2; none for encoders.
+size_t ebm_model_generation_products(const ebm_config *config, size_t slots,
+                                     ebm_model_product list[EBM_MODEL_PRODUCTS]);
+
+double ebm_model_product_flops(const ebm_model_product *product);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
