@@ -19,12 +19,18 @@ struct ebm_predictor {
     ebm_packing *packing;
 };
 
+ebm_limits ebm_predictor_limits(const ebm_config *config, size_t budget)
+{
+    const size_t longest = ebm_config_max_tokens(config);
+    if (budget == 0) budget = DEFAULT_BUDGET > longest ? DEFAULT_BUDGET : longest;
+    const ebm_limits limits = {.tokens = budget, .sequences = budget / 4 + 1, .training = false};
+    return limits;
+}
+
 static ebm_status create_model(ebm_predictor *p, size_t budget)
 {
-    const size_t longest = ebm_config_max_tokens(p->config);
-    if (budget == 0) budget = DEFAULT_BUDGET > longest ? DEFAULT_BUDGET : longest;
     const ebm_classifier_settings settings = {
-        .limits = {.tokens = budget, .sequences = budget / 4 + 1, .training = false},
+        .limits = ebm_predictor_limits(p->config, budget),
         .has_energy = ebm_predictor_has_energy(p),
         .energy = p->info.energy,
     };

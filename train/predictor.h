@@ -19,9 +19,13 @@ extern "C" {
 
 typedef struct ebm_predictor ebm_predictor;
 
+// The packed batches of a predictor with this budget.
+ebm_limits ebm_predictor_limits(const ebm_config *config, size_t token_budget);
+
 // token_budget: tokens of the largest packed batch, 0 for a default (8192, or one longest sequence if that is more).
 // EBM_ERROR_INPUT when the directory holds no classification head: a base checkpoint has nothing to predict with.
-ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t token_budget, ebm_predictor **predictor);
+ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t token_budget,
+                              ebm_predictor **predictor);
 void ebm_predictor_free(ebm_predictor *predictor); // NULL is accepted
 
 const ebm_config *ebm_predictor_config(const ebm_predictor *predictor); // label names and sizes; borrowed

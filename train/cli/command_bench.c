@@ -10,6 +10,7 @@ static const ebm_command parts[] = {
     {"kernels", "everything in a step that is not a product", ebm_command_bench_kernels},
     {"step", "whole training steps: forward, backward, AdamW", ebm_command_bench_step},
     {"noise", "generation of noise texts", ebm_command_bench_noise},
+    {"eval", "predictions for a file of texts", ebm_command_bench_eval},
     {"tokenizer", "encoding of texts on one thread", ebm_command_bench_tokenizer},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
