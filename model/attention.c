@@ -171,7 +171,8 @@ static ebm_launch begin_gpu(ebm_device *device, const char *kernel, const ebm_at
                             longest_of(attention));
 }
 
-static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, const ebm_batch *batch,
+// `moved`: floats read and written for each of a token's channels.
+static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, double moved, const ebm_batch *batch,
                              const ebm_attention *attention)
 {
     const size_t blocks = gpu_blocks(batch, attention);
@@ -181,7 +182,7 @@ static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, const ebm_batc
     arg_view(l, attention);
     arg_dropout(l, attention);
     ebm_launch_cost(l, flops_a_score * count_scores(batch, attention) * (double)attention->head_size,
-                    16.0 * (double)(batch->tokens * channels_of(attention)));
+                    4.0 * moved * (double)(batch->tokens * channels_of(attention)));
     return ebm_launch_grid(l, attention->heads, batch->sequences * blocks);
 }
 
@@ -192,7 +193,7 @@ static ebm_status forward_gpu(ebm_device *device, ebm_slice out, ebm_slice lse, 
     ebm_arg_slice(&l, out);
     ebm_arg_slice(&l, lse);
     ebm_arg_slice(&l, qkv);
-    return launch_gpu(&l, 4, batch, attention);
+    return launch_gpu(&l, 4, 4, batch, attention);
 }
 
 static ebm_status backward_gpu(ebm_device *device, ebm_slice dqkv, ebm_slice dout, ebm_slice out, ebm_slice qkv,
@@ -205,14 +206,14 @@ static ebm_status backward_gpu(ebm_device *device, ebm_slice dqkv, ebm_slice dou
     ebm_arg_slice(&l, out);
     ebm_arg_slice(&l, qkv);
     ebm_arg_slice(&l, lse);
-    EBM_TRY(launch_gpu(&l, 6, batch, attention));
+    EBM_TRY(launch_gpu(&l, 6, 6, batch, attention));
     l = begin_gpu(device, "attention_backward_keys", attention);
     ebm_arg_slice(&l, dqkv);
     ebm_arg_slice(&l, scratch);
     ebm_arg_slice(&l, dout);
     ebm_arg_slice(&l, qkv);
     ebm_arg_slice(&l, lse);
-    return launch_gpu(&l, 8, batch, attention);
+    return launch_gpu(&l, 8, 6, batch, attention);
 }
 
 ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv,
@@ -279,6 +280,8 @@ ebm_status ebm_attention_cached(ebm_device *device, ebm_slice out, ebm_slice cac
     ebm_arg_i32(&l, (int64_t)attention->heads);
     ebm_arg_i32(&l, (int64_t)capacity);
     ebm_arg_local(&l, (capacity + 15) / 16 * 16 * sizeof(float));
+    // How much of the cache is read only the device knows; the new token's part is certain.
+    ebm_launch_cost(&l, 0, 24.0 * (double)(slots * channels_of(attention)));
     return ebm_launch_grid(&l, attention->heads, slots);
 }
 
@@ -298,5 +301,6 @@ ebm_status ebm_attention_fill_cache(ebm_device *device, ebm_slice cache, ebm_sli
     ebm_arg_i32(&l, (int64_t)(cache.count / (capacity * 2 * channels_of(attention))));
     ebm_arg_i32(&l, (int64_t)capacity);
     ebm_arg_i32(&l, (int64_t)channels_of(attention));
+    ebm_launch_cost(&l, 0, 16.0 * (double)(batch->tokens * channels_of(attention)));
     return ebm_launch_grid(&l, batch->sequences, batch->longest);
 }

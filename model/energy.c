@@ -49,6 +49,7 @@ ebm_status ebm_energy_forward(ebm_device *device, ebm_slice energy, ebm_slice lo
     ebm_arg_i32(&l, (int64_t)first);
     ebm_arg_i32(&l, (int64_t)rows);
     ebm_arg_i32(&l, (int64_t)labels);
+    ebm_launch_cost(&l, 3.0 * (double)(rows * labels), 4.0 * (double)(rows * (labels + 1)));
     return ebm_launch_rows(&l, groups_for(device, rows));
 }
 
@@ -77,5 +78,6 @@ ebm_status ebm_energy_backward(ebm_device *device, ebm_slice dlogits, ebm_slice 
     ebm_arg_i32(&l, (int64_t)first);
     ebm_arg_i32(&l, (int64_t)rows);
     ebm_arg_i32(&l, (int64_t)labels);
+    ebm_launch_cost(&l, 5.0 * (double)(rows * labels), 4.0 * (double)(rows * (3 * labels + 1)));
     return ebm_launch_rows(&l, groups_for(device, rows));
 }

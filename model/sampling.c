@@ -56,5 +56,6 @@ ebm_status ebm_map_ids(ebm_device *device, ebm_slice out, ebm_slice in, ebm_slic
     ebm_arg_slice(&l, map);
     ebm_arg_i32(&l, (int64_t)map.count);
     ebm_arg_i32(&l, (int64_t)count);
+    ebm_launch_cost(&l, 0, 12.0 * (double)count);
     return ebm_launch_rows(&l, (count + group - 1) / group);
 }

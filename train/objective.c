@@ -43,6 +43,8 @@ ebm_status ebm_cross_entropy(ebm_device *device, ebm_slice loss, ebm_slice dlogi
     ebm_arg_i32(&l, (int64_t)rows.count);
     ebm_arg_i32(&l, (int64_t)label_count);
     ebm_arg_f32(&l, (float)((double)weight / (double)total));
+    const double logits_read = (double)(rows.count * label_count);
+    ebm_launch_cost(&l, 5 * logits_read, 8 * logits_read + 8 * (double)rows.count);
     return ebm_launch_rows(&l, groups_for(device, rows.count));
 }
 
@@ -77,6 +79,7 @@ static ebm_status nce_side(ebm_device *device, ebm_slice loss, ebm_slice denergy
     ebm_arg_f32(&l, (float)log(noise_ratio));
     ebm_arg_f32(&l, (float)loss_scale);
     ebm_arg_f32(&l, (float)gradient_scale);
+    ebm_launch_cost(&l, 4.0 * (double)rows.count, 12.0 * (double)rows.count);
     return ebm_launch_rows(&l, groups_for(device, rows.count));
 }
 
@@ -125,6 +128,9 @@ ebm_status ebm_objective_add_statistics(ebm_device *device, ebm_slice statistics
     ebm_arg_i32(&l, (int64_t)data.count);
     ebm_arg_i32(&l, (int64_t)noise.first);
     ebm_arg_i32(&l, (int64_t)noise.count);
+    const double contrasted = (double)(data.count + noise.count);
+    ebm_launch_cost(&l, (double)(ce.count * rows->label_count) + 4 * contrasted,
+                    4.0 * (double)(ce.count * (rows->label_count + 2)) + 8 * contrasted);
     return ebm_launch_rows(&l, 1);
 }
 

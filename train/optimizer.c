@@ -73,6 +73,7 @@ ebm_status ebm_optimizer_measure(ebm_optimizer *o)
     ebm_arg_slice(&l, o->partials);
     ebm_arg_i32(&l, (int64_t)o->chunks);
     ebm_arg_f32(&l, (float)o->settings.max_norm);
+    ebm_launch_cost(&l, (double)o->chunks, 4.0 * (double)o->chunks);
     return ebm_launch_rows(&l, 1);
 }
 
