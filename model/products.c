@@ -1,6 +1,8 @@
 #include "products.h"
 
-enum { LOSS_ROWS = 256 }; // of decoder.c: rows of the vocabulary's products at a time
+#include "decoder_internal.h"
+
+enum { LOSS_ROWS = EBM_DECODER_LOSS_ROWS };
 
 typedef struct {
     ebm_model_product *items;

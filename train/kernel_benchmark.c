@@ -37,9 +37,9 @@ static void plan_generation(ebm_kernel_benchmark *b)
 {
     const ebm_config *c = b->config;
     const size_t slots = b->set.slots;
-    ebm_arena_reserve(b->arena, &b->logits, largest(EBM_LOSS_ROWS, slots) * c->vocabulary);
-    ebm_arena_reserve(b->arena, &b->labels, EBM_LOSS_ROWS);
-    ebm_arena_reserve(b->arena, &b->loss, EBM_LOSS_ROWS);
+    ebm_arena_reserve(b->arena, &b->logits, largest(EBM_DECODER_LOSS_ROWS, slots) * c->vocabulary);
+    ebm_arena_reserve(b->arena, &b->labels, EBM_DECODER_LOSS_ROWS);
+    ebm_arena_reserve(b->arena, &b->loss, EBM_DECODER_LOSS_ROWS);
     ebm_arena_reserve(b->arena, &b->cache, slots * EBM_CACHED_TOKENS * 2 * c->hidden);
     ebm_arena_reserve(b->arena, &b->lengths, slots);
     ebm_arena_reserve(b->arena, &b->texts, slots);

@@ -3,6 +3,7 @@
 #define EBM_KERNEL_BENCHMARK_INTERNAL_H
 
 #include "attention.h"
+#include "decoder_internal.h"
 #include "kernel_benchmark.h"
 #include "optimizer.h"
 
@@ -32,7 +33,7 @@ struct ebm_kernel_benchmark {
     int32_t *starts;
 };
 
-enum { EBM_LOSS_ROWS = 256, EBM_CACHED_TOKENS = 64 }; // rows of a vocabulary product; a text while it is generated
+enum { EBM_CACHED_TOKENS = 64 }; // of a text while it is generated
 
 typedef struct ebm_kernel_operation {
     const char *name;

@@ -11,7 +11,7 @@ static const double RATE = 1e-5;
 
 static size_t rows_T(const ebm_kernel_benchmark *b) { return b->tokens; }
 static size_t rows_slots(const ebm_kernel_benchmark *b) { return b->set.slots; }
-static size_t rows_loss(const ebm_kernel_benchmark *b) { return EBM_LOSS_ROWS; }
+static size_t rows_loss(const ebm_kernel_benchmark *b) { return EBM_DECODER_LOSS_ROWS; }
 static size_t rows_one(const ebm_kernel_benchmark *b) { return 1; }
 static size_t columns_C(const ebm_kernel_benchmark *b) { return b->config->hidden; }
 static size_t columns_E(const ebm_kernel_benchmark *b) { return b->config->embedding; }
@@ -112,7 +112,7 @@ OPERATION(bias_F, return ebm_bias_gradient(b->device, b->d_gain, b->a, b->column
 OPERATION(first_tokens, return ebm_first_tokens_forward(b->device, b->out, b->a, &b->batch, C);)
 OPERATION(first_tokens_back, return ebm_first_tokens_backward(b->device, b->out, b->a, &b->batch, C);)
 OPERATION(lm_loss, return ebm_lm_loss_and_gradient(b->device, b->loss, b->logits, b->config->vocabulary, b->labels,
-                                                   EBM_LOSS_ROWS, b->config->vocabulary, 1.0f);)
+                                                   EBM_DECODER_LOSS_ROWS, b->config->vocabulary, 1.0f);)
 OPERATION(cached, const ebm_attention how = {.heads = b->config->heads, .head_size = ebm_config_head_size(b->config)};
           return ebm_attention_cached(b->device, b->out, b->cache, b->a, b->lengths, b->set.slots, EBM_CACHED_TOKENS,
                                       &how);)

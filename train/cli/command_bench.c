@@ -12,6 +12,7 @@ static const ebm_command parts[] = {
     {"noise", "generation of noise texts", ebm_command_bench_noise},
     {"eval", "predictions for a file of texts", ebm_command_bench_eval},
     {"tokenizer", "encoding of texts on one thread", ebm_command_bench_tokenizer},
+    {"compare", "a page of Markdown from what the parts print with --json", ebm_command_bench_compare},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -19,7 +20,7 @@ ebm_status ebm_command_bench(int argc, char **argv)
 {
     const char *names[PARTS];
     for (size_t i = 0; i < PARTS; i++) names[i] = parts[i].name;
-    if (argc == 0) return ebm_fail(EBM_ERROR_INPUT, "ebmcl bench: expected step, noise or tokenizer");
+    if (argc == 0) return ebm_fail(EBM_ERROR_INPUT, "ebmcl bench: expected a part: device, gemm, kernels, step, noise, eval, tokenizer or compare");
     if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
         printf("usage: ebmcl bench PART [--OPTION VALUE]...      ebmcl bench PART --help tells its options\n\n");
         for (size_t i = 0; i < PARTS; i++) printf("  %-11s%s\n", parts[i].name, parts[i].summary);

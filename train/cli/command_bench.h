@@ -4,6 +4,7 @@
 
 #include "program.h"
 
+ebm_status ebm_command_bench_compare(int argc, char **argv);
 ebm_status ebm_command_bench_device(int argc, char **argv);
 ebm_status ebm_command_bench_eval(int argc, char **argv);
 ebm_status ebm_command_bench_gemm(int argc, char **argv);

@@ -1,18 +1,15 @@
 // ebmcl bench noise: times the generation of noise texts.
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench_result.h"
 #include "command_bench.h"
-#include "gemm.h"
-#include "json_output.h"
 #include "noise_benchmark.h"
-#include "timing.h"
 
 typedef struct {
     const char *model, *device;
     bool random, json, bf16;
-    size_t layers, hidden, vocabulary, slots, texts, prompt_tokens, most_new, runs;
+    size_t layers, hidden, vocabulary, slots, texts, prompt_tokens, most_new, repeats;
     int64_t top_k, seed;
 } noise_options;
 
@@ -31,11 +28,11 @@ static const ebm_option OPTIONS[] = {
     {"new_tokens", EBM_OPTION_SIZE, AT(most_new), "32", .help = "Tokens of a text at most", .least = 1,
      .most = EBM_NOISE_MAX_TOKENS},
     {"top_k", EBM_OPTION_INT, AT(top_k), "20", .help = "Sampled from so many tokens; 0: all", .least = 0, .most = 64},
-    {"runs", EBM_OPTION_SIZE, AT(runs), "3", .help = "Timed runs, after one that builds the kernels", .least = 1,
+    {"repeats", EBM_OPTION_SIZE, AT(repeats), "3", .help = "Timed runs, after one that builds the kernels", .least = 1,
      .most = 100000},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of prompts, weights and sampling", .least = 0, .most = 9e15},
-    {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
     {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
+    {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 static const ebm_option_table TABLE = {"ebmcl bench noise", "Times the generation of noise texts.", OPTIONS,
@@ -51,6 +48,7 @@ typedef struct {
     ebm_timing timing;
     uint64_t tokens; // of all timed runs
     double seconds;
+    ebm_bench_result *result;
 } noise_run;
 
 // A tokenizer of made-up words: only its size matters here.
@@ -110,53 +108,60 @@ static ebm_status prepare(noise_run *r)
 
 static ebm_status measure(noise_run *r)
 {
-    const size_t runs = r->set.runs;
+    const size_t repeats = r->set.repeats;
     uint64_t tokens;
-    double *seconds = calloc(runs, sizeof *seconds);
-    ebm_status status = seconds ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu times", runs);
+    double *seconds = calloc(repeats, sizeof *seconds);
+    ebm_status status = seconds ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu times", repeats);
     EBM_CHECK(status, end);
     EBM_CHECK(ebm_noise_benchmark_run(r->benchmark, &r->first, &tokens), end);
-    for (size_t i = 0; i < runs; i++) {
+    for (size_t i = 0; i < repeats; i++) {
         EBM_CHECK(ebm_noise_benchmark_run(r->benchmark, &seconds[i], &tokens), end);
         r->tokens += tokens;
+        ebm_program_progress("run %zu/%zu  %.0f tokens/s", i + 1, repeats, (double)tokens / seconds[i]);
         r->seconds += seconds[i];
-        ebm_program_progress("run %zu/%zu  %.0f tokens/s", i + 1, runs, (double)tokens / seconds[i]);
     }
-    r->timing = ebm_timing_of(seconds, runs);
+    r->timing = ebm_timing_of(seconds, repeats);
 end:
     free(seconds);
     return status;
 }
 
-static ebm_status print_json(const noise_run *r)
+static void set_settings(const noise_run *r)
 {
     const ebm_config *config = ebm_noise_model_config(r->model);
-    return ebm_program_print_json(json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:f}", "model",
-        r->set.model ? r->set.model : "random", "device", ebm_device_info_view(r->device)->name, "precision",
-        ebm_precision_name(ebm_gemm_precision(r->device)), "layers", (json_int_t)config->layers, "hidden",
-        (json_int_t)config->hidden, "vocabulary", (json_int_t)config->vocabulary, "slots", (json_int_t)r->set.slots,
-        "runs", (json_int_t)r->set.runs, "first_s", r->first, "median_s", r->timing.median, "min_s", r->timing.least,
-        "max_s", r->timing.most, "tokens", (json_int_t)r->tokens, "tokens_per_s", (double)r->tokens / r->seconds));
+    ebm_bench_result_set(r->result, "model", json_string(r->set.model ? r->set.model : "random"));
+    ebm_bench_result_set(r->result, "layers", json_integer((json_int_t)config->layers));
+    ebm_bench_result_set(r->result, "hidden", json_integer((json_int_t)config->hidden));
+    ebm_bench_result_set(r->result, "vocabulary", json_integer((json_int_t)config->vocabulary));
+    ebm_bench_result_set(r->result, "slots", json_integer((json_int_t)r->set.slots));
+    ebm_bench_result_set(r->result, "repeats", json_integer((json_int_t)r->set.repeats));
+    ebm_bench_result_set(r->result, "first_s", json_real(r->first));
+    ebm_bench_result_set(r->result, "median_s", json_real(r->timing.median));
+    ebm_bench_result_set(r->result, "min_s", json_real(r->timing.least));
+    ebm_bench_result_set(r->result, "max_s", json_real(r->timing.most));
+    ebm_bench_result_set(r->result, "tokens", json_integer((json_int_t)r->tokens));
+    ebm_bench_result_set(r->result, "tokens_per_s", json_real((double)r->tokens / r->seconds));
 }
 
-static void print_text(const noise_run *r)
+// Runs differ in how many tokens their texts have, so the rate is of their mean.
+static ebm_status report(noise_run *r)
 {
     const ebm_config *config = ebm_noise_model_config(r->model);
-    printf("%zu layers of %zu, vocabulary %zu, %zu slots\n", config->layers, config->hidden, config->vocabulary,
-           r->set.slots);
-    printf("run: median %.4f s, least %.4f, most %.4f of %zu; first %.4f\n%" PRIu64 " tokens, %.0f tokens/s\n",
-           r->timing.median, r->timing.least, r->timing.most, r->set.runs, r->first, r->tokens,
-           (double)r->tokens / r->seconds);
+    ebm_bench_row row = {.repeats = r->set.repeats, .seconds = r->timing, .unit = "tokens/s"};
+    row.amount = (double)r->tokens / (double)r->set.repeats;
+    snprintf(row.name, sizeof row.name, "generation, %zu x %zu over %zu, %zu slots, %zu new tokens, top %d",
+             config->layers, config->hidden, config->vocabulary, r->set.slots, r->set.most_new, (int)r->set.top_k);
+    EBM_TRY(ebm_bench_result_create("noise", r->device, NULL, &r->result));
+    set_settings(r);
+    EBM_TRY(ebm_bench_result_add(r->result, &row));
+    return ebm_bench_result_print(r->result, r->set.json);
 }
 
 static ebm_status run(noise_run *r)
 {
     EBM_TRY(prepare(r));
     EBM_TRY(measure(r));
-    if (r->set.json) return print_json(r);
-    print_text(r);
-    return ebm_ok();
+    return report(r);
 }
 
 ebm_status ebm_command_bench_noise(int argc, char **argv)
@@ -165,6 +170,7 @@ ebm_status ebm_command_bench_noise(int argc, char **argv)
     bool done = false;
     ebm_status status = ebm_program_options(&TABLE, argc, argv, &r.set, &r.parsed, &done);
     if (status.code == EBM_OK && !done) status = run(&r);
+    ebm_bench_result_free(r.result);
     ebm_noise_benchmark_free(r.benchmark);
     ebm_noise_model_free(r.model);
     ebm_device_free(r.device);

@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 #include <zlib.h>
 
+#include "bench_result.h"
 #include "command_bench.h"
-#include "json_output.h"
 #include "text_file.h"
 #include "timing.h"
 #include "tokenizer.h"
@@ -44,6 +44,7 @@ typedef struct {
     unsigned long check; // CRC-32 of all ids, little-endian
     pass_time first;
     ebm_timing wall, cpu;
+    ebm_bench_result *result;
 } tokenizer_run;
 
 static ebm_status read_texts(tokenizer_run *r)
@@ -122,28 +123,38 @@ static json_t *timing_json(const ebm_timing *t)
     return json_pack("{s:f, s:f, s:f}", "median_s", t->median, "min_s", t->least, "max_s", t->most);
 }
 
-static ebm_status print_json(const tokenizer_run *r)
+static void set_settings(const tokenizer_run *r)
 {
     char check[9];
     snprintf(check, sizeof check, "%08lx", r->check);
-    return ebm_program_print_json(json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:{s:f, s:f}, s:o, s:o, s:f, s:f, s:s}", "tokenizer", r->set.tokenizer, "lines",
-        (json_int_t)r->lines, "bytes", (json_int_t)r->bytes, "tokens", (json_int_t)r->tokens, "repeats",
-        (json_int_t)r->set.repeats, "first", "wall_s", r->first.wall, "cpu_s", r->first.cpu, "wall",
-        timing_json(&r->wall), "cpu", timing_json(&r->cpu), "mb_per_s", 1e-6 * (double)r->bytes / r->wall.median,
-        "tokens_per_s", (double)r->tokens / r->wall.median, "ids_crc32", check));
+    ebm_bench_result_set(r->result, "tokenizer", json_string(r->set.tokenizer));
+    ebm_bench_result_set(r->result, "lines", json_integer((json_int_t)r->lines));
+    ebm_bench_result_set(r->result, "bytes", json_integer((json_int_t)r->bytes));
+    ebm_bench_result_set(r->result, "tokens", json_integer((json_int_t)r->tokens));
+    ebm_bench_result_set(r->result, "repeats", json_integer((json_int_t)r->set.repeats));
+    ebm_bench_result_set(r->result, "first", json_pack("{s:f, s:f}", "wall_s", r->first.wall, "cpu_s", r->first.cpu));
+    ebm_bench_result_set(r->result, "wall", timing_json(&r->wall));
+    ebm_bench_result_set(r->result, "cpu", timing_json(&r->cpu));
+    ebm_bench_result_set(r->result, "mb_per_s", json_real(1e-6 * (double)r->bytes / r->wall.median));
+    ebm_bench_result_set(r->result, "tokens_per_s", json_real((double)r->tokens / r->wall.median));
+    ebm_bench_result_set(r->result, "ids_crc32", json_string(check));
 }
 
-static void print_text(const tokenizer_run *r)
+static ebm_status add(tokenizer_run *r, const char *what, ebm_timing seconds)
 {
-    const double megabytes = 1e-6 * (double)r->bytes;
-    printf("%zu lines, %zu bytes, %zu tokens, CRC-32 of the ids %08lx\n", r->lines, r->bytes, r->tokens, r->check);
-    printf("wall: median %.4f s, least %.4f, most %.4f of %zu; first %.4f\n", r->wall.median, r->wall.least,
-           r->wall.most, r->set.repeats, r->first.wall);
-    printf("user: median %.4f s, least %.4f, most %.4f of %zu; first %.4f\n", r->cpu.median, r->cpu.least, r->cpu.most,
-           r->set.repeats, r->first.cpu);
-    printf("%.1f MB/s, %.0f tokens/s; first pass %.1f MB/s\n", megabytes / r->wall.median,
-           (double)r->tokens / r->wall.median, megabytes / r->first.wall);
+    ebm_bench_row row = {.repeats = r->set.repeats, .seconds = seconds, .unit = "MB/s"};
+    row.amount = 1e-6 * (double)r->bytes;
+    snprintf(row.name, sizeof row.name, "%zu lines, %zu tokens, ids %08lx, %s", r->lines, r->tokens, r->check, what);
+    return ebm_bench_result_add(r->result, &row);
+}
+
+static ebm_status report(tokenizer_run *r)
+{
+    EBM_TRY(ebm_bench_result_create("tokenizer", NULL, NULL, &r->result));
+    set_settings(r);
+    EBM_TRY(add(r, "wall", r->wall));
+    EBM_TRY(add(r, "user", r->cpu));
+    return ebm_bench_result_print(r->result, r->set.json);
 }
 
 static ebm_status run(tokenizer_run *r)
@@ -151,9 +162,7 @@ static ebm_status run(tokenizer_run *r)
     EBM_TRY(ebm_tokenizer_load(r->set.tokenizer, &r->tokenizer));
     EBM_TRY(read_texts(r));
     EBM_TRY(measure(r));
-    if (r->set.json) return print_json(r);
-    print_text(r);
-    return ebm_ok();
+    return report(r);
 }
 
 ebm_status ebm_command_bench_tokenizer(int argc, char **argv)
@@ -164,6 +173,7 @@ ebm_status ebm_command_bench_tokenizer(int argc, char **argv)
     if (status.code == EBM_OK && !done) status = run(&r);
     for (size_t i = 0; i < r.file_count; i++) ebm_text_lines_free(&r.files[i]);
     free(r.files);
+    ebm_bench_result_free(r.result);
     ebm_encoding_free(&r.encoding);
     ebm_tokenizer_free(r.tokenizer);
     ebm_options_free(r.parsed);

@@ -13,7 +13,7 @@ static const ebm_command commands[] = {
     {"calibrate", "fit a temperature on held-out texts and store it beside the model", ebm_command_calibrate},
     {"predict", "labels, probabilities and energies of texts", ebm_command_predict},
     {"devices", "list the OpenCL devices", ebm_command_devices},
-    {"bench", "time a training step or noise generation", ebm_command_bench},
+    {"bench", "measure the device, and time what training and prediction are made of", ebm_command_bench},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
