@@ -54,9 +54,6 @@ static void every_command_has_help(void **state)
     assert_prints(run("calibrate", "--help"), PARTS("--split"));
     assert_prints(run("predict", "-h"), PARTS("--output_file", "--format"));
     assert_prints(run("devices", "--help"), PARTS("--json"));
-    assert_prints(run("bench", "--help"), PARTS("step", "noise"));
-    assert_prints(run("bench", "step", "--help"), PARTS("--sequence_length", "--profile"));
-    assert_prints(run("bench", "noise", "--help"), PARTS("--slots"));
     assert_prints(run("noise", "train", "--help"), PARTS("--noise_objective"));
     assert_prints(run("noise", "sample", "--help"), PARTS("--num"));
 }
@@ -220,39 +217,6 @@ static void a_temperature_is_fitted_stored_and_used(void **state)
                   PARTS("temperature", "NLL", "note: ", "calibration.json"));
 }
 
-static void steps_are_timed(void **state)
-{
-    json_t *b = json_of(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "3", "--sequence_length",
-                            "16", "--steps", "3", "--profile", "--json"));
-    assert_int_equal((int)number(b, "tokens"), 3 * 16);
-    assert_true(number(b, "min_s") > 0 && number(b, "min_s") <= number(b, "median_s"));
-    assert_true(number(b, "median_s") <= number(b, "max_s") && number(b, "first_s") > 0);
-    assert_true(fabs(number(b, "tokens_per_s") * number(b, "median_s") - 48) < 1e-3);
-    const json_t *profile = json_object_get(b, "profile");
-    bool has_update = false;
-    for (size_t i = 0; i < json_array_size(profile); i++)
-        has_update |= strcmp(string(json_array_get(profile, i), "kernel"), "adamw") == 0;
-    assert_true(has_update);
-    json_decref(b);
-    json_t *joint =
-        json_of(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "2", "--sequence_length", "8",
-                    "--steps", "1", "--objective", "joint", "--noise_ratio", "3", "--token_budget", "24", "--json"));
-    assert_int_equal((int)number(joint, "tokens"), (1 + 1 + 3) * 2 * 8);
-    json_decref(joint);
-    assert_prints(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "2", "--sequence_length", "8",
-                      "--steps", "1", "--profile"),
-                  PARTS("median", "tokens/s", "launches"));
-}
-
-static void generation_is_timed(void **state)
-{
-    json_t *b = json_of(run("bench", "noise", "--random", "--layers", "1", "--hidden", "32", "--vocabulary", "64",
-                            "--slots", "4", "--new_tokens", "8", "--prompt_tokens", "3", "--runs", "2", "--json"));
-    assert_true(number(b, "tokens") >= 2 * 8 && number(b, "tokens") <= 2 * 8 * 8); // 2 runs of 8 texts of 1 to 8 tokens
-    assert_true(number(b, "tokens_per_s") > 0);
-    json_decref(b);
-}
-
 // ---- products in bf16
 
 static json_t *logits_of(const char *precision)
@@ -290,11 +254,11 @@ static void check_logits(void)
 static void check_benchmarks(void)
 {
     json_t *step = json_of(run("bench", "step", "--model_name_or_path", "model", "--batch_size", "8",
-                               "--sequence_length", "8", "--steps", "1", "--bf16", "--json"));
+                               "--sequence_length", "8", "--repeats", "1", "--bf16", "--json"));
     assert_string_equal(string(step, "precision"), "bf16");
     json_decref(step);
     json_t *noise = json_of(run("bench", "noise", "--random", "--layers", "1", "--hidden", "32", "--vocabulary", "64",
-                                "--slots", "4", "--new_tokens", "8", "--runs", "1", "--bf16", "--json"));
+                                "--slots", "4", "--new_tokens", "8", "--repeats", "1", "--bf16", "--json"));
     assert_string_equal(string(noise, "precision"), "bf16");
     json_decref(noise);
 }
@@ -352,20 +316,6 @@ static void wrong_arguments(void **state)
     assert_bad("--format glue needs --task_name", "predict", "--model_name_or_path", "model", "--test_file", "dev.tsv",
                "--output_file", "none.tsv", "--format", "glue");
     assert_bad("nosuchtask", "eval", "--model_name_or_path", "model", "--task_name", "nosuchtask", "--data_dir", ".");
-}
-
-static void wrong_benchmarks(void **state)
-{
-    assert_bad("expected step, noise or tokenizer", "bench");
-    assert_bad("unknown part 'stpe'; did you mean 'step'?", "bench", "stpe");
-    assert_bad("one of them", "bench", "step");
-    assert_bad("one of them", "bench", "step", "--random", "minilm-l6", "--model_name_or_path", "model");
-    assert_bad("one of them", "bench", "noise");
-    assert_bad("texts of 41 tokens, but the model has positions for 40", "bench", "step", "--model_name_or_path",
-               "model", "--sequence_length", "41");
-    assert_bad("expected at most 256 together", "bench", "noise", "--random", "--prompt_tokens", "200", "--new_tokens",
-               "100");
-    assert_bad("--noise_model: model/nothing: no such directory", "bench", "noise", "--noise_model", "model/nothing");
 }
 
 static void wrong_texts(void **state)
@@ -514,7 +464,10 @@ static void models_of_the_hubs_cache(void **state)
         {"noise", "train", "--encoder", "org/gone", "--output_dir", "new"},
         {"noise", "train", "--init_embeddings_from", "org/gone", "--output_dir", "new"},
         {"noise", "sample", "--noise_model", "org/gone", "--out", "new.txt"},
+        {"bench", "gemm", "--model_name_or_path", "org/gone"},
+        {"bench", "kernels", "--model_name_or_path", "org/gone"},
         {"bench", "step", "--model_name_or_path", "org/gone"},
+        {"bench", "eval", "--model_name_or_path", "org/gone"},
         {"bench", "noise", "--noise_model", "org/gone"},
     };
     const char *old = getenv("HF_HUB_CACHE");
@@ -620,11 +573,8 @@ int main(void)
         cmocka_unit_test(a_scalar_energy_is_there_too),
         cmocka_unit_test(submissions_are_in_the_tasks_order),
         cmocka_unit_test(a_temperature_is_fitted_stored_and_used),
-        cmocka_unit_test(steps_are_timed),
-        cmocka_unit_test(generation_is_timed),
         cmocka_unit_test(products_in_bf16),
         cmocka_unit_test(wrong_arguments),
-        cmocka_unit_test(wrong_benchmarks),
         cmocka_unit_test(wrong_texts),
         cmocka_unit_test(wrong_trainings),
         cmocka_unit_test(wrong_models),
