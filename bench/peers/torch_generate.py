@@ -1,10 +1,12 @@
-"""New tokens a second of GPT2LMHeadModel.generate with random weights.  torch_generate.py --layers 4 --hidden 384"""
+"""Tokens a second of GPT2LMHeadModel.generate with random weights.  torch_generate.py --layers 4 --hidden 384"""
 import argparse
-import json
+import contextlib
 import time
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
+
+from peer import device_of, report
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--layers", type=int, default=4)
@@ -17,19 +19,24 @@ parser.add_argument("--new_tokens", type=int, default=32)
 parser.add_argument("--top_k", type=int, default=20)
 parser.add_argument("--repeats", type=int, default=3)
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--device", default="cpu")
+parser.add_argument("--bf16", action="store_true")
 args = parser.parse_args()
 
 torch.set_num_threads(args.threads)
 torch.manual_seed(1)
+device, wait = device_of(args.device)
 model = GPT2LMHeadModel(GPT2Config(n_layer=args.layers, n_embd=args.hidden, n_head=args.heads,
-                                   vocab_size=args.vocabulary)).eval()
-prompt = torch.randint(5, args.vocabulary, (args.rows, args.prompt))
+                                   vocab_size=args.vocabulary)).eval().to(device)
+prompt = torch.randint(5, args.vocabulary, (args.rows, args.prompt), device=device)
+precision = torch.autocast(device.type, dtype=torch.bfloat16) if args.bf16 else contextlib.nullcontext()
 times = []
-for _ in range(args.repeats):
+for _ in range(args.repeats + 1):
     start = time.perf_counter()
-    with torch.no_grad():
+    with torch.inference_mode(), precision:
         model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=True, top_k=args.top_k,
                        max_new_tokens=args.new_tokens, min_new_tokens=args.new_tokens, pad_token_id=0)
+    wait()
     times.append(time.perf_counter() - start)
-print(json.dumps({"layers": args.layers, "hidden": args.hidden, "rows": args.rows, "torch": torch.__version__,
-                  "tokens_per_s": args.rows * args.new_tokens / min(times)}))
+report("generation", args, times, layers=args.layers, hidden=args.hidden, rows=args.rows,
+       tokens=args.rows * args.new_tokens)

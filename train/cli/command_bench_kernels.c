@@ -12,7 +12,7 @@ typedef struct {
     size_t batch_size, sequence_length, slots, repeats;
     int64_t seed;
     ebm_bench_peak_options peaks;
-    bool json;
+    bool no_dropout, json;
 } kernels_options;
 
 #define AT(member) offsetof(kernels_options, member)
@@ -23,6 +23,7 @@ static const ebm_option OPTIONS[] = {
      .most = 8192},
     {"slots", EBM_OPTION_SIZE, AT(slots), "64", .help = "Texts that a noise model generates at a time", .least = 1,
      .most = 4096},
+    {"no_dropout", EBM_OPTION_FLAG, AT(no_dropout), NULL, .help = "As in prediction; else the model's own"},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of numbers and dropout", .least = 0, .most = 9e15},
     EBM_BENCH_PEAK_OPTIONS(kernels_options, peaks),
     {"repeats", EBM_OPTION_SIZE, AT(repeats), "9", .help = "Timed samples of each kernel", .least = 1, .most = 100000},
@@ -49,6 +50,7 @@ static ebm_status prepare(kernels_run *r)
     ebm_arena *arenas[EBM_KERNEL_BENCHMARK_ARENAS];
     ebm_peaks peaks;
     EBM_TRY(ebm_bench_model_config(&o->model, &r->config));
+    if (o->no_dropout) r->config->hidden_dropout = r->config->attention_dropout = 0;
     EBM_TRY(ebm_program_device(o->device, false, &r->device));
     EBM_TRY(ebm_kernel_benchmark_create(r->device, r->config, &settings, &r->benchmark));
     const size_t count = ebm_kernel_benchmark_arenas(r->benchmark, arenas);
