@@ -5,12 +5,14 @@
 // Errors, files, devices
 #include "arena.h"
 #include "device.h"
+#include "device_benchmark.h"
 #include "file.h"
 #include "gemm.h"
 #include "known_answer.h"
 #include "launch.h"
 #include "random.h"
 #include "status.h"
+#include "timing.h"
 
 // Models
 #include "attention.h"
@@ -28,6 +30,7 @@
 #include "noise_model.h"
 #include "operations.h"
 #include "parameters.h"
+#include "products.h"
 #include "run.h"
 #include "safetensors.h"
 #include "sampling.h"
@@ -39,7 +42,9 @@
 #include "csv.h"
 #include "dataset.h"
 #include "encoded.h"
+#include "eval_benchmark.h"
 #include "grammar.h"
+#include "kernel_benchmark.h"
 #include "labels.h"
 #include "metrics.h"
 #include "model_card.h"
@@ -64,7 +69,6 @@
 #include "step_benchmark.h"
 #include "task.h"
 #include "text_file.h"
-#include "timing.h"
 #include "trainer.h"
 
 #endif
