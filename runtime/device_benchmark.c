@@ -12,7 +12,7 @@ typedef struct {
     int steps; // of the chains
 } probe;
 
-static const char *const names[] = {"fma, fp32",    "memory read",         "memory copy",
+static const char *const names[] = {"fma, fp32",    "memory read",         "memory update",     "memory copy",
                                     "memory triad", "launch, many queued", "launch, waited for"};
 
 const char *ebm_device_measure_name(ebm_device_measure measure) { return names[measure]; }
@@ -40,6 +40,15 @@ static ebm_status run_read(void *context)
     ebm_launch l = ebm_launch_begin(p->device, "bench_device.cl", "memory_read", "%s", "");
     ebm_arg_slice(&l, p->partials);
     ebm_arg_slice(&l, p->x);
+    return launch_parts(p, &l);
+}
+
+static ebm_status run_update(void *context)
+{
+    probe *p = context;
+    ebm_launch l = ebm_launch_begin(p->device, "bench_device.cl", "memory_update", "%s", "");
+    ebm_arg_slice(&l, p->y);
+    ebm_arg_f32(&l, 0.5f);
     return launch_parts(p, &l);
 }
 
@@ -105,8 +114,9 @@ size_t ebm_device_benchmark_buffer(const ebm_device *device, const ebm_device_be
 
 static ebm_status measure_all(probe *p, size_t bytes, size_t repeats, ebm_measured *measured)
 {
-    static ebm_timed_work *const works[] = {run_fma, run_read, run_copy, run_triad, run_empty, run_empty_waited};
-    static const double moved[] = {0, 1, 2, 3, 0, 0}; // buffers
+    static ebm_timed_work *const works[] = {run_fma,   run_read,  run_update,      run_copy,
+                                            run_triad, run_empty, run_empty_waited};
+    static const double moved[] = {0, 1, 2, 2, 3, 0, 0}; // buffers
     const ebm_timing_plan plan = {repeats, SAMPLE_SECONDS};
     EBM_TRY(choose_steps(p));
     const double items = (double)p->groups * ebm_device_group(p->device);

@@ -16,6 +16,7 @@ extern "C" {
 typedef enum {
     EBM_MEASURE_FMA,           // fp32 multiply and add in registers, two flops each
     EBM_MEASURE_READ,          // bytes read
+    EBM_MEASURE_UPDATE,        // bytes read and written in the same place
     EBM_MEASURE_COPY,          // bytes read and written, without what a cache reads before it is written
     EBM_MEASURE_TRIAD,         // likewise, two read for one written
     EBM_MEASURE_LAUNCH,        // an empty kernel, one of many queued

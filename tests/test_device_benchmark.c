@@ -45,6 +45,15 @@ static void check_memory(size_t blocks, size_t groups)
     get(copied, count, y);
     assert_memory_equal(y, x, count * sizeof *x);
 
+    l = ebm_launch_begin(device, "bench_device.cl", "memory_update", "%s", "");
+    ebm_arg_slice(&l, copied);
+    ebm_arg_f32(&l, FACTOR);
+    ebm_arg_i32(&l, (int64_t)blocks);
+    ebm_arg_i32(&l, (int64_t)part);
+    assert_ok(ebm_launch_rows(&l, groups));
+    get(copied, count, y);
+    for (size_t i = 0; i < count; i++) assert_true(y[i] == FACTOR * x[i]);
+
     l = ebm_launch_begin(device, "bench_device.cl", "memory_triad", "%s", "");
     ebm_arg_slice(&l, triad);
     ebm_arg_slice(&l, xs);

@@ -20,7 +20,9 @@ ebm_status ebm_command_bench(int argc, char **argv)
 {
     const char *names[PARTS];
     for (size_t i = 0; i < PARTS; i++) names[i] = parts[i].name;
-    if (argc == 0) return ebm_fail(EBM_ERROR_INPUT, "ebmcl bench: expected a part: device, gemm, kernels, step, noise, eval, tokenizer or compare");
+    if (argc == 0)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "ebmcl bench: expected a part: device, gemm, kernels, step, noise, eval, tokenizer or compare");
     if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
         printf("usage: ebmcl bench PART [--OPTION VALUE]...      ebmcl bench PART --help tells its options\n\n");
         for (size_t i = 0; i < PARTS; i++) printf("  %-11s%s\n", parts[i].name, parts[i].summary);
