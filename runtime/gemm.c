@@ -190,5 +190,6 @@ ebm_status ebm_gemm_fill(const ebm_product *p)
     ebm_arg_u32(&l, (uint32_t)p->c.stride);
     ebm_arg_i32(&l, (int64_t)p->m);
     ebm_arg_i32(&l, (int64_t)p->n);
+    ebm_launch_cost(&l, 0, sizeof(float) * (double)(p->m * p->n));
     return launch_tiles(&l, p);
 }
