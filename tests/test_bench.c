@@ -173,10 +173,16 @@ static void kernels_are_timed(void **state)
     for (size_t i = 0; i < json_array_size(list); i++) assert_floor(json_array_get(list, i));
     assert_true(near(number(row_named(list, "layernorm, 48 x 32"), "bytes"), 8.0 * TOKENS * 32));
     assert_true(near(number(row_named(list, "gelu backward, 48 x 128"), "bytes"), 12.0 * TOKENS * 128));
-    assert_true(near(number(row_named(list, "attention, 48 x 32"), "flops"), 4.0 * BATCH * LENGTH * LENGTH * 32));
+    assert_true(near(number(row_named(list, "attention, 3 x 16, 1 heads of 32, dropout 0.1"), "flops"),
+                     4.0 * BATCH * LENGTH * LENGTH * 32));
     row_named(list, "norm and adamw, 1 x 768");
     json_decref(b);
-    assert_prints(run("bench", "kernels", SMALL, PEAKS, "--repeats", "1"), PARTS("attention backward, 48 x 32", "%"));
+    json_t *still = json_of(run("bench", "kernels", SMALL, PEAKS, "--repeats", "1", "--no_dropout", "--json"));
+    row_named(results_of(still, 1), "attention, 3 x 16, 1 heads of 32");
+    row_named(results_of(still, 1), "residual + layernorm, 48 x 32");
+    json_decref(still);
+    assert_prints(run("bench", "kernels", SMALL, PEAKS, "--repeats", "1"),
+                  PARTS("attention backward, 3 x 16, 1 heads of 32, dropout 0.1", "%"));
 }
 
 static void kernels_of_the_other_families(void **state)
@@ -186,7 +192,7 @@ static void kernels_of_the_other_families(void **state)
     const json_t *list = results_of(gpt2, 1);
     row_named(list, "top-k sampling, 2 x 30522");
     row_named(list, "vocabulary loss and gradient, 256 x 30522");
-    row_named(list, "bias + dropout + residual, 16 x 384");
+    row_named(list, "bias + dropout + residual, 16 x 384, dropout 0.1");
     assert_true(near(number(row_named(list, "attention of a new token, 2 x 384"), "bytes"), 4.0 * 2 * 384 * 132));
     json_decref(gpt2);
     json_t *modern = json_of(run("bench", "kernels", "--random", "modernbert-base", "--batch_size", "1",
@@ -194,7 +200,7 @@ static void kernels_of_the_other_families(void **state)
     list = results_of(modern, 1);
     row_named(list, "geglu backward, 16 x 1152");
     row_named(list, "rotary, 16 x 768");
-    row_named(list, "attention within a window, 16 x 768");
+    row_named(list, "attention within a window, 1 x 16, 12 heads of 64");
     json_decref(modern);
 }
 
@@ -248,7 +254,7 @@ static void steps_of_real_texts(void **state)
     json_t *b = json_of(run("bench", "step", "--model_name_or_path", "model", "--text_file", "dev.tsv", "--batch_size",
                             "4", "--objective", "joint", "--noise_ratio", "2", "--repeats", "3", "--json"));
     const json_t *list = results_of(b, 3);
-    row_named(list, "joint step, K = 2, separate, model, 4 of dev.tsv");
+    row_named(list, "joint step, hidden, K = 2, separate, model, 4 of dev.tsv");
     assert_true(number(b, "tokens") > 16 * (2 + 2) && number(b, "tokens") < 16 * (2 + 6));
     assert_null(json_object_get(b, "sequence_length"));
     json_decref(b);

@@ -216,7 +216,14 @@ size_t ebm_kernel_benchmark_count(const ebm_kernel_benchmark *b) { return b->cou
 void ebm_kernel_benchmark_name(const ebm_kernel_benchmark *b, size_t index, char *text, size_t size)
 {
     const ebm_kernel_operation *o = b->operations[index];
-    snprintf(text, size, "%s, %zu x %zu", o->name, o->rows(b), o->columns(b));
+    const float dropout = o->dropout ? o->dropout(b) : 0;
+    char drops[32] = "";
+    if (dropout > 0) snprintf(drops, sizeof drops, ", dropout %g", (double)dropout);
+    if (o->columns)
+        snprintf(text, size, "%s, %zu x %zu%s", o->name, o->rows(b), o->columns(b), drops);
+    else
+        snprintf(text, size, "%s, %zu x %zu, %zu heads of %zu%s", o->name, b->set.batch_size, b->set.sequence_length,
+                 b->config->heads, ebm_config_head_size(b->config), drops);
 }
 
 // What the launches of one run state.

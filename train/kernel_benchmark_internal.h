@@ -35,13 +35,15 @@ struct ebm_kernel_benchmark {
 
 enum { EBM_CACHED_TOKENS = 64 }; // of a text while it is generated
 
+// In a name stand rows x columns, of attention texts x tokens and the heads, and how much dropout there is.
 typedef struct ebm_kernel_operation {
     const char *name;
     ebm_timed_work *run;                              // context: the benchmark
     bool (*applies)(const ebm_kernel_benchmark *b);   // to this model
-    size_t (*columns)(const ebm_kernel_benchmark *b); // for the name
+    size_t (*columns)(const ebm_kernel_benchmark *b); // NULL: attention over the packed texts
     size_t (*rows)(const ebm_kernel_benchmark *b);
-    double (*bytes)(const ebm_kernel_benchmark *b); // where a launch cannot know them; NULL: it does
+    float (*dropout)(const ebm_kernel_benchmark *b); // NULL: none
+    double (*bytes)(const ebm_kernel_benchmark *b);  // where a launch cannot know them; NULL: it does
 } ebm_kernel_operation;
 
 extern const ebm_kernel_operation ebm_kernel_operations[];

@@ -28,13 +28,19 @@ static bool has_gelu(const ebm_kernel_benchmark *b) { return !is_modernbert(b); 
 static bool has_biases(const ebm_kernel_benchmark *b) { return b->config->bias.mlp; }
 static bool has_dropout(const ebm_kernel_benchmark *b) { return b->config->hidden_dropout > 0; }
 
+static float p_hidden(const ebm_kernel_benchmark *b) { return b->config->hidden_dropout; }
+static float p_attention(const ebm_kernel_benchmark *b)
+{
+    return is_modernbert(b) ? 0 : b->config->attention_dropout; // there it comes after attention
+}
+
 static ebm_dropout dropout_of(const ebm_kernel_benchmark *b, float probability)
 {
     const ebm_dropout dropout = {probability, b->set.seed, 1, EBM_SITE_BENCHMARK, 0};
     return dropout;
 }
 
-static ebm_dropout hidden_dropout(const ebm_kernel_benchmark *b) { return dropout_of(b, b->config->hidden_dropout); }
+static ebm_dropout hidden_dropout(const ebm_kernel_benchmark *b) { return dropout_of(b, p_hidden(b)); }
 
 static ebm_attention attention_of(const ebm_kernel_benchmark *b, size_t window)
 {
@@ -45,7 +51,7 @@ static ebm_attention attention_of(const ebm_kernel_benchmark *b, size_t window)
         .causal = is_gpt2(b),
         .window = window,
         .longest = longest > 1024 ? longest : 0,
-        .dropout = dropout_of(b, is_modernbert(b) ? 0 : b->config->attention_dropout),
+        .dropout = dropout_of(b, p_attention(b)),
     };
     return attention;
 }
@@ -128,33 +134,33 @@ static double cached_bytes(const ebm_kernel_benchmark *b)
 }
 
 const ebm_kernel_operation ebm_kernel_operations[] = {
-    {"embedding", embedding, always, columns_E, rows_T, NULL},
-    {"embedding backward", embedding_back, always, columns_E, rows_T, NULL},
-    {"layernorm", norm, always, columns_C, rows_T, NULL},
-    {"layernorm backward", norm_back, always, columns_C, rows_T, NULL},
-    {"layernorm backward, weights", norm_weights, always, columns_C, rows_T, NULL},
-    {"dropout", dropout, has_dropout, columns_C, rows_T, NULL},
-    {"attention", attention, always, columns_C, rows_T, NULL},
-    {"attention backward", attention_back, always, columns_C, rows_T, NULL},
-    {"attention within a window", local, is_modernbert, columns_C, rows_T, NULL},
-    {"attention within a window, backward", local_back, is_modernbert, columns_C, rows_T, NULL},
-    {"rotary", rotary, is_modernbert, columns_C, rows_T, NULL},
-    {"rotary backward", rotary_back, is_modernbert, columns_C, rows_T, NULL},
-    {"bias + dropout + residual", residual, is_gpt2, columns_C, rows_T, NULL},
-    {"residual + layernorm", sublayer, is_encoder, columns_C, rows_T, NULL},
-    {"residual + layernorm backward", sublayer_back, is_encoder, columns_C, rows_T, NULL},
-    {"gelu", gelu, has_gelu, columns_F, rows_T, NULL},
-    {"gelu backward", gelu_back, has_gelu, columns_F, rows_T, NULL},
-    {"geglu", geglu, is_modernbert, columns_F, rows_T, NULL},
-    {"geglu backward", geglu_back, is_modernbert, columns_F, rows_T, NULL},
-    {"bias gradient", bias_C, has_biases, columns_C, rows_T, NULL},
-    {"bias gradient", bias_3C, has_biases, columns_3C, rows_T, NULL},
-    {"bias gradient", bias_F, has_biases, columns_F, rows_T, NULL},
-    {"first tokens", first_tokens, is_encoder, columns_C, rows_T, NULL},
-    {"first tokens backward", first_tokens_back, is_encoder, columns_C, rows_T, NULL},
-    {"vocabulary loss and gradient", lm_loss, is_gpt2, columns_V, rows_loss, NULL},
-    {"attention of a new token", cached, is_gpt2, columns_C, rows_slots, cached_bytes},
-    {"top-k sampling", sample, is_gpt2, columns_V, rows_slots, NULL},
-    {"norm and adamw", adamw, always, columns_word, rows_one, NULL},
+    {"embedding", embedding, always, columns_E, rows_T, NULL, NULL},
+    {"embedding backward", embedding_back, always, columns_E, rows_T, NULL, NULL},
+    {"layernorm", norm, always, columns_C, rows_T, NULL, NULL},
+    {"layernorm backward", norm_back, always, columns_C, rows_T, NULL, NULL},
+    {"layernorm backward, weights", norm_weights, always, columns_C, rows_T, NULL, NULL},
+    {"dropout", dropout, has_dropout, columns_C, rows_T, p_hidden, NULL},
+    {"attention", attention, always, NULL, rows_T, p_attention, NULL},
+    {"attention backward", attention_back, always, NULL, rows_T, p_attention, NULL},
+    {"attention within a window", local, is_modernbert, NULL, rows_T, p_attention, NULL},
+    {"attention within a window, backward", local_back, is_modernbert, NULL, rows_T, p_attention, NULL},
+    {"rotary", rotary, is_modernbert, columns_C, rows_T, NULL, NULL},
+    {"rotary backward", rotary_back, is_modernbert, columns_C, rows_T, NULL, NULL},
+    {"bias + dropout + residual", residual, is_gpt2, columns_C, rows_T, p_hidden, NULL},
+    {"residual + layernorm", sublayer, is_encoder, columns_C, rows_T, p_hidden, NULL},
+    {"residual + layernorm backward", sublayer_back, is_encoder, columns_C, rows_T, p_hidden, NULL},
+    {"gelu", gelu, has_gelu, columns_F, rows_T, NULL, NULL},
+    {"gelu backward", gelu_back, has_gelu, columns_F, rows_T, NULL, NULL},
+    {"geglu", geglu, is_modernbert, columns_F, rows_T, p_hidden, NULL},
+    {"geglu backward", geglu_back, is_modernbert, columns_F, rows_T, p_hidden, NULL},
+    {"bias gradient", bias_C, has_biases, columns_C, rows_T, NULL, NULL},
+    {"bias gradient", bias_3C, has_biases, columns_3C, rows_T, NULL, NULL},
+    {"bias gradient", bias_F, has_biases, columns_F, rows_T, NULL, NULL},
+    {"first tokens", first_tokens, is_encoder, columns_C, rows_T, NULL, NULL},
+    {"first tokens backward", first_tokens_back, is_encoder, columns_C, rows_T, NULL, NULL},
+    {"vocabulary loss and gradient", lm_loss, is_gpt2, columns_V, rows_loss, NULL, NULL},
+    {"attention of a new token", cached, is_gpt2, columns_C, rows_slots, NULL, cached_bytes},
+    {"top-k sampling", sample, is_gpt2, columns_V, rows_slots, NULL, NULL},
+    {"norm and adamw", adamw, always, columns_word, rows_one, NULL, NULL},
 };
 const size_t ebm_kernel_operation_count = sizeof ebm_kernel_operations / sizeof *ebm_kernel_operations;

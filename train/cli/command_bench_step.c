@@ -143,8 +143,8 @@ static void name_work(const step_run *r, char *text, size_t size)
     else
         snprintf(texts, sizeof texts, "%zu x %zu", o->batch_size, o->sequence_length);
     if (o->objective == EBM_OBJECTIVE_JOINT)
-        snprintf(text, size, "joint step, K = %d, %s, %.40s, %s", (int)o->noise_ratio, NCE_DATA[o->nce_data],
-                 ebm_bench_model_name(&o->model), texts);
+        snprintf(text, size, "joint step, %s, K = %d, %s, %.30s, %s", ENERGIES[o->energy], (int)o->noise_ratio,
+                 NCE_DATA[o->nce_data], ebm_bench_model_name(&o->model), texts);
     else
         snprintf(text, size, "ce step, %.40s, %s", ebm_bench_model_name(&o->model), texts);
 }
