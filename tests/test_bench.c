@@ -375,6 +375,7 @@ static void wrong_sizes(void **state)
     assert_bad("MiB", "bench", "device", "--buffer_mib", "1000000");
     assert_bad("--backends: expected some of cpu, clblast, plain, found 'cup'", "bench", "gemm", "--random",
                "minilm-l6", "--backends", "cup");
+    assert_bad("--backends: cpu is there twice", "bench", "gemm", "--random", "minilm-l6", "--backends", "cpu", "cpu");
     assert_bad("texts of 41 tokens, but the model has positions for 40", "bench", "step", "--model_name_or_path",
                "model", "--sequence_length", "41");
     assert_bad("texts of 41 tokens, but the model has positions for 40", "bench", "kernels", "--model_name_or_path",

@@ -28,7 +28,7 @@ static const ebm_option OPTIONS[] = {
     {"slots", EBM_OPTION_SIZE, AT(slots), "64", .help = "Texts that a noise model generates at a time", .least = 1,
      .most = 4096},
     {"backends", EBM_OPTION_LIST, AT(backends), NULL,
-     .help = "Some of cpu, clblast, plain; nothing: all that the device is meant to run"},
+     .help = "Some of cpu, clblast, plain; nothing: cpu and clblast on a CPU, clblast and plain on a GPU"},
     EBM_BENCH_PEAK_OPTIONS(gemm_options, peaks),
     {"repeats", EBM_OPTION_SIZE, AT(repeats), "9", .help = "Timed samples of each product", .least = 1, .most = 100000},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
@@ -37,7 +37,18 @@ static const ebm_option OPTIONS[] = {
 static const ebm_option_table TABLE = {"ebmcl bench gemm", "Times the matrix products of a model's step.", OPTIONS,
                                        sizeof OPTIONS / sizeof *OPTIONS};
 
-enum { LISTED = 2 * EBM_MODEL_PRODUCTS };
+static const char *const BACKENDS[] = {"cpu", "clblast", "plain"};
+enum { FIRST_OF_GPUS = 1, PLAIN, BACKEND_COUNT = sizeof BACKENDS / sizeof *BACKENDS, LISTED = 2 * EBM_MODEL_PRODUCTS };
+
+// A backend with operands for every product. A device keeps the backend it began with, so each has one of its own.
+typedef struct {
+    const char *name;
+    ebm_device *device;
+    ebm_arena *arena;
+    ebm_slice a, b, c;
+    const ebm_model_product *product; // the one being timed
+    ebm_bench_row step;               // sums over the products of a step
+} contender;
 
 typedef struct {
     gemm_options set;
@@ -46,18 +57,13 @@ typedef struct {
     ebm_model_product products[LISTED];
     size_t count, step_count; // those of a step come first
     ebm_bench_result *result;
+    contender contenders[BACKEND_COUNT];
+    size_t contender_count;
 } gemm_run;
-
-// A product with its operands, on one backend.
-typedef struct {
-    ebm_device *device;
-    ebm_slice a, b, c;
-    const ebm_model_product *product;
-} operands;
 
 static ebm_status multiply(void *context)
 {
-    const operands *o = context;
+    const contender *o = context;
     const ebm_model_product *p = o->product;
     const ebm_slice none = {NULL, 0};
     const ebm_matrix a = ebm_matrix_of(o->a, p->form == EBM_GEMM_TN ? p->m : p->k);
@@ -78,7 +84,7 @@ static ebm_status fill(ebm_device *device, ebm_slice slice)
     return status;
 }
 
-static ebm_status make_operands(const gemm_run *r, ebm_arena *arena, operands *o)
+static ebm_status make_operands(const gemm_run *r, contender *o)
 {
     size_t a = 1, b = 1, c = 1;
     for (size_t i = 0; i < r->count; i++) {
@@ -87,11 +93,13 @@ static ebm_status make_operands(const gemm_run *r, ebm_arena *arena, operands *o
         b = larger(b, p->n * p->k);
         c = larger(c, p->m * p->n);
     }
-    ebm_arena_reserve(arena, &o->a, a);
-    ebm_arena_reserve(arena, &o->b, b);
-    ebm_arena_reserve(arena, &o->c, c);
-    EBM_TRY(ebm_arena_plan(o->device, &arena, 1, "lower --batch_size"));
-    EBM_TRY(ebm_arena_allocate(arena));
+    o->arena = ebm_arena_create(o->device, "matrices");
+    if (!o->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for an arena");
+    ebm_arena_reserve(o->arena, &o->a, a);
+    ebm_arena_reserve(o->arena, &o->b, b);
+    ebm_arena_reserve(o->arena, &o->c, c);
+    EBM_TRY(ebm_arena_plan(o->device, &o->arena, 1, "lower --batch_size"));
+    EBM_TRY(ebm_arena_allocate(o->arena));
     EBM_TRY(fill(o->device, o->a));
     return fill(o->device, o->b);
 }
@@ -107,40 +115,61 @@ static void add_times(ebm_bench_row *sum, const ebm_bench_row *row, double times
     sum->amount += times * row->amount;
 }
 
-static ebm_status time_products(gemm_run *r, operands *o, const char *backend)
+static ebm_status time_product(gemm_run *r, contender *o, const ebm_model_product *p, size_t times)
 {
     static const char *const forms[] = {"nn", "nt", "tn"};
     const ebm_timing_plan plan = {r->set.repeats, 0.005};
-    ebm_bench_row step = {.repeats = r->set.repeats, .unit = "GFLOP/s"};
-    snprintf(step.name, sizeof step.name, "%s: all products of a step", backend);
-    for (size_t i = 0; i < r->count; i++) {
-        const ebm_model_product *p = o->product = &r->products[i];
-        ebm_bench_row row = {.repeats = r->set.repeats, .flops = ebm_model_product_flops(p), .unit = "GFLOP/s"};
-        row.bytes = 4.0 * (double)(p->m * p->k + p->k * p->n + (p->adds ? 2 : 1) * p->m * p->n);
-        row.amount = 1e-9 * row.flops;
-        snprintf(row.name, sizeof row.name, "%s: %s %s %zu x %zu x %zu", backend, p->name, forms[p->form], p->m, p->n,
-                 p->k);
-        EBM_TRY(ebm_timing_measure(o->device, multiply, o, &plan, &row.seconds));
-        EBM_TRY(ebm_bench_result_add(r->result, &row));
-        if (i < r->step_count) add_times(&step, &row, (double)p->times);
-        ebm_program_progress("%s %zu/%zu", backend, i + 1, r->count);
-    }
-    return ebm_bench_result_add(r->result, &step);
+    ebm_bench_row row = {.repeats = r->set.repeats, .flops = ebm_model_product_flops(p), .unit = "GFLOP/s"};
+    row.bytes = 4.0 * (double)(p->m * p->k + p->k * p->n + (p->adds ? 2 : 1) * p->m * p->n);
+    row.amount = 1e-9 * row.flops;
+    snprintf(row.name, sizeof row.name, "%s: %s %s %zu x %zu x %zu", o->name, p->name, forms[p->form], p->m, p->n,
+             p->k);
+    o->product = p;
+    EBM_TRY(ebm_timing_measure(o->device, multiply, o, &plan, &row.seconds));
+    add_times(&o->step, &row, (double)times);
+    return ebm_bench_result_add(r->result, &row);
 }
 
-// A device keeps the backend of its first product, so each has one of its own.
-static ebm_status run_backend(gemm_run *r, const char *backend)
+// One product by every backend, then the next: whoever else is there disturbs all of them alike.
+static ebm_status time_products(gemm_run *r)
 {
-    operands o = {0};
-    if (setenv("EBMCL_GEMM", backend, 1) != 0) return ebm_fail(EBM_ERROR_MEMORY, "no memory for EBMCL_GEMM");
-    EBM_TRY(ebm_device_open(r->set.device, &o.device));
-    ebm_arena *arena = ebm_arena_create(o.device, "matrices");
-    ebm_status status = arena ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for an arena");
-    if (status.code == EBM_OK) status = make_operands(r, arena, &o);
-    if (status.code == EBM_OK) status = time_products(r, &o, backend);
-    ebm_arena_free(arena);
-    ebm_device_free(o.device);
-    return status;
+    for (size_t i = 0; i < r->count; i++) {
+        const ebm_model_product *p = &r->products[i];
+        for (size_t b = 0; b < r->contender_count; b++)
+            EBM_TRY(time_product(r, &r->contenders[b], p, i < r->step_count ? p->times : 0));
+        ebm_program_progress("product %zu/%zu", i + 1, r->count);
+    }
+    for (size_t b = 0; b < r->contender_count; b++) EBM_TRY(ebm_bench_result_add(r->result, &r->contenders[b].step));
+    return ebm_ok();
+}
+
+static ebm_status open_backend(gemm_run *r, const char *name)
+{
+    contender *o = &r->contenders[r->contender_count++];
+    *o = (contender){.name = name, .step = {.repeats = r->set.repeats, .unit = "GFLOP/s"}};
+    snprintf(o->step.name, sizeof o->step.name, "%s: all products of a step", name);
+    if (setenv("EBMCL_GEMM", name, 1) != 0) return ebm_fail(EBM_ERROR_MEMORY, "no memory for EBMCL_GEMM");
+    EBM_TRY(ebm_device_open(r->set.device, &o->device));
+    EBM_TRY(ebm_gemm_prepare(o->device));
+    return make_operands(r, o);
+}
+
+static ebm_status open_backends(gemm_run *r, bool cpu)
+{
+    const ebm_string_list *wanted = &r->set.backends;
+    for (size_t i = 0; i < wanted->count; i++) EBM_TRY(open_backend(r, wanted->items[i]));
+    // Plain ones are a hundred times too slow on CPUs to be waited for.
+    for (size_t i = cpu ? 0 : FIRST_OF_GPUS; i < (cpu ? PLAIN : BACKEND_COUNT) && wanted->count == 0; i++)
+        EBM_TRY(open_backend(r, BACKENDS[i]));
+    return ebm_ok();
+}
+
+static void close_backends(gemm_run *r)
+{
+    for (size_t i = 0; i < r->contender_count; i++) {
+        ebm_arena_free(r->contenders[i].arena);
+        ebm_device_free(r->contenders[i].device);
+    }
 }
 
 static ebm_status list_products(gemm_run *r)
@@ -164,9 +193,6 @@ static ebm_status measure_peaks(gemm_run *r, bool *cpu)
     return status;
 }
 
-static const char *const BACKENDS[] = {"cpu", "clblast", "plain"};
-enum { BACKEND_COUNT = sizeof BACKENDS / sizeof *BACKENDS };
-
 static ebm_status check_backends(const ebm_string_list *wanted)
 {
     for (size_t i = 0; i < wanted->count; i++) {
@@ -175,21 +201,23 @@ static ebm_status check_backends(const ebm_string_list *wanted)
         if (b == BACKEND_COUNT)
             return ebm_fail(EBM_ERROR_INPUT, "--backends: expected some of cpu, clblast, plain, found '%.40s'",
                             wanted->items[i]);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(wanted->items[i], wanted->items[j]) == 0)
+                return ebm_fail(EBM_ERROR_INPUT, "--backends: %s is there twice", wanted->items[i]);
     }
     return ebm_ok();
 }
 
 static ebm_status run(gemm_run *r)
 {
-    const ebm_string_list *wanted = &r->set.backends;
     bool cpu = false;
-    EBM_TRY(check_backends(wanted));
+    EBM_TRY(check_backends(&r->set.backends));
     EBM_TRY(list_products(r));
     EBM_TRY(measure_peaks(r, &cpu));
     ebm_bench_result_set(r->result, "model", json_string(ebm_bench_model_name(&r->set.model)));
     ebm_bench_result_set(r->result, "tokens", json_integer((json_int_t)(r->set.batch_size * r->set.sequence_length)));
-    for (size_t i = 0; i < wanted->count; i++) EBM_TRY(run_backend(r, wanted->items[i]));
-    for (size_t i = cpu ? 0 : 1; i < BACKEND_COUNT && wanted->count == 0; i++) EBM_TRY(run_backend(r, BACKENDS[i]));
+    EBM_TRY(open_backends(r, cpu));
+    EBM_TRY(time_products(r));
     return ebm_bench_result_print(r->result, r->set.json);
 }
 
@@ -199,6 +227,7 @@ ebm_status ebm_command_bench_gemm(int argc, char **argv)
     bool done = false;
     ebm_status status = ebm_program_options(&TABLE, argc, argv, &r.set, &r.parsed, &done);
     if (status.code == EBM_OK && !done) status = run(&r);
+    close_backends(&r);
     ebm_bench_result_free(r.result);
     ebm_config_free(r.config);
     ebm_options_free(r.parsed);
