@@ -1,6 +1,6 @@
 #include "device_benchmark.h"
 
-#include "launch.h"
+#include "gemm_internal.h"
 
 static const double SAMPLE_SECONDS = 0.02;
 enum { CHAINS = 12 }; // of cl/peak.cl: as many vectors as the registers of AVX2 hold beside the factor
@@ -12,20 +12,22 @@ typedef struct {
     int steps; // of the chains
 } probe;
 
-static const char *const names[] = {"fma, fp32",    "memory read",         "memory update",     "memory copy",
-                                    "memory triad", "launch, many queued", "launch, waited for"};
+static const char *const names[] = {"fma, fp32",   "products, bf16", "memory read",         "memory update",
+                                    "memory copy", "memory triad",   "launch, many queued", "launch, waited for"};
 
 const char *ebm_device_measure_name(ebm_device_measure measure) { return names[measure]; }
 
-static ebm_status run_fma(void *context)
+static ebm_status launch_chains(probe *p, bool bf16)
 {
-    probe *p = context;
-    ebm_launch l = ebm_launch_begin(p->device, "peak.cl", "peak", "-DCHAINS=%d", (int)CHAINS);
+    ebm_launch l = ebm_launch_begin(p->device, "peak.cl", "peak", "-DCHAINS=%d%s", (int)CHAINS, bf16 ? " -DBF16" : "");
     ebm_arg_slice(&l, p->partials);
     ebm_arg_f32(&l, 0.5f);
     ebm_arg_i32(&l, p->steps);
     return ebm_launch_rows(&l, p->groups);
 }
+
+static ebm_status run_fma(void *context) { return launch_chains(context, false); }
+static ebm_status run_bf16(void *context) { return launch_chains(context, true); }
 
 static ebm_status launch_parts(probe *p, ebm_launch *l)
 {
@@ -112,19 +114,29 @@ size_t ebm_device_benchmark_buffer(const ebm_device *device, const ebm_device_be
     return (size_t)(bytes > unit ? bytes / unit * unit : unit);
 }
 
+// What one run of each counts; nothing where the device cannot do it.
+static void state_work(const probe *p, double bytes, ebm_measured measured[EBM_DEVICE_MEASURES])
+{
+    const double items = (double)p->groups * ebm_device_group(p->device);
+    const double lanes = CHAINS * ebm_device_lanes(p->device) * items * p->steps;
+    for (int i = 0; i < EBM_DEVICE_MEASURES; i++) measured[i] = (ebm_measured){0};
+    measured[EBM_MEASURE_FMA].flops = 2 * lanes;
+    measured[EBM_MEASURE_BF16].flops = ebm_gemm_bf16_check(p->device).code == EBM_OK ? 4 * lanes : 0;
+    measured[EBM_MEASURE_READ].bytes = bytes;
+    measured[EBM_MEASURE_UPDATE].bytes = measured[EBM_MEASURE_COPY].bytes = 2 * bytes;
+    measured[EBM_MEASURE_TRIAD].bytes = 3 * bytes;
+}
+
 static ebm_status measure_all(probe *p, size_t bytes, size_t repeats, ebm_measured *measured)
 {
-    static ebm_timed_work *const works[] = {run_fma,   run_read,  run_update,      run_copy,
-                                            run_triad, run_empty, run_empty_waited};
-    static const double moved[] = {0, 1, 2, 2, 3, 0, 0}; // buffers
+    static ebm_timed_work *const works[] = {run_fma,  run_bf16,  run_read,  run_update,
+                                            run_copy, run_triad, run_empty, run_empty_waited};
     const ebm_timing_plan plan = {repeats, SAMPLE_SECONDS};
     EBM_TRY(choose_steps(p));
-    const double items = (double)p->groups * ebm_device_group(p->device);
-    for (int i = 0; i < EBM_DEVICE_MEASURES; i++) {
-        measured[i].flops = i == EBM_MEASURE_FMA ? 2.0 * CHAINS * ebm_device_lanes(p->device) * p->steps * items : 0;
-        measured[i].bytes = moved[i] * (double)bytes;
-        EBM_TRY(ebm_timing_measure(p->device, works[i], p, &plan, &measured[i].seconds));
-    }
+    state_work(p, (double)bytes, measured);
+    for (int i = 0; i < EBM_DEVICE_MEASURES; i++)
+        if (i != EBM_MEASURE_BF16 || measured[i].flops > 0)
+            EBM_TRY(ebm_timing_measure(p->device, works[i], p, &plan, &measured[i].seconds));
     return ebm_ok();
 }
 
@@ -153,7 +165,9 @@ ebm_status ebm_device_benchmark(ebm_device *device, const ebm_device_benchmark_s
 ebm_peaks ebm_peaks_of(const ebm_measured measured[EBM_DEVICE_MEASURES])
 {
     const ebm_measured *fma = &measured[EBM_MEASURE_FMA];
-    ebm_peaks peaks = {fma->flops / fma->seconds.least, 0};
+    const ebm_measured *bf16 = &measured[EBM_MEASURE_BF16];
+    ebm_peaks peaks = {.flops = fma->flops / fma->seconds.least};
+    if (bf16->flops > 0) peaks.bf16_flops = bf16->flops / bf16->seconds.least;
     for (int i = EBM_MEASURE_READ; i <= EBM_MEASURE_TRIAD; i++) {
         const double rate = measured[i].bytes / measured[i].seconds.least;
         if (rate > peaks.bytes) peaks.bytes = rate;

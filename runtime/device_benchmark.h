@@ -15,6 +15,7 @@ extern "C" {
 
 typedef enum {
     EBM_MEASURE_FMA,           // fp32 multiply and add in registers, two flops each
+    EBM_MEASURE_BF16,          // products of pairs of bf16 with fp32 sums; flops 0 where ebm_gemm cannot do them
     EBM_MEASURE_READ,          // bytes read
     EBM_MEASURE_UPDATE,        // bytes read and written in the same place
     EBM_MEASURE_COPY,          // bytes read and written, without what a cache reads before it is written
@@ -42,6 +43,7 @@ ebm_status ebm_device_benchmark(ebm_device *device, const ebm_device_benchmark_s
 
 typedef struct {
     double flops, bytes; // a second; 0: not known
+    double bf16_flops;   // of products in bf16, likewise
 } ebm_peaks;
 
 // From the least times: arithmetic, and the fastest way memory was moved.

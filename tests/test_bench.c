@@ -101,7 +101,7 @@ static void the_device_is_measured(void **state)
     double most = 0;
     assert_header(b, "device");
     assert_int_equal((int)number(b, "buffer_bytes"), 2 << 20);
-    assert_int_equal(json_array_size(list), 7);
+    assert_int_equal(json_array_size(list), json_object_get(b, "peak_bf16_gflop_per_s") ? 8 : 7);
     const json_t *fma = row_named(list, "fma, fp32");
     assert_string_equal(string(fma, "unit"), "GFLOP/s");
     assert_true(near(number(b, "peak_gflop_per_s"), number(fma, "rate_max")));
@@ -373,7 +373,7 @@ static void wrong_sizes(void **state)
 {
     assert_bad("--repeats", "bench", "device", "--repeats", "0");
     assert_bad("MiB", "bench", "device", "--buffer_mib", "1000000");
-    assert_bad("--backends: expected some of cpu, clblast, plain, found 'cup'", "bench", "gemm", "--random",
+    assert_bad("--backends: expected some of cpu, bf16, clblast, plain, found 'cup'", "bench", "gemm", "--random",
                "minilm-l6", "--backends", "cup");
     assert_bad("--backends: cpu is there twice", "bench", "gemm", "--random", "minilm-l6", "--backends", "cpu", "cpu");
     assert_bad("texts of 41 tokens, but the model has positions for 40", "bench", "step", "--model_name_or_path",

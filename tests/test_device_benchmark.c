@@ -1,6 +1,7 @@
 // The kernels that measure a device, for what they compute; and that its measurements make sense.
 #include "device_benchmark.h"
 
+#include "bf16.h"
 #include "launch.h"
 #include "on_device.h"
 
@@ -75,22 +76,39 @@ static void memory_is_read_and_written_once(void **state)
     if (!small_test()) check_memory(4099, 7);
 }
 
-// x = x / 2 + 1 / 2 from 1/2 + i in `steps` steps: 1 + 2^-steps (i - 1/2).
-static void chains_of_fma_are_all_computed(void **state)
+enum { CHAINS = 12, STEPS = 3, GROUPS = 2 };
+
+static void check_chains(const char *macro, float expected)
 {
-    enum { CHAINS = 12, STEPS = 3, GROUPS = 2 };
     const size_t items = GROUPS * (size_t)ebm_device_group(device);
-    float *out = host_array(items, 4), expected = 0;
+    float *out = host_array(items, 4);
     const ebm_slice outs = put(NULL, items);
-    ebm_launch l = ebm_launch_begin(device, "peak.cl", "peak", "-DCHAINS=%d", (int)CHAINS);
+    ebm_launch l = ebm_launch_begin(device, "peak.cl", "peak", "-DCHAINS=%d %s", (int)CHAINS, macro);
     ebm_arg_slice(&l, outs);
     ebm_arg_f32(&l, FACTOR);
     ebm_arg_i32(&l, STEPS);
     assert_ok(ebm_launch_rows(&l, GROUPS));
     get(outs, items, out);
-    for (int i = 0; i < CHAINS; i++) expected += (float)ebm_device_lanes(device) * (1 + ((float)i - 0.5f) / 8);
     for (size_t i = 0; i < items; i++) assert_true(out[i] == expected);
     free(out);
+}
+
+// x = x / 2 + 1 / 2 from 1/2 + i in `steps` steps: 1 + 2^-steps (i - 1/2).
+static void chains_of_fma_are_all_computed(void **state)
+{
+    float expected = 0;
+    for (int i = 0; i < CHAINS; i++) expected += (float)ebm_device_lanes(device) * (1 + ((float)i - 0.5f) / 8);
+    check_chains("", expected);
+}
+
+// x = x + 1/4 + 1/4 from 1/2 + i.
+static void chains_of_bf16_too(void **state)
+{
+    float expected = 0;
+    if (!should_do_bf16(device)) skip();
+    for (int i = 0; i < CHAINS; i++)
+        expected += (float)ebm_device_lanes(device) * (0.5f + (float)i + 0.5f * (float)STEPS);
+    check_chains("-DBF16", expected);
 }
 
 static void an_empty_kernel_runs(void **state)
@@ -108,12 +126,17 @@ static void measurements_are_positive_and_ordered(void **state)
     assert_ok(ebm_device_benchmark(device, &settings, found));
     for (int i = 0; i < EBM_DEVICE_MEASURES; i++) {
         const ebm_timing *t = &found[i].seconds;
+        if (i == EBM_MEASURE_BF16 && !should_do_bf16(device)) {
+            assert_true(found[i].flops == 0);
+            continue;
+        }
         assert_true(t->least > 0 && t->least <= t->median && t->median <= t->most);
-        assert_true((found[i].flops > 0) == (i == EBM_MEASURE_FMA));
+        assert_true((found[i].flops > 0) == (i == EBM_MEASURE_FMA || i == EBM_MEASURE_BF16));
         assert_true((found[i].bytes > 0) == (i >= EBM_MEASURE_READ && i <= EBM_MEASURE_TRIAD));
     }
     const ebm_peaks peaks = ebm_peaks_of(found);
     assert_true(peaks.flops == found[EBM_MEASURE_FMA].flops / found[EBM_MEASURE_FMA].seconds.least);
+    assert_true((peaks.bf16_flops > 0) == should_do_bf16(device));
     for (int i = EBM_MEASURE_READ; i <= EBM_MEASURE_TRIAD; i++)
         assert_true(peaks.bytes >= found[i].bytes / found[i].seconds.least);
 }
@@ -129,7 +152,7 @@ static void buffers_are_what_was_asked_or_fit_the_device(void **state)
 
 static void floors_are_the_longer_of_two(void **state)
 {
-    const ebm_peaks peaks = {1e12, 1e11}, unknown = {0, 0};
+    const ebm_peaks peaks = {.flops = 1e12, .bytes = 1e11}, unknown = {0};
     assert_true(fabs(ebm_peaks_floor(&peaks, 2e12, 1e10) - 2) < 1e-12);
     assert_true(fabs(ebm_peaks_floor(&peaks, 2e11, 3e11) - 3) < 1e-12);
     assert_true(ebm_peaks_floor(&unknown, 1, 1) == 0);
@@ -166,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(memory_is_read_and_written_once, free_slices),
         cmocka_unit_test_teardown(chains_of_fma_are_all_computed, free_slices),
+        cmocka_unit_test_teardown(chains_of_bf16_too, free_slices),
         cmocka_unit_test(an_empty_kernel_runs),
         cmocka_unit_test(measurements_are_positive_and_ordered),
         cmocka_unit_test(buffers_are_what_was_asked_or_fit_the_device),

@@ -15,6 +15,7 @@ typedef struct {
     double floor;        // seconds: each kernel at its own floor
 } ebm_bench_profile;
 
+// Products have the peak in bf16 where it is known: leave it 0 for a profile in fp32.
 // What was launched since ebm_profile_enable(device, true); switches it off.
 ebm_status ebm_bench_profile_take(ebm_device *device, const ebm_peaks *peaks, ebm_bench_profile *profile);
 void ebm_bench_profile_free(ebm_bench_profile *profile); // zeroed is accepted

@@ -184,5 +184,6 @@ ebm_status ebm_bench_peaks(ebm_device *device, const ebm_bench_peak_options *opt
     }
     if (options->gflops > 0) peaks->flops = 1e9 * options->gflops;
     if (options->gb_s > 0) peaks->bytes = 1e9 * options->gb_s;
+    if (options->gflops > 0) peaks->bf16_flops = 0; // it would not go with the one given
     return ebm_ok();
 }

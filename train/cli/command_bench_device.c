@@ -26,6 +26,7 @@ static const ebm_option_table TABLE = {"ebmcl bench device",
 static ebm_status add_all(ebm_bench_result *result, size_t repeats, const ebm_measured *found)
 {
     for (int i = 0; i < EBM_DEVICE_MEASURES; i++) {
+        if (i == EBM_MEASURE_BF16 && !(found[i].flops > 0)) continue;
         ebm_bench_row row = {.repeats = repeats, .seconds = found[i].seconds, .flops = found[i].flops};
         row.bytes = found[i].bytes;
         snprintf(row.name, sizeof row.name, "%s", ebm_device_measure_name((ebm_device_measure)i));
@@ -45,6 +46,8 @@ static ebm_status run(const device_options *o, ebm_device *device, ebm_bench_res
     const ebm_peaks peaks = ebm_peaks_of(found);
     ebm_bench_result_set(*result, "peak_gflop_per_s", json_real(1e-9 * peaks.flops));
     ebm_bench_result_set(*result, "peak_gb_per_s", json_real(1e-9 * peaks.bytes));
+    if (peaks.bf16_flops > 0)
+        ebm_bench_result_set(*result, "peak_bf16_gflop_per_s", json_real(1e-9 * peaks.bf16_flops));
     ebm_bench_result_set(*result, "buffer_bytes", json_integer((json_int_t)bytes));
     EBM_TRY(add_all(*result, o->repeats, found));
     return ebm_bench_result_print(*result, o->json);

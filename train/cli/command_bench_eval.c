@@ -8,6 +8,7 @@
 #include "bench_texts.h"
 #include "command_bench.h"
 #include "eval_benchmark.h"
+#include "gemm.h"
 
 typedef struct {
     ebm_bench_model model;
@@ -64,6 +65,7 @@ static ebm_status prepare(eval_run *r)
     const size_t count = ebm_eval_benchmark_arenas(r->benchmark, arenas);
     EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --token_budget"));
     EBM_TRY(ebm_bench_peaks(r->device, &o->peaks, &r->peaks)); // before the rest of memory is taken
+    if (ebm_gemm_precision(r->device) != EBM_BF16) r->peaks.bf16_flops = 0;
     return ebm_eval_benchmark_allocate(r->benchmark, o->model.directory);
 }
 

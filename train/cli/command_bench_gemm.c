@@ -28,7 +28,7 @@ static const ebm_option OPTIONS[] = {
     {"slots", EBM_OPTION_SIZE, AT(slots), "64", .help = "Texts that a noise model generates at a time", .least = 1,
      .most = 4096},
     {"backends", EBM_OPTION_LIST, AT(backends), NULL,
-     .help = "Some of cpu, clblast, plain; nothing: cpu and clblast on a CPU, clblast and plain on a GPU"},
+     .help = "Some of cpu, bf16, clblast, plain; nothing: all but plain on a CPU, clblast and plain on a GPU"},
     EBM_BENCH_PEAK_OPTIONS(gemm_options, peaks),
     {"repeats", EBM_OPTION_SIZE, AT(repeats), "9", .help = "Timed samples of each product", .least = 1, .most = 100000},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
@@ -37,8 +37,14 @@ static const ebm_option OPTIONS[] = {
 static const ebm_option_table TABLE = {"ebmcl bench gemm", "Times the matrix products of a model's step.", OPTIONS,
                                        sizeof OPTIONS / sizeof *OPTIONS};
 
-static const char *const BACKENDS[] = {"cpu", "clblast", "plain"};
-enum { FIRST_OF_GPUS = 1, PLAIN, BACKEND_COUNT = sizeof BACKENDS / sizeof *BACKENDS, LISTED = 2 * EBM_MODEL_PRODUCTS };
+static const char *const BACKENDS[] = {"cpu", "bf16", "clblast", "plain"};
+enum {
+    BF16 = 1,
+    FIRST_OF_GPUS,
+    PLAIN,
+    BACKEND_COUNT = sizeof BACKENDS / sizeof *BACKENDS,
+    LISTED = 2 * EBM_MODEL_PRODUCTS
+};
 
 // A backend with operands for every product. A device keeps the backend it began with, so each has one of its own.
 typedef struct {
@@ -56,6 +62,7 @@ typedef struct {
     ebm_config *config;
     ebm_model_product products[LISTED];
     size_t count, step_count; // those of a step come first
+    ebm_peaks peaks;
     ebm_bench_result *result;
     contender contenders[BACKEND_COUNT];
     size_t contender_count;
@@ -113,6 +120,14 @@ static void add_times(ebm_bench_row *sum, const ebm_bench_row *row, double times
     sum->flops += times * row->flops;
     sum->bytes += times * row->bytes;
     sum->amount += times * row->amount;
+    sum->floor += times * row->floor;
+}
+
+// Where the peak in bf16 is not known, 0: the floor is then the one in fp32, and the share may be above 100 %.
+static double bf16_floor(const gemm_run *r, const ebm_bench_row *row)
+{
+    const ebm_peaks peaks = {.flops = r->peaks.bf16_flops, .bytes = r->peaks.bytes};
+    return peaks.flops > 0 ? ebm_peaks_floor(&peaks, row->flops, row->bytes) : 0;
 }
 
 static ebm_status time_product(gemm_run *r, contender *o, const ebm_model_product *p, size_t times)
@@ -122,6 +137,7 @@ static ebm_status time_product(gemm_run *r, contender *o, const ebm_model_produc
     ebm_bench_row row = {.repeats = r->set.repeats, .flops = ebm_model_product_flops(p), .unit = "GFLOP/s"};
     row.bytes = 4.0 * (double)(p->m * p->k + p->k * p->n + (p->adds ? 2 : 1) * p->m * p->n);
     row.amount = 1e-9 * row.flops;
+    if (strcmp(o->name, BACKENDS[BF16]) == 0) row.floor = bf16_floor(r, &row);
     snprintf(row.name, sizeof row.name, "%s: %s %s %zu x %zu x %zu", o->name, p->name, forms[p->form], p->m, p->n,
              p->k);
     o->product = p;
@@ -154,13 +170,23 @@ static ebm_status open_backend(gemm_run *r, const char *name)
     return make_operands(r, o);
 }
 
+// Of those that nobody asked for by name, bf16 needs instructions that not every processor has.
+static ebm_status open_if_possible(gemm_run *r, const char *name)
+{
+    const ebm_status status = open_backend(r, name);
+    if (status.code != EBM_ERROR_UNSUPPORTED) return status;
+    ebm_device_free(r->contenders[--r->contender_count].device);
+    ebm_program_say("device: %s", status.message);
+    return ebm_ok();
+}
+
 static ebm_status open_backends(gemm_run *r, bool cpu)
 {
     const ebm_string_list *wanted = &r->set.backends;
     for (size_t i = 0; i < wanted->count; i++) EBM_TRY(open_backend(r, wanted->items[i]));
     // Plain ones are a hundred times too slow on CPUs to be waited for.
     for (size_t i = cpu ? 0 : FIRST_OF_GPUS; i < (cpu ? PLAIN : BACKEND_COUNT) && wanted->count == 0; i++)
-        EBM_TRY(open_backend(r, BACKENDS[i]));
+        EBM_TRY(open_if_possible(r, BACKENDS[i]));
     return ebm_ok();
 }
 
@@ -184,11 +210,10 @@ static ebm_status list_products(gemm_run *r)
 static ebm_status measure_peaks(gemm_run *r, bool *cpu)
 {
     ebm_device *device = NULL;
-    ebm_peaks peaks;
     EBM_TRY(ebm_program_device(r->set.device, false, &device));
     *cpu = ebm_device_uses_cpu_kernels(device);
-    ebm_status status = ebm_bench_peaks(device, &r->set.peaks, &peaks);
-    if (status.code == EBM_OK) status = ebm_bench_result_create("gemm", device, &peaks, &r->result);
+    ebm_status status = ebm_bench_peaks(device, &r->set.peaks, &r->peaks);
+    if (status.code == EBM_OK) status = ebm_bench_result_create("gemm", device, &r->peaks, &r->result);
     ebm_device_free(device);
     return status;
 }
@@ -199,7 +224,7 @@ static ebm_status check_backends(const ebm_string_list *wanted)
         size_t b = 0;
         while (b < BACKEND_COUNT && strcmp(wanted->items[i], BACKENDS[b]) != 0) b++;
         if (b == BACKEND_COUNT)
-            return ebm_fail(EBM_ERROR_INPUT, "--backends: expected some of cpu, clblast, plain, found '%.40s'",
+            return ebm_fail(EBM_ERROR_INPUT, "--backends: expected some of cpu, bf16, clblast, plain, found '%.40s'",
                             wanted->items[i]);
         for (size_t j = 0; j < i; j++)
             if (strcmp(wanted->items[i], wanted->items[j]) == 0)

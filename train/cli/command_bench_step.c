@@ -8,6 +8,7 @@
 #include "bench_result.h"
 #include "bench_texts.h"
 #include "command_bench.h"
+#include "gemm.h"
 #include "step_benchmark.h"
 
 typedef struct {
@@ -100,6 +101,7 @@ static ebm_status prepare(step_run *r)
     const size_t count = ebm_step_benchmark_arenas(r->benchmark, arenas);
     EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --token_budget or --batch_size"));
     if (o->profile) EBM_TRY(ebm_bench_peaks(r->device, &o->peaks, &r->peaks)); // before the rest of memory is taken
+    if (ebm_gemm_precision(r->device) != EBM_BF16) r->peaks.bf16_flops = 0;
     return ebm_step_benchmark_allocate(r->benchmark, o->model.directory);
 }
 
