@@ -1,11 +1,10 @@
 // The whole model: encoder, classification head, and the energy (METHOD section 1). One packed batch in, logits and
 // energies out; gradients of both back in.
 //
-//     const ebm_classifier_settings settings = {.limits = {2048, 64, false}, .has_energy = true, .energy = EBM_ENERGY_HIDDEN};
-//     EBM_TRY(ebm_classifier_create(device, config, &settings, &classifier));
-//     ebm_arena *arenas[EBM_CLASSIFIER_ARENAS];
-//     size_t count = ebm_classifier_arenas(classifier, arenas);            // plan them with what else is needed
-//     EBM_CHECK(ebm_classifier_allocate(classifier), end);
+//     const ebm_classifier_settings settings = {.limits = {2048, 64, false}, .has_energy = true, .energy =
+//     EBM_ENERGY_HIDDEN}; EBM_TRY(ebm_classifier_create(device, config, &settings, &classifier)); ebm_arena
+//     *arenas[EBM_CLASSIFIER_ARENAS]; size_t count = ebm_classifier_arenas(classifier, arenas);            // plan them
+//     with what else is needed EBM_CHECK(ebm_classifier_allocate(classifier), end);
 //     EBM_CHECK(ebm_classifier_load(classifier, "model", NULL), end);
 //     EBM_CHECK(ebm_classifier_forward(classifier, &batch, &run), end);    // -> ebm_classifier_logits, _energy
 #ifndef EBM_CLASSIFIER_H

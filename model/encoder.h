@@ -24,7 +24,7 @@ typedef struct ebm_encoder ebm_encoder;
 // must outlive the encoder. EBM_ERROR_UNSUPPORTED for a family that is not an encoder.
 ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
                               const ebm_limits *limits, ebm_encoder **encoder);
-void ebm_encoder_free(ebm_encoder *encoder); // NULL is accepted
+void ebm_encoder_free(ebm_encoder *encoder);           // NULL is accepted
 ebm_arena *ebm_encoder_arena(ebm_encoder *encoder);    // to be planned with the others
 ebm_status ebm_encoder_allocate(ebm_encoder *encoder); // after planning
 

@@ -17,8 +17,8 @@ extern "C" {
 enum { EBM_GENERATOR_LOOK = 2 };
 
 typedef struct {
-    size_t slots, capacity;  // as the decoder was planned
-    size_t block, most_new;  // texts at a time; tokens of a text at most, end token included
+    size_t slots, capacity;   // as the decoder was planned
+    size_t block, most_new;   // texts at a time; tokens of a text at most, end token included
     ebm_limits prompt_limits; // as the decoder's
     float temperature;
     int top_k;
@@ -51,7 +51,7 @@ typedef struct {
 // not, give none, or a run's texts depend on the run before in their last bits.
 ebm_status ebm_generator_run(ebm_generator *generator, ebm_prompts prompts, ebm_prompts following, uint64_t first_text,
                              bool allow_separator);
-ebm_slice ebm_generator_tokens(const ebm_generator *generator);        // (block, most_new) int32
+ebm_slice ebm_generator_tokens(const ebm_generator *generator);       // (block, most_new) int32
 const int32_t *ebm_generator_lengths(const ebm_generator *generator); // of the last run; -2: cut without an end
 uint64_t ebm_generator_sampled(const ebm_generator *generator);       // tokens drawn for finished texts since creation
 uint64_t ebm_generator_steps(const ebm_generator *generator); // tokens each slot had time for: steps of the decoder

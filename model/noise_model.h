@@ -37,8 +37,8 @@ void ebm_noise_model_free(ebm_noise_model *model); // NULL is accepted
 enum { EBM_NOISE_MODEL_ARENAS = 5 };
 size_t ebm_noise_model_arenas(ebm_noise_model *model, ebm_arena *arenas[EBM_NOISE_MODEL_ARENAS]);
 ebm_status ebm_noise_model_allocate(ebm_noise_model *model);
-// Fills the tied embedding from an encoder's word embeddings: rows of tokens that both vocabularies have, columns must be
-// equal in number. *matched: how many rows were filled. After ebm_noise_model_allocate.
+// Fills the tied embedding from an encoder's word embeddings: rows of tokens that both vocabularies have, columns must
+// be equal in number. *matched: how many rows were filled. After ebm_noise_model_allocate.
 ebm_status ebm_noise_model_init_embeddings(ebm_noise_model *model, const char *encoder_directory, size_t *matched);
 
 // config.json, model.safetensors, tokenizer files and noise.json (the roles) into an existing directory.

@@ -1,5 +1,5 @@
-// Device memory, planned before it is allocated: an arena is one family of tensors (parameters, gradients, activations),
-// a slice is one tensor in it. Elements are 4 bytes: float, int32_t or uint32_t.
+// Device memory, planned before it is allocated: an arena is one family of tensors (parameters, gradients,
+// activations), a slice is one tensor in it. Elements are 4 bytes: float, int32_t or uint32_t.
 //
 //     ebm_arena *arena = ebm_arena_create(device, "activations");
 //     ebm_arena_reserve(arena, &layer->qkv, tokens * 3 * channels);     // filled in at allocation: must stay in place

@@ -31,7 +31,8 @@ void ebm_program_table_free(ebm_program_table *table);
 void ebm_profile_free(ebm_profile *profile);
 void ebm_gemm_state_free(ebm_gemm_state *state);
 
-// The kernel of an embedded file (or of the same file in $EBMCL_KERNEL_DIR) built with these macros; owned by the table.
+// The kernel of an embedded file (or of the same file in $EBMCL_KERNEL_DIR) built with these macros; owned by the
+// table.
 ebm_status ebm_program_kernel(ebm_device *device, const char *file, const char *kernel, const char *macros,
                               cl_kernel *out);
 

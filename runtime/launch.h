@@ -25,9 +25,9 @@ typedef struct {
     ebm_device *device;
     void *kernel; // cl_kernel, owned by the device's program table
     const char *name;
-    unsigned arguments;   // set so far
-    size_t local_bytes;   // __local arguments so far
-    double flops, bytes;  // for the profile, see ebm_launch_cost
+    unsigned arguments;  // set so far
+    size_t local_bytes;  // __local arguments so far
+    double flops, bytes; // for the profile, see ebm_launch_cost
     ebm_status status;
 } ebm_launch;
 
@@ -35,12 +35,12 @@ typedef struct {
 ebm_launch ebm_launch_begin(ebm_device *device, const char *file, const char *kernel, const char *macros, ...)
     __attribute__((format(printf, 4, 5)));
 
-void ebm_arg_slice(ebm_launch *launch, ebm_slice slice);       // __global T *; a slice of 0 elements passes NULL
-void ebm_arg_i32(ebm_launch *launch, int64_t value);           // int; fails when the value does not fit
-void ebm_arg_u32(ebm_launch *launch, uint32_t value);          // uint
-void ebm_arg_u64(ebm_launch *launch, uint64_t value);          // ulong
-void ebm_arg_f32(ebm_launch *launch, float value);             // float
-void ebm_arg_local(ebm_launch *launch, size_t bytes);          // __local T *
+void ebm_arg_slice(ebm_launch *launch, ebm_slice slice); // __global T *; a slice of 0 elements passes NULL
+void ebm_arg_i32(ebm_launch *launch, int64_t value);     // int; fails when the value does not fit
+void ebm_arg_u32(ebm_launch *launch, uint32_t value);    // uint
+void ebm_arg_u64(ebm_launch *launch, uint64_t value);    // ulong
+void ebm_arg_f32(ebm_launch *launch, float value);       // float
+void ebm_arg_local(ebm_launch *launch, size_t bytes);    // __local T *
 
 // What the launch should cost at least, for the profile's share of peak. Optional, before the launch.
 void ebm_launch_cost(ebm_launch *launch, double flops, double bytes);

@@ -1,7 +1,7 @@
 // Metrics against scikit-learn and numpy, their properties, their edges; halves; energies of data and noise.
-#include "separation.h"
 #include "portion.h"
 #include "predictions.h"
+#include "separation.h"
 
 // Both sides compute in double on the same float logits; sums of at most 1,000 terms below 1 differ by less than 1e-12.
 #define EXACT 1e-12

@@ -18,11 +18,12 @@ typedef struct {
     ebm_energy_kind energy; // with EBM_OBJECTIVE_JOINT
     int noise_ratio;
     float nce_weight;
-    size_t max_tokens; // longest sequence it was trained on; 0 = not known
+    size_t max_tokens;        // longest sequence it was trained on; 0 = not known
     double logits_divided_by; // a temperature folded into the last layer; 0 = none
 } ebm_model_info;
 
-// Writes config.json, model.safetensors (energy.safetensors), tokenizer files and ebmcl.json into an existing directory.
+// Writes config.json, model.safetensors (energy.safetensors), tokenizer files and ebmcl.json into an existing
+// directory.
 ebm_status ebm_model_directory_write(const char *directory, ebm_classifier *classifier, const ebm_tokenizer *tokenizer,
                                      const ebm_model_info *info);
 // Reads ebmcl.json; a directory without one is a plain classifier (EBM_OBJECTIVE_CE).

@@ -33,8 +33,8 @@ ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_token
                                        uint64_t seed, ebm_noise_stream **stream);
 
 // Texts sampled from `model` given masked training texts (METHOD section 3). `training` gives the prompts and what is
-// dropped as a duplicate; all is borrowed. Where every token of the noise model has an image in the encoder's vocabulary
-// ids are mapped on the device; otherwise a thread that runs ahead encodes the texts anew.
+// dropped as a duplicate; all is borrowed. Where every token of the noise model has an image in the encoder's
+// vocabulary ids are mapped on the device; otherwise a thread that runs ahead encodes the texts anew.
 typedef struct {
     ebm_noise_model *model;
     const ebm_dataset *training;
@@ -44,7 +44,7 @@ typedef struct {
     float temperature;
     int top_k;
     uint64_t seed;
-    size_t slots, capacity; // as the model's decoder was planned
+    size_t slots, capacity;   // as the model's decoder was planned
     ebm_limits prompt_limits; // likewise
 } ebm_noise_source;
 // Its device memory is planned with the rest: ebm_noise_stream_arena, then ebm_noise_stream_allocate.
@@ -53,7 +53,8 @@ ebm_arena *ebm_noise_stream_arena(ebm_noise_stream *stream); // NULL for a strea
 ebm_status ebm_noise_stream_allocate(ebm_noise_stream *stream);
 void ebm_noise_stream_free(ebm_noise_stream *stream); // NULL is accepted
 
-// The next `count` texts. EBM_ERROR_INPUT when the model yields almost nothing usable (says what and how much was dropped).
+// The next `count` texts. EBM_ERROR_INPUT when the model yields almost nothing usable (says what and how much was
+// dropped).
 ebm_status ebm_noise_stream_next(ebm_noise_stream *stream, size_t count, ebm_sequence *sequences);
 // The first *count texts of the stream, kept out of all that `next` gives later, also when a file is used again: to
 // measure on. Goes to the start and stands behind them afterwards; *count is lowered to half of a file's texts.

@@ -13,8 +13,8 @@ extern "C" {
 
 typedef struct ebm_noise_texts ebm_noise_texts;
 
-// Every row's text in tokens, a pair joined by the separator, cut so that prefix, start, text and end fit. Tokens of the
-// model's roles that somebody wrote into a text become its unknown token, or are left out where there is none.
+// Every row's text in tokens, a pair joined by the separator, cut so that prefix, start, text and end fit. Tokens of
+// the model's roles that somebody wrote into a text become its unknown token, or are left out where there is none.
 ebm_status ebm_noise_texts_create(const ebm_dataset *dataset, const ebm_tokenizer *tokenizer, ebm_noise_roles roles,
                                   ebm_noise_texts **texts);
 void ebm_noise_texts_free(ebm_noise_texts *texts); // NULL is accepted

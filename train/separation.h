@@ -28,7 +28,7 @@ typedef struct {
 // data, noise: finite energies, at least one of each; ratio: K > 0. An energy at a threshold counts half. Any numbers
 // of both may be given: each side is weighted by the ratio, not by its count.
 ebm_status ebm_separation_measure(const float *data, size_t data_count, const float *noise, size_t noise_count,
-                                double ratio, ebm_separation *out);
+                                  double ratio, ebm_separation *out);
 
 #ifdef __cplusplus
 }

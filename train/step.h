@@ -1,5 +1,6 @@
 // One step of joint training (He et al. 2021, section 3; METHOD section 2): labelled texts, texts for NCE and K noise
-// samples for each of those in one packed forward and backward; a token budget cuts what does not fit, gradients add up.
+// samples for each of those in one packed forward and backward; a token budget cuts what does not fit, gradients add
+// up.
 //
 //     EBM_TRY(ebm_step_create(device, classifier, &settings, arena, &step));     // plans its buffers in `arena`
 //     ... arenas planned and allocated ...
@@ -24,8 +25,8 @@ typedef enum { EBM_NCE_SEPARATE, EBM_NCE_SHARED } ebm_nce_data;
 typedef struct {
     ebm_objective_kind objective;
     ebm_nce_data nce_data;
-    int noise_ratio;  // K
-    float nce_weight; // lambda
+    int noise_ratio;   // K
+    float nce_weight;  // lambda
     ebm_limits limits; // of one packed batch: the token budget
 } ebm_step_settings;
 

@@ -52,17 +52,17 @@ typedef struct {
 typedef struct {
     ebm_step_settings step;
     size_t batch_size;
-    double epochs;           // used when max_steps is 0
+    double epochs; // used when max_steps is 0
     uint64_t max_steps, warmup_steps;
-    double warmup_ratio;     // of all steps, used when warmup_steps is 0
+    double warmup_ratio; // of all steps, used when warmup_steps is 0
     double learning_rate;
     ebm_adamw adamw;
     uint64_t seed;
-    uint64_t logging_steps;  // > 0
-    uint64_t eval_steps;     // 0: after each epoch
-    uint64_t save_steps;     // 0: only when stopped
-    ebm_metric metric;       // chooses the best model
-    const char *output_dir;  // exists
+    uint64_t logging_steps;            // > 0
+    uint64_t eval_steps;               // 0: after each epoch
+    uint64_t save_steps;               // 0: only when stopped
+    ebm_metric metric;                 // chooses the best model
+    const char *output_dir;            // exists
     const volatile sig_atomic_t *stop; // not 0: checkpoint, then EBM_ERROR_INTERRUPTED; may be NULL
     ebm_trainer_listener listener;
 } ebm_trainer_settings;
@@ -72,7 +72,7 @@ typedef struct {
     ebm_classifier *classifier;
     const ebm_tokenizer *tokenizer;
     const ebm_encoded *train, *validation; // validation may be NULL
-    ebm_noise_stream *noise;               // joint training only, else NULL; may be set later with ebm_trainer_set_noise
+    ebm_noise_stream *noise; // joint training only, else NULL; may be set later with ebm_trainer_set_noise
     ebm_model_info info;
 } ebm_trainer_inputs;
 

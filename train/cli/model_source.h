@@ -14,8 +14,8 @@ ebm_status ebm_program_config(const char *directory, const ebm_labels *labels, e
 // The noise of a joint run: a file of texts, or a model that generates them.
 typedef struct {
     ebm_noise_stream *stream;
-    ebm_noise_model *model;  // NULL for a file
-    ebm_dataset *texts;      // NULL for a model
+    ebm_noise_model *model; // NULL for a file
+    ebm_dataset *texts;     // NULL for a model
 } ebm_program_noise;
 
 typedef struct {

@@ -26,8 +26,8 @@ ebm_status ebm_command_train(int argc, char **argv);
 
 // Parses into `values` and finds the models, saying where those are that were named as on the hub; with --help prints
 // the help to standard output and sets *done.
-ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **argv, void *values, ebm_options **options,
-                               bool *done);
+ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **argv, void *values,
+                               ebm_options **options, bool *done);
 
 // A message line on standard error.
 void ebm_program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -53,6 +53,7 @@ typedef struct {
     const char *text_column, *text_pair_column, *label_column;
     bool skip_malformed;
 } ebm_data_options;
+// clang-format off
 #define EBM_DATA_OPTIONS(type, member)                                                                                 \
     {"task_name", EBM_OPTION_STRING, offsetof(type, member.task_name), NULL,                                           \
      "GLUE task: cola, sst2, mrpc, rte, wnli, qnli, qqp, mnli", 0, 0, false, NULL, false},                             \
@@ -72,6 +73,7 @@ typedef struct {
          false, NULL, false},                                                                                          \
         {"skip_malformed", EBM_OPTION_FLAG, offsetof(type, member.skip_malformed), NULL,                               \
          "Leave out malformed rows and say how many, instead of stopping", 0, 0, false, NULL, false}
+// clang-format on
 
 // Reads one split: the file given for it, else the task's own in data_dir. *dataset stays NULL when neither is given.
 // known_labels: NULL collects them (or takes the task's). *task (may be NULL) is the task that was named, or NULL.
