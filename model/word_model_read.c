@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "json_field.h"
+#include "unigram_score.h"
 #include "word_model.h"
 #include "wordpiece.h"
 
@@ -137,7 +138,7 @@ static ebm_status read_scores(const json_t *list, const char *where, ebm_vocabul
             return ebm_fail(EBM_ERROR_INPUT, "%s.vocab[%zu]: expected a token and its score", where, i);
         EBM_TRY(ebm_in(ebm_vocabulary_put(vocabulary, (int64_t)i, json_string_value(text), json_string_length(text)),
                        "%s.vocab", where));
-        scores[i] = json_number_value(score);
+        scores[i] = json_is_real(score) ? ebm_unigram_score(json_real_value(score)) : json_number_value(score);
     }
     return ebm_ok();
 }

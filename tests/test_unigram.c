@@ -7,6 +7,7 @@
 #include "sweep.h"
 #include "trie.h"
 #include "unigram.h"
+#include "unigram_score.h"
 
 typedef struct {
     ebm_vocabulary vocabulary;
@@ -125,6 +126,24 @@ static void equals_the_library_in_odd_cases(void **state)
     json_decref(cases);
 }
 
+// Numbers that a correct reader and the library's read alike, and such of which the library's last bit is another.
+static void reads_scores_as_the_library_does(void **state)
+{
+    static const double alike[] = {0,      -3.1982421875, -8.034584999084473, -0.1, -12.5, 1e-7, 123456789.125,
+                                   5e-324, -1e300};
+    static const double apart[][2] = {
+        {-12.864072317121257, -0x1.9ba67afced458p+3}, {-11.692844665672597, -0x1.762bc89388b30p+3},
+        {-7.9360912192871735, -0x1.fbe8eb253a50ap+2}, {-7.9413713793459095, -0x1.fc3f6dbdeb96fp+2},
+        {-1.3008558737227243, -0x1.4d04e3fa72d7fp+0},
+    };
+    for (size_t i = 0; i < sizeof alike / sizeof *alike; i++) assert_true(ebm_unigram_score(alike[i]) == alike[i]);
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++) {
+        assert_true(apart[i][0] != apart[i][1]);
+        assert_true(ebm_unigram_score(apart[i][0]) == apart[i][1]);
+    }
+    assert_true(isinf(ebm_unigram_score(HUGE_VAL)));
+}
+
 static void refuses_bad_vocabularies(void **state)
 {
     ebm_vocabulary v = {0};
@@ -215,6 +234,7 @@ int main(void)
         cmocka_unit_test(equals_the_library),
         cmocka_unit_test(equals_the_library_with_bytes),
         cmocka_unit_test(equals_the_library_in_odd_cases),
+        cmocka_unit_test(reads_scores_as_the_library_does),
         cmocka_unit_test(refuses_bad_vocabularies),
         cmocka_unit_test(takes_a_megabyte_of_one_word),
         cmocka_unit_test(finds_what_is_in_a_trie),
