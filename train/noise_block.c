@@ -123,10 +123,9 @@ void ebm_noise_block_free(ebm_noise_block *b)
 }
 
 // Prompt i of a block: a random training text under a fresh mask, then the start token.
-static ebm_prompts make_prompts(ebm_noise_maker *m, uint64_t number)
+static void make_prompts(ebm_noise_maker *m, uint64_t number, size_t first)
 {
     const int32_t start = ebm_noise_model_roles(m->source.model).start;
-    const size_t first = number % 2 * EBM_NOISE_BLOCK;
     for (size_t i = 0; i < EBM_NOISE_BLOCK; i++) {
         const uint32_t text = (uint32_t)(number * EBM_NOISE_BLOCK + i);
         ebm_random random = ebm_random_stream(m->source.seed, text, EBM_SITE_PROMPT);
@@ -138,6 +137,14 @@ static ebm_prompts make_prompts(ebm_noise_maker *m, uint64_t number)
         prompt[length++] = start;
         m->prompts[first + i] = (ebm_prompt){prompt, length};
     }
+}
+
+// A block's prompts, made when it or the one before it asks first.
+static ebm_prompts prompts_of(ebm_noise_maker *m, uint64_t number)
+{
+    const size_t half = number % 2, first = half * EBM_NOISE_BLOCK;
+    if (m->prompts_made[half] != number + 1) make_prompts(m, number, first);
+    m->prompts_made[half] = number + 1;
     return (ebm_prompts){m->prompts + first, EBM_NOISE_BLOCK};
 }
 
@@ -265,8 +272,8 @@ static ebm_status start_encoding(const ebm_noise_maker *m, ebm_noise_block *b)
 ebm_status ebm_noise_block_make(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b)
 {
     const size_t tokens = EBM_NOISE_BLOCK * m->most_new;
-    const ebm_prompts prompts = make_prompts(m, number), none = {0};
-    const ebm_prompts following = m->begins_next ? make_prompts(m, number + 1) : none;
+    const ebm_prompts prompts = prompts_of(m, number), none = {0};
+    const ebm_prompts following = m->begins_next ? prompts_of(m, number + 1) : none;
     EBM_TRY(ebm_generator_run(m->generator, prompts, following, number * EBM_NOISE_BLOCK, m->pairs));
     EBM_TRY(ebm_slice_read(m->device, ebm_generator_tokens(m->generator), 0, tokens, b->raw));
     m->statistics.tokens = ebm_generator_sampled(m->generator);

@@ -40,6 +40,7 @@ typedef struct {
     int32_t *host_map;
     ebm_prompt *prompts; // of two blocks, by number's last bit: slots that one leaves idle begin with the next
     int32_t *prompt_ids;
+    uint64_t prompts_made[2]; // of which block they are, plus 1; 0: of none yet
     bool begins_next;
     ebm_noise_statistics statistics;
 } ebm_noise_maker;
