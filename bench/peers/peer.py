@@ -1,18 +1,60 @@
-"""What the peers share: the device, reading texts, and results as one JSON object."""
+"""What the peers share: options, the device and precision, reading texts, and results as one JSON object."""
+import argparse
+import contextlib
 import csv
 import gzip
 import json
 import resource
 import statistics
 import sys
+import time
 
 import torch
 
 
-def device_of(name):
+def options(text, repeats, texts=False):
+    """A parser with the options that all peers have; `texts`: also those of works on a file of texts."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if texts:
+        for name in ("model", "tokenizer", "text_file"):
+            parser.add_argument(name)
+        parser.add_argument("--text_column", default="sentence")
+        parser.add_argument("--max_seq_length", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=repeats)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bf16", action="store_true")
+    return parser
+
+
+def begin(args):
     """The device, and a function that waits until all that was queued on it is done."""
-    device = torch.device(name)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(1)
+    device = torch.device(args.device)
     return device, (torch.cuda.synchronize if device.type == "cuda" else lambda: None)
+
+
+def precision(args):
+    return torch.autocast(torch.device(args.device).type, dtype=torch.bfloat16) if args.bf16 else contextlib.nullcontext()
+
+
+def times_of(args, work):
+    """Seconds of each repeat, and of one before them."""
+    times = []
+    for _ in range(args.repeats + 1):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def update(model, optimizer, loss):
+    """From the loss to new weights, as the Trainer does it."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
 
 
 def summary(times):

@@ -1,26 +1,19 @@
 """Attention forward and backward by torch's scaled_dot_product_attention.  torch_attention.py --rows 32 --tokens 128"""
-import argparse
 import time
 
 import torch
 
-from peer import device_of, report
+from peer import begin, options, report
 
-parser = argparse.ArgumentParser(description=__doc__)
+parser = options(__doc__, 15)
 parser.add_argument("--rows", type=int, default=32)
 parser.add_argument("--tokens", type=int, default=128)
 parser.add_argument("--heads", type=int, default=12)
 parser.add_argument("--head_size", type=int, default=64)
 parser.add_argument("--dropout", type=float, default=0.1)
-parser.add_argument("--repeats", type=int, default=15)
-parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--device", default="cpu")
-parser.add_argument("--bf16", action="store_true")
 args = parser.parse_args()
 
-torch.set_num_threads(args.threads)
-torch.manual_seed(1)
-device, wait = device_of(args.device)
+device, wait = begin(args)
 kind = torch.bfloat16 if args.bf16 else torch.float32
 shape = (args.rows, args.heads, args.tokens, args.head_size)
 query, key, value = (torch.rand(shape, device=device, dtype=kind, requires_grad=True) for _ in range(3))

@@ -1,14 +1,10 @@
 """Tokens a second of GPT2LMHeadModel.generate with random weights.  torch_generate.py --layers 4 --hidden 384"""
-import argparse
-import contextlib
-import time
-
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from peer import device_of, report
+from peer import begin, options, precision, report, times_of
 
-parser = argparse.ArgumentParser(description=__doc__)
+parser = options(__doc__, 3)
 parser.add_argument("--layers", type=int, default=4)
 parser.add_argument("--hidden", type=int, default=384)
 parser.add_argument("--heads", type=int, default=6)
@@ -17,26 +13,20 @@ parser.add_argument("--rows", type=int, default=64)
 parser.add_argument("--prompt", type=int, default=16)
 parser.add_argument("--new_tokens", type=int, default=32)
 parser.add_argument("--top_k", type=int, default=20)
-parser.add_argument("--repeats", type=int, default=3)
-parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--device", default="cpu")
-parser.add_argument("--bf16", action="store_true")
 args = parser.parse_args()
 
-torch.set_num_threads(args.threads)
-torch.manual_seed(1)
-device, wait = device_of(args.device)
+device, wait = begin(args)
 model = GPT2LMHeadModel(GPT2Config(n_layer=args.layers, n_embd=args.hidden, n_head=args.heads,
                                    vocab_size=args.vocabulary)).eval().to(device)
 prompt = torch.randint(5, args.vocabulary, (args.rows, args.prompt), device=device)
-precision = torch.autocast(device.type, dtype=torch.bfloat16) if args.bf16 else contextlib.nullcontext()
-times = []
-for _ in range(args.repeats + 1):
-    start = time.perf_counter()
-    with torch.inference_mode(), precision:
+
+
+def generate():
+    with torch.inference_mode(), precision(args):
         model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=True, top_k=args.top_k,
                        max_new_tokens=args.new_tokens, min_new_tokens=args.new_tokens, pad_token_id=0)
     wait()
-    times.append(time.perf_counter() - start)
-report("generation", args, times, layers=args.layers, hidden=args.hidden, rows=args.rows,
+
+
+report("generation", args, times_of(args, generate), layers=args.layers, hidden=args.hidden, rows=args.rows,
        tokens=args.rows * args.new_tokens)
