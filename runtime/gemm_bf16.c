@@ -4,18 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) || defined(__i386__)
-#include <cpuid.h>
-
-// AVX512-BF16: leaf 7, subleaf 1, bit 5 of EAX. A processor without that subleaf answers with zeros.
-static bool processor_has_bf16(void)
-{
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
-}
-#else
-static bool processor_has_bf16(void) { return false; }
-#endif
+#include "processor.h"
 
 // CPU devices compute on this machine's processor. Simulators call themselves CPUs too, but have no vectors of 16.
 static ebm_status check_device(const ebm_device *device)
@@ -24,7 +13,7 @@ static ebm_status check_device(const ebm_device *device)
     if (!info->is_cpu || !ebm_device_uses_cpu_kernels(device))
         return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need a CPU device with CPU kernels, found %s with %s",
                         info->name, ebm_device_uses_cpu_kernels(device) ? "CPU kernels" : "GPU kernels");
-    if (!processor_has_bf16())
+    if (!ebm_processor_has_bf16())
         return ebm_fail(EBM_ERROR_UNSUPPORTED,
                         "products in bf16 need a processor with AVX512-BF16, this one (%s) has"
                         " not",
