@@ -48,9 +48,13 @@ ebm_slice ebm_decoder_output(const ebm_decoder *decoder);
 // Runs a packed batch of prompts and puts its keys and values into the cache; slot_of: int32 on the device.
 ebm_status ebm_decoder_prefill(ebm_decoder *decoder, const ebm_batch *prompts, ebm_slice slot_of);
 // One token a slot: ids, positions (int32, on the device); positions[s] is also the cache length before this token,
-// negative = idle. -> ebm_decoder_logits (slots, vocabulary).
+// negative = idle. -> ebm_decoder_step_hidden (slots, C), the last LayerNorm included.
 ebm_status ebm_decoder_step(ebm_decoder *decoder, ebm_slice ids, ebm_slice positions);
+ebm_slice ebm_decoder_step_hidden(const ebm_decoder *decoder);
+// Their product with the output embedding (vocabulary, C) transposed -> ebm_decoder_logits (slots, vocabulary).
+ebm_status ebm_decoder_step_logits(ebm_decoder *decoder);
 ebm_slice ebm_decoder_logits(const ebm_decoder *decoder);
+ebm_slice ebm_decoder_output_embedding(const ebm_decoder *decoder);
 
 #ifdef __cplusplus
 }

@@ -34,7 +34,15 @@ ebm_status ebm_decoder_step(ebm_decoder *d, ebm_slice ids, ebm_slice positions)
                                      &attention));
         EBM_TRY(ebm_decoder_after_attention(d, &d->weights[l], a, x, &off, &off, S));
     }
-    EBM_TRY(ebm_decoder_norm(d, d->step_output, d->step_mean, d->step_rstd, a->end, d->gain, d->shift, S));
-    return ebm_gemm(d->device, EBM_GEMM_NT, S, d->V, d->C, ebm_matrix_of(d->step_output, d->C),
+    return ebm_decoder_norm(d, d->step_output, d->step_mean, d->step_rstd, a->end, d->gain, d->shift, S);
+}
+
+ebm_status ebm_decoder_step_logits(ebm_decoder *d)
+{
+    const ebm_slice none = {0};
+    return ebm_gemm(d->device, EBM_GEMM_NT, d->set.slots, d->V, d->C, ebm_matrix_of(d->step_output, d->C),
                     ebm_matrix_of(d->word->weight, d->C), 0, ebm_matrix_of(d->logits, d->V), none);
 }
+
+ebm_slice ebm_decoder_step_hidden(const ebm_decoder *d) { return d->step_output; }
+ebm_slice ebm_decoder_output_embedding(const ebm_decoder *d) { return d->word->weight; }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "launch.h"
+#include "screen.h"
 
 enum { ENTRY = 5, BANNED = 3 };
 
@@ -17,6 +18,7 @@ struct ebm_generator {
     // A packed batch of prompts, and the slot each goes to.
     ebm_batch batch;
     ebm_slice slot_of;
+    ebm_screen *screen;                                            // NULL: sampled from all logits
     int32_t *host_ids, *host_positions, *host_starts, *host_slots; // one allocation, of the batch
     int32_t *host_entries, *host_state, *host_rows, *host_lengths;
     size_t waiting; // entries not yet sent
@@ -58,6 +60,13 @@ static void plan(ebm_generator *g, ebm_arena *arena)
     ebm_arena_reserve(arena, &g->batch.starts, S + 1);
 }
 
+static ebm_status create_screen(ebm_generator *g, ebm_arena *arena)
+{
+    const ebm_config *config = ebm_noise_model_config(g->model);
+    if (g->set.top_k == 0 || !ebm_screen_is_possible(g->device, config->hidden)) return ebm_ok();
+    return ebm_screen_create(g->device, arena, g->set.slots, config->vocabulary, config->hidden, &g->screen);
+}
+
 ebm_status ebm_generator_create(ebm_noise_model *model, const ebm_generator_settings *settings, ebm_arena *arena,
                                 ebm_generator **out)
 {
@@ -72,19 +81,21 @@ ebm_status ebm_generator_create(ebm_noise_model *model, const ebm_generator_sett
     g->device = ebm_noise_model_device(model);
     g->model = model;
     g->set = *settings;
-    const ebm_status status = allocate_host(g);
-    if (status.code != EBM_OK) {
-        ebm_generator_free(g);
-        return status;
-    }
+    ebm_status status = ebm_ok();
+    EBM_CHECK(allocate_host(g), fail);
     plan(g, arena);
+    EBM_CHECK(create_screen(g, arena), fail);
     *out = g;
+    return status;
+fail:
+    ebm_generator_free(g);
     return status;
 }
 
 void ebm_generator_free(ebm_generator *g)
 {
     if (!g) return;
+    ebm_screen_free(g->screen);
     free(g->host_ids);
     free(g->host_entries);
     free(g->host_state);
@@ -177,13 +188,21 @@ static ebm_status refill(ebm_generator *g, work *w)
     return send_entries(g);
 }
 
-static ebm_status one_token(ebm_generator *g, const ebm_sampling *sampling)
+static ebm_status sample(ebm_generator *g, const ebm_sampling *sampling)
 {
     ebm_decoder *decoder = ebm_noise_model_decoder(g->model);
+    if (g->screen)
+        return ebm_screen_sample(g->screen, g->next, ebm_decoder_step_hidden(decoder), g->texts, g->drawn, sampling);
+    EBM_TRY(ebm_decoder_step_logits(decoder));
+    return ebm_sample(g->device, g->next, ebm_decoder_logits(decoder), g->texts, g->drawn, g->set.slots,
+                      ebm_noise_model_config(g->model)->vocabulary, sampling);
+}
+
+static ebm_status one_token(ebm_generator *g, const ebm_sampling *sampling)
+{
     g->steps++;
-    EBM_TRY(ebm_decoder_step(decoder, g->ids, g->positions));
-    EBM_TRY(ebm_sample(g->device, g->next, ebm_decoder_logits(decoder), g->texts, g->drawn, g->set.slots,
-                       ebm_noise_model_config(g->model)->vocabulary, sampling));
+    EBM_TRY(ebm_decoder_step(ebm_noise_model_decoder(g->model), g->ids, g->positions));
+    EBM_TRY(sample(g, sampling));
     ebm_launch l = ebm_launch_begin(g->device, "generate.cl", "generate_advance", "%s", "");
     const ebm_slice arguments[] = {g->ids, g->positions, g->drawn, g->tokens, g->lengths, g->next, g->rows};
     for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) ebm_arg_slice(&l, arguments[i]);
@@ -256,6 +275,8 @@ ebm_status ebm_generator_run(ebm_generator *g, ebm_prompts prompts, ebm_prompts 
     ebm_sampling sampling;
     EBM_TRY(start_run(g, &w, allow_separator));
     EBM_TRY(set_sampling(g, &sampling));
+    if (g->screen) // weights may have changed since the last run
+        EBM_TRY(ebm_screen_take(g->screen, ebm_decoder_output_embedding(ebm_noise_model_decoder(g->model))));
     while (w.next < prompts.count || any_unfinished(g)) {
         EBM_TRY(refill(g, &w));
         for (int i = 0; i < EBM_GENERATOR_LOOK; i++) EBM_TRY(one_token(g, &sampling));

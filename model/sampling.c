@@ -1,10 +1,10 @@
 #include "sampling.h"
 
-#include "launch.h"
 #include "random.h"
+#include "sampling_internal.h"
 
-static ebm_status check(ebm_slice next, ebm_slice logits, ebm_slice texts, ebm_slice positions, size_t slots,
-                        size_t vocabulary, const ebm_sampling *s)
+ebm_status ebm_sampling_check(ebm_slice next, ebm_slice texts, ebm_slice positions, size_t slots, size_t vocabulary,
+                              const ebm_sampling *s)
 {
     if (!(s->temperature > 0))
         return ebm_fail(EBM_ERROR_INPUT, "sampling: temperature must be above 0, found %g", (double)s->temperature);
@@ -15,17 +15,28 @@ static ebm_status check(ebm_slice next, ebm_slice logits, ebm_slice texts, ebm_s
         return ebm_fail(EBM_ERROR_INPUT, "sampling: %zu banned ids, but at most %d are possible and %zu are given",
                         s->banned_count, (int)EBM_BANNED_MAX, s->banned.count);
     if (vocabulary == 0) return ebm_fail(EBM_ERROR_INPUT, "sampling: the vocabulary is empty");
-    if (slots > next.count || slots > texts.count || slots > positions.count || slots * vocabulary > logits.count)
-        return ebm_fail(EBM_ERROR_INPUT,
-                        "sampling: %zu slots do not fit %zu ids, %zu text numbers, %zu positions and %zu logits of %zu",
-                        slots, next.count, texts.count, positions.count, logits.count, vocabulary);
+    if (slots > next.count || slots > texts.count || slots > positions.count)
+        return ebm_fail(EBM_ERROR_INPUT, "sampling: %zu slots do not fit %zu ids, %zu text numbers and %zu positions",
+                        slots, next.count, texts.count, positions.count);
     return ebm_ok();
+}
+
+void ebm_sampling_arguments(ebm_launch *launch, const ebm_sampling *s)
+{
+    ebm_arg_i32(launch, (int64_t)s->banned_count);
+    ebm_arg_f32(launch, s->temperature);
+    ebm_arg_u64(launch, s->seed);
+    ebm_arg_u32(launch, s->step);
+    ebm_arg_u32(launch, EBM_SITE_SAMPLE);
 }
 
 ebm_status ebm_sample(ebm_device *device, ebm_slice next, ebm_slice logits, ebm_slice texts, ebm_slice positions,
                       size_t slots, size_t vocabulary, const ebm_sampling *sampling)
 {
-    EBM_TRY(check(next, logits, texts, positions, slots, vocabulary, sampling));
+    EBM_TRY(ebm_sampling_check(next, texts, positions, slots, vocabulary, sampling));
+    if (slots * vocabulary > logits.count)
+        return ebm_fail(EBM_ERROR_INPUT, "sampling: %zu slots do not fit %zu logits of %zu", slots, logits.count,
+                        vocabulary);
     const char *kernel = sampling->top_k ? "sample_top_k" : "sample_all";
     const char *file = sampling->top_k ? "sample_top_k.cl" : "sample_all.cl";
     ebm_launch l = ebm_launch_begin(device, file, kernel, "-DTOP_K=%d", sampling->top_k);
@@ -35,11 +46,7 @@ ebm_status ebm_sample(ebm_device *device, ebm_slice next, ebm_slice logits, ebm_
     ebm_arg_slice(&l, positions);
     ebm_arg_slice(&l, sampling->banned);
     ebm_arg_i32(&l, (int64_t)vocabulary);
-    ebm_arg_i32(&l, (int64_t)sampling->banned_count);
-    ebm_arg_f32(&l, sampling->temperature);
-    ebm_arg_u64(&l, sampling->seed);
-    ebm_arg_u32(&l, sampling->step);
-    ebm_arg_u32(&l, EBM_SITE_SAMPLE);
+    ebm_sampling_arguments(&l, sampling);
     ebm_launch_cost(&l, (double)(slots * vocabulary), 4.0 * (double)(slots * vocabulary));
     return ebm_launch_rows(&l, slots);
 }

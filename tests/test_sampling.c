@@ -1,65 +1,15 @@
-#include "sampling.h"
+#include "sampling_reference.h"
 
 #include "on_device.h"
-#include "random.h"
 
-// What ebm_sample states, in double precision but for the stated 24-bit number: candidates in order, cumulative sums.
-typedef struct {
-    float value;
-    int32_t id;
-} candidate;
-
-static int compare(const void *a, const void *b)
+static size_t candidates_of_floats(candidate *list, const float *f, size_t vocabulary, const ebm_sampling *s,
+                                   const int32_t *banned)
 {
-    const candidate *x = a, *y = b;
-    if (x->value != y->value) return x->value > y->value ? -1 : 1;
-    return x->id < y->id ? -1 : 1;
-}
-
-static bool is_banned(int32_t id, const int32_t *banned, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (banned[i] == id) return true;
-    return false;
-}
-
-// The candidates in the order of drawing; returns how many.
-static size_t candidates_of(candidate *list, const float *f, size_t vocabulary, const ebm_sampling *s,
-                            const int32_t *banned)
-{
-    size_t count = 0;
-    for (size_t v = 0; v < vocabulary; v++)
-        if (f[v] > -INFINITY && !is_banned((int32_t)v, banned, s->banned_count))
-            list[count++] = (candidate){f[v], (int32_t)v};
-    if (!s->top_k) return count;
-    qsort(list, count, sizeof *list, compare);
-    return count < (size_t)s->top_k ? count : (size_t)s->top_k;
-}
-
-static void probabilities_of(double *p, const candidate *list, size_t count, const ebm_sampling *s)
-{
-    double max = -INFINITY, sum = 0;
-    for (size_t i = 0; i < count; i++) max = fmax(max, (double)list[i].value);
-    for (size_t i = 0; i < count; i++) sum += p[i] = exp(((double)list[i].value - max) / (double)s->temperature);
-    for (size_t i = 0; i < count; i++) p[i] /= sum;
-}
-
-static double uniform_of(const ebm_sampling *s, uint32_t text, int32_t position)
-{
-    uint32_t words[4];
-    ebm_random_block(words, s->seed, s->step, EBM_SITE_SAMPLE, (uint64_t)text * 1024 + (uint64_t)position);
-    return (words[0] >> 8) * 0x1p-24;
-}
-
-// Whether drawing `token` is right for this u: u lies in the token's part of [0, 1), or within float rounding of it.
-static bool is_right(int32_t token, const candidate *list, const double *p, size_t count, double u)
-{
-    double cumulative = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (list[i].id == token) return u >= cumulative - 2e-6 && u <= cumulative + p[i] + 2e-6;
-        cumulative += p[i];
-    }
-    return count == 0 && token == -1;
+    double *wide = host_array(vocabulary, sizeof *wide);
+    for (size_t v = 0; v < vocabulary; v++) wide[v] = (double)f[v];
+    const size_t count = candidates_of(list, wide, vocabulary, s, banned);
+    free(wide);
+    return count;
 }
 
 static void draw(int32_t *next, const float *f, const uint32_t *texts, const int32_t *positions, size_t slots,
@@ -96,7 +46,7 @@ static void check_draws(size_t slots, size_t vocabulary, int top_k, float temper
             assert_int_equal(next[s], IDLE);
             continue;
         }
-        const size_t count = candidates_of(list, f + s * vocabulary, vocabulary, &how, banned);
+        const size_t count = candidates_of_floats(list, f + s * vocabulary, vocabulary, &how, banned);
         probabilities_of(p, list, count, &how);
         if (!is_right(next[s], list, p, count, uniform_of(&how, texts[s], positions[s])))
             fail_msg("slot %zu of %zu, V %zu, k %d: token %d is not the one its number asks for", s, slots, vocabulary,
@@ -154,7 +104,7 @@ static void check_frequencies(size_t vocabulary, int top_k, float temperature, s
         assert_ok(ebm_slice_read(device, out, 0, SLOTS, next));
         for (size_t s = 0; s < SLOTS; s++) counted[next[s]]++;
     }
-    const size_t count = candidates_of(list, f, vocabulary, &how, banned);
+    const size_t count = candidates_of_floats(list, f, vocabulary, &how, banned);
     probabilities_of(p, list, count, &how);
     double chi = 0, rest_expected = 0, rest_counted = 0, seen = 0;
     size_t cells = 0;

@@ -104,6 +104,7 @@ static ebm_status one_step(model *m, size_t step, int32_t *ids, int32_t *positio
     EBM_TRY(ebm_slice_write(m->device, m->ids, 0, m->batch.count, ids));
     EBM_TRY(ebm_slice_write(m->device, m->positions, 0, m->batch.count, positions));
     EBM_TRY(ebm_decoder_step(m->decoder, m->ids, m->positions));
+    EBM_TRY(ebm_decoder_step_logits(m->decoder));
     for (size_t s = 0; s < m->batch.count; s++) {
         if (positions[s] < 0) continue;
         const size_t row = (size_t)(m->batch.rows[s].ids - m->batch.ids) + (size_t)positions[s];
