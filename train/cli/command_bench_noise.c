@@ -2,13 +2,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench_profile.h"
 #include "bench_result.h"
 #include "command_bench.h"
+#include "gemm.h"
 #include "noise_benchmark.h"
 
 typedef struct {
     const char *model, *device;
-    bool random, json, bf16;
+    bool random, json, bf16, profile;
+    ebm_bench_peak_options peaks;
     size_t layers, hidden, vocabulary, slots, texts, prompt_tokens, most_new, repeats;
     int64_t top_k, seed;
 } noise_options;
@@ -31,6 +34,8 @@ static const ebm_option OPTIONS[] = {
     {"repeats", EBM_OPTION_SIZE, AT(repeats), "3", .help = "Timed runs, after one that builds the kernels", .least = 1,
      .most = 100000},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of prompts, weights and sampling", .least = 0, .most = 9e15},
+    {"profile", EBM_OPTION_FLAG, AT(profile), NULL, .help = "One more run, with the time of each kernel"},
+    EBM_BENCH_PEAK_OPTIONS(noise_options, peaks),
     {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
@@ -46,8 +51,10 @@ typedef struct {
     ebm_noise_benchmark *benchmark;
     double first;
     ebm_timing timing;
-    uint64_t tokens; // of all timed runs
-    double seconds;
+    uint64_t tokens;          // of all timed runs
+    double seconds, profiled; // of the profiled run, with its waits
+    ebm_peaks peaks;
+    ebm_bench_profile profile;
     ebm_bench_result *result;
 } noise_run;
 
@@ -102,8 +109,19 @@ static ebm_status prepare(noise_run *r)
     size_t count = ebm_noise_model_arenas(r->model, arenas);
     arenas[count++] = ebm_noise_benchmark_arena(r->benchmark);
     EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --slots"));
+    if (o->profile) EBM_TRY(ebm_bench_peaks(r->device, &o->peaks, &r->peaks)); // before the rest of memory is taken
+    if (ebm_gemm_precision(r->device) != EBM_BF16) r->peaks.bf16_flops = 0;
     EBM_TRY(ebm_noise_model_allocate(r->model));
     return ebm_arena_allocate(ebm_noise_benchmark_arena(r->benchmark));
+}
+
+static ebm_status profile(noise_run *r)
+{
+    uint64_t tokens;
+    if (!r->set.profile) return ebm_ok();
+    ebm_profile_enable(r->device, true);
+    EBM_TRY(ebm_noise_benchmark_run(r->benchmark, &r->profiled, &tokens));
+    return ebm_bench_profile_take(r->device, &r->peaks, &r->profile);
 }
 
 static ebm_status measure(noise_run *r)
@@ -121,6 +139,7 @@ static ebm_status measure(noise_run *r)
         r->seconds += seconds[i];
     }
     r->timing = ebm_timing_of(seconds, repeats);
+    status = profile(r);
 end:
     free(seconds);
     return status;
@@ -151,10 +170,18 @@ static ebm_status report(noise_run *r)
     row.amount = (double)r->tokens / (double)r->set.repeats;
     snprintf(row.name, sizeof row.name, "generation, %zu x %zu over %zu, %zu slots, %zu new tokens, top %d",
              config->layers, config->hidden, config->vocabulary, r->set.slots, r->set.most_new, (int)r->set.top_k);
-    EBM_TRY(ebm_bench_result_create("noise", r->device, NULL, &r->result));
+    EBM_TRY(ebm_bench_result_create("noise", r->device, r->set.profile ? &r->peaks : NULL, &r->result));
     set_settings(r);
+    if (r->set.profile) {
+        ebm_bench_result_set(r->result, "profiled_s", json_real(r->profiled));
+        ebm_bench_result_set(r->result, "profile", ebm_bench_profile_json(&r->profile, &r->peaks));
+    }
     EBM_TRY(ebm_bench_result_add(r->result, &row));
-    return ebm_bench_result_print(r->result, r->set.json);
+    EBM_TRY(ebm_bench_result_print(r->result, r->set.json));
+    if (!r->set.profile || r->set.json) return ebm_ok();
+    printf("\nprofiled run %.4f s\n", r->profiled);
+    ebm_bench_profile_print(&r->profile, &r->peaks);
+    return ebm_ok();
 }
 
 static ebm_status run(noise_run *r)
@@ -171,6 +198,7 @@ ebm_status ebm_command_bench_noise(int argc, char **argv)
     ebm_status status = ebm_program_options(&TABLE, argc, argv, &r.set, &r.parsed, &done);
     if (status.code == EBM_OK && !done) status = run(&r);
     ebm_bench_result_free(r.result);
+    ebm_bench_profile_free(&r.profile);
     ebm_noise_benchmark_free(r.benchmark);
     ebm_noise_model_free(r.model);
     ebm_device_free(r.device);
