@@ -1,17 +1,49 @@
-// calibration.json beside the model.
+// calibration.json beside the model: the file itself, and a temperature in it.
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "calibration.h"
+#include "calibrator_internal.h"
 #include "file.h"
 #include "scores.h"
 
-#define FILE_LIMIT 65536 // bytes; ours has about 300
+#define FILE_LIMIT ((size_t)64 << 20) // bytes; a temperature's has about 300, an isotonic one some dozens an example
+
+ebm_status ebm_calibration_read(const char *directory, json_t **object, char **path)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    json_error_t error;
+    *object = NULL;
+    *path = ebm_path_join(directory, EBM_CALIBRATION_FILE);
+    if (!*path) return ebm_fail(EBM_ERROR_MEMORY, "no memory for a path");
+    ebm_status status = ebm_file_read(*path, FILE_LIMIT, &bytes, &size);
+    if (status.code == EBM_OK) {
+        *object = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
+        if (!*object) status = ebm_fail(EBM_ERROR_INPUT, "%s:%d: not JSON: %s", *path, error.line, error.text);
+    }
+    free(bytes);
+    if (status.code == EBM_OK) return status;
+    free(*path);
+    *path = NULL;
+    return status;
+}
+
+ebm_status ebm_calibration_write(const char *directory, const json_t *object)
+{
+    char *text = json_dumps(object, JSON_INDENT(2));
+    if (!text) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %s", EBM_CALIBRATION_FILE);
+    char *path = ebm_path_join(directory, EBM_CALIBRATION_FILE);
+    const ebm_status status = ebm_file_write(path, text, strlen(text));
+    free(path);
+    free(text);
+    return status;
+}
 
 // A character of up to 4 bytes may have been cut at the end of the array: at most 3 bytes of it are left there.
-static json_t *text_or_cut_text(const char *text)
+json_t *ebm_json_cut_text(const char *text)
 {
     const size_t length = strlen(text);
     json_t *string = NULL;
@@ -19,9 +51,30 @@ static json_t *text_or_cut_text(const char *text)
     return string;
 }
 
-static ebm_status to_text(const ebm_temperature *fit, char **text)
+ebm_status ebm_json_number_at(const json_t *object, const char *path, const char *key, double *out)
 {
-    json_t *fitted_on = text_or_cut_text(fit->fitted_on);
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value)) return ebm_fail(EBM_ERROR_INPUT, "%s: a number expected at \"%s\"", path, key);
+    *out = json_number_value(value);
+    return ebm_ok();
+}
+
+ebm_status ebm_json_whole_at(const json_t *object, const char *path, const char *key, size_t *out)
+{
+    double number = 0;
+    EBM_TRY(ebm_json_number_at(object, path, key, &number));
+    if (!(number >= 0 && number <= 9007199254740992.0)) // whole numbers of a double
+        return ebm_fail(EBM_ERROR_INPUT, "%s: a count expected at \"%s\", found %g", path, key, number);
+    *out = (size_t)number;
+    return ebm_ok();
+}
+
+// --- a temperature ---------------------------------------------------------------------------------------------------
+
+ebm_status ebm_temperature_object(const ebm_temperature *fit, json_t **out)
+{
+    EBM_TRY(ebm_temperature_check(fit->temperature));
+    json_t *fitted_on = ebm_json_cut_text(fit->fitted_on);
     if (!fitted_on) return ebm_fail(EBM_ERROR_INPUT, "%s: fitted_on is not UTF-8", EBM_CALIBRATION_FILE);
     json_t *object =
         json_pack("{s:f, s:o, s:I, s:f, s:f}", "temperature", fit->temperature, "fitted_on", fitted_on, "examples",
@@ -30,45 +83,32 @@ static ebm_status to_text(const ebm_temperature *fit, char **text)
         json_decref(object);
         object = NULL;
     }
-    *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
-    json_decref(object);
-    return *text ? ebm_ok() : ebm_fail(EBM_ERROR_INPUT, "%s: a value is not finite", EBM_CALIBRATION_FILE);
+    *out = object;
+    return object ? ebm_ok() : ebm_fail(EBM_ERROR_INPUT, "%s: a value is not finite", EBM_CALIBRATION_FILE);
 }
 
 ebm_status ebm_temperature_save(const char *directory, const ebm_temperature *fit)
 {
-    char *text = NULL;
-    EBM_TRY(ebm_temperature_check(fit->temperature));
-    EBM_TRY(to_text(fit, &text));
-    char *path = ebm_path_join(directory, EBM_CALIBRATION_FILE);
-    const ebm_status status = ebm_file_write(path, text, strlen(text));
-    free(path);
-    free(text);
+    json_t *object = NULL;
+    EBM_TRY(ebm_temperature_object(fit, &object));
+    const ebm_status status = ebm_calibration_write(directory, object);
+    json_decref(object);
     return status;
 }
 
-static ebm_status number_in(const json_t *object, const char *path, const char *key, double *out)
+ebm_status ebm_temperature_of_object(const json_t *object, const char *path, ebm_temperature *out)
 {
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_number(value)) return ebm_fail(EBM_ERROR_INPUT, "%s: a number expected at \"%s\"", path, key);
-    *out = json_number_value(value);
-    return ebm_ok();
-}
-
-static ebm_status from_object(const json_t *object, const char *path, ebm_temperature *out)
-{
-    double examples = 0;
+    const char *method = json_string_value(json_object_get(object, "method"));
     *out = (ebm_temperature){0};
-    EBM_TRY(number_in(object, path, "temperature", &out->temperature));
+    if (method && strncmp(method, "temperature", strlen("temperature")) != 0)
+        return ebm_fail(EBM_ERROR_INPUT, "%s: a temperature expected, found method \"%.40s\"", path, method);
+    EBM_TRY(ebm_json_number_at(object, path, "temperature", &out->temperature));
     EBM_TRY(ebm_in(ebm_temperature_check(out->temperature), "%s", path));
-    EBM_TRY(number_in(object, path, "nll_before", &out->nll_before));
-    EBM_TRY(number_in(object, path, "nll_after", &out->nll_after));
-    EBM_TRY(number_in(object, path, "examples", &examples));
-    if (!(examples >= 0 && examples <= 9007199254740992.0)) // whole numbers of a double
-        return ebm_fail(EBM_ERROR_INPUT, "%s: a count expected at \"examples\", found %g", path, examples);
-    out->examples = (size_t)examples;
+    EBM_TRY(ebm_json_number_at(object, path, "nll_before", &out->nll_before));
+    EBM_TRY(ebm_json_number_at(object, path, "nll_after", &out->nll_after));
+    EBM_TRY(ebm_json_whole_at(object, path, "examples", &out->examples));
     if (json_object_get(object, "folded_temperature")) {
-        EBM_TRY(number_in(object, path, "folded_temperature", &out->folded));
+        EBM_TRY(ebm_json_number_at(object, path, "folded_temperature", &out->folded));
         EBM_TRY(ebm_in(ebm_temperature_check(out->folded), "%s: folded_temperature", path));
     }
     const char *fitted_on = json_string_value(json_object_get(object, "fitted_on"));
@@ -80,20 +120,11 @@ static ebm_status from_object(const json_t *object, const char *path, ebm_temper
 
 ebm_status ebm_temperature_load(const char *directory, ebm_temperature *out)
 {
-    ebm_status status = ebm_ok();
-    char *bytes = NULL, *path = ebm_path_join(directory, EBM_CALIBRATION_FILE);
-    size_t size = 0;
     json_t *object = NULL;
-    json_error_t error;
-    EBM_CHECK(ebm_file_read(path, FILE_LIMIT, &bytes, &size), end);
-    object = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
-    if (!object)
-        status = ebm_fail(EBM_ERROR_INPUT, "%s:%d: not JSON: %s", path, error.line, error.text);
-    else
-        status = from_object(object, path, out);
-end:
+    char *path = NULL;
+    EBM_TRY(ebm_calibration_read(directory, &object, &path));
+    const ebm_status status = ebm_temperature_of_object(object, path, out);
     json_decref(object);
-    free(bytes);
     free(path);
     return status;
 }

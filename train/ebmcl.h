@@ -39,6 +39,7 @@
 // Training, prediction, calibration
 #include "bootstrap.h"
 #include "calibration.h"
+#include "calibrator.h"
 #include "csv.h"
 #include "dataset.h"
 #include "encoded.h"
