@@ -290,6 +290,11 @@ static ebm_status measure(ebm_calibrator *c, const ebm_predictions *predictions)
 {
     double *before = NULL, *after = NULL;
     EBM_TRY(count_absent(predictions, &c->facts.absent));
+    if (ebm_calibrator_temperature(c)) { // what its file holds
+        c->facts.nll_before = c->temperature.nll_before;
+        c->facts.nll_after = c->temperature.nll_after;
+        return ebm_ok();
+    }
     ebm_status status = ebm_probabilities_create(predictions, 1, &before);
     if (status.code == EBM_OK) status = ebm_calibrator_probabilities(c, predictions, &after);
     if (status.code == EBM_OK) {
