@@ -231,6 +231,16 @@ ebm_status ebm_classifier_fold_temperature(ebm_classifier *c, double temperature
     return ebm_head_divide(c->head, temperature);
 }
 
+ebm_status ebm_classifier_fold_affine(ebm_classifier *c, const double *map, const double *offset)
+{
+    if (c->set.has_energy && !is_scalar(c))
+        return ebm_fail(EBM_ERROR_UNSUPPORTED,
+                        "the %s energy is a function of the logits: of all calibrators only a temperature can be folded"
+                        " into this model",
+                        ebm_energy_name(c->set.energy));
+    return ebm_head_map(c->head, map, offset);
+}
+
 ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
 {
     EBM_TRY(ebm_encoder_forward(c->encoder, batch, run));

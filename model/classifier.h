@@ -57,6 +57,9 @@ ebm_status ebm_classifier_save(ebm_classifier *classifier, const char *directory
 // logits divided by it, for every tool that reads the saved model. An energy made of the logits changes with them, see
 // ebm_energy_of_logits. Call it after loading.
 ebm_status ebm_classifier_fold_temperature(ebm_classifier *classifier, double temperature);
+// Puts an affine map of the logits into the last layer: f becomes map f + offset (Y x Y by rows, and Y finite numbers).
+// EBM_ERROR_UNSUPPORTED where an energy is made of the logits: it could not be had from the new ones.
+ebm_status ebm_classifier_fold_affine(ebm_classifier *classifier, const double *map, const double *offset);
 
 ebm_status ebm_classifier_forward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
 // From the gradients in ebm_classifier_logits_gradient and, with an energy, ebm_classifier_energy_gradient; adds to the

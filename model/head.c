@@ -90,6 +90,38 @@ ebm_status ebm_head_divide(ebm_head *h, double divisor)
     return divide(h->device, h->linear.bias->weight, divisor);
 }
 
+// (outputs, columns) values to map values, columns one after the other.
+static ebm_status multiply(ebm_device *device, ebm_slice values, size_t outputs, const double *map,
+                           const double *offset)
+{
+    const size_t columns = values.count / outputs;
+    float *staging = malloc((values.count + 1) * sizeof *staging);
+    double *column = malloc((outputs + 1) * sizeof *column);
+    ebm_status status =
+        staging && column ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory to map a layer's weights");
+    EBM_CHECK(status, end);
+    EBM_CHECK(ebm_slice_read(device, values, 0, values.count, staging), end);
+    for (size_t c = 0; c < columns; c++) {
+        for (size_t j = 0; j < outputs; j++) column[j] = (double)staging[j * columns + c];
+        for (size_t i = 0; i < outputs; i++) {
+            double sum = offset ? offset[i] : 0;
+            for (size_t j = 0; j < outputs; j++) sum += map[i * outputs + j] * column[j];
+            staging[i * columns + c] = (float)sum;
+        }
+    }
+    status = ebm_slice_write(device, values, 0, values.count, staging);
+end:
+    free(staging);
+    free(column);
+    return status;
+}
+
+ebm_status ebm_head_map(ebm_head *h, const double *map, const double *offset)
+{
+    EBM_TRY(multiply(h->device, h->linear.weight->weight, h->set.outputs, map, NULL));
+    return multiply(h->device, h->linear.bias->weight, h->set.outputs, map, offset);
+}
+
 static ebm_dropout dropout_at(const ebm_head *h, const ebm_batch *batch, const ebm_run *run, uint32_t place)
 {
     const bool on = run->training && (place > 0 || h->set.form.dropout_first);

@@ -49,6 +49,9 @@ ebm_slice ebm_head_gradient(const ebm_head *head);
 const ebm_tensor *ebm_head_linear(const ebm_head *head, const ebm_tensor **bias); // the last layer, borrowed
 // Divides the last layer's weights and bias, and with them every output. divisor: finite, not 0. After allocation.
 ebm_status ebm_head_divide(ebm_head *head, double divisor);
+// Puts an affine map behind the last layer and into its weights and bias: every output o becomes map o + offset. map:
+// outputs x outputs by rows; offset: outputs. After allocation.
+ebm_status ebm_head_map(ebm_head *head, const double *map, const double *offset);
 
 #ifdef __cplusplus
 }

@@ -45,9 +45,17 @@ static ebm_status read_temperature(const char *directory, ebm_card *card)
 {
     char *path = ebm_path_join(directory, EBM_CALIBRATION_FILE);
     if (!path) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
-    card->has_temperature = ebm_file_exists(path);
+    const bool there = ebm_file_exists(path);
     free(path);
-    return card->has_temperature ? ebm_temperature_load(directory, &card->fit) : ebm_ok();
+    if (!there) return ebm_ok();
+    EBM_TRY(ebm_calibrator_load(directory, &card->calibrator));
+    const ebm_temperature *fit = ebm_calibrator_temperature(card->calibrator);
+    if (!fit) return ebm_ok();
+    card->has_temperature = true;
+    card->fit = *fit;
+    ebm_calibrator_free(card->calibrator);
+    card->calibrator = NULL;
+    return ebm_ok();
 }
 
 static ebm_status read_files(const char *directory, ebm_card *card)
@@ -71,6 +79,7 @@ ebm_status ebm_card_read(const char *directory, ebm_card *card)
 
 void ebm_card_free(ebm_card *card)
 {
+    ebm_calibrator_free(card->calibrator);
     ebm_config_free(card->config);
     json_decref(card->settings);
     json_decref(card->training);
@@ -108,7 +117,9 @@ static void put_introduction(FILE *out, const ebm_card *card)
     if (!from) return;
     fputs("It is ", out);
     ebm_card_markdown(out, from);
-    fputs(" with a temperature folded into its last layer by ebmcl; everything else is as it was there.\n\n", out);
+    const bool other = card->calibrator && ebm_calibrator_facts_of(card->calibrator)->folded;
+    fprintf(out, " with %s folded into its last layer by ebmcl; everything else is as it was there.\n\n",
+            other ? "a calibrator" : "a temperature");
 }
 
 static void put_labels(FILE *out, const ebm_card *card)

@@ -4,7 +4,7 @@
 //     train_results.json           what it was trained on, where, how many steps; noise.json beside: a noise model
 //     training_args.json           the settings; of paths only the last part
 //     eval_results.json            metrics, intervals, floors and the reliability diagram
-//     calibration.json             the temperature
+//     calibration.json             the temperature, or another calibrator
 // All but config.json may be missing.
 //
 //     EBM_TRY(ebm_model_card_write("model"));                  // README.md appears, or is replaced

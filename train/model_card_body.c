@@ -72,10 +72,10 @@ static void put_evaluated_on(FILE *out, const ebm_card *card)
     fprintf(out, " (%lld texts)", ebm_card_count(e, "examples"));
     if (step >= 0) fprintf(out, ", with the weights of step %lld, the best by the metric chosen", step);
     if (json_is_true(json_object_get(e, "fitted_here")))
-        fputs(", with the temperature in the weights. The temperature was fitted on these same texts, so calibration "
-              "looks "
-              "a little better here than elsewhere",
-              out);
+        fprintf(out,
+                ", with the %s in the weights. The %s was fitted on these same texts, so calibration looks a little"
+                " better here than elsewhere",
+                card->calibrator ? "calibrator" : "temperature", card->calibrator ? "calibrator" : "temperature");
     else if (ebm_card_number(e, "temperature") == 1)
         fputs(", without a temperature", out);
     fputs(".\n\n", out);

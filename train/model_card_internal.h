@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "calibration.h"
+#include "calibrator.h"
 #include "config.h"
 #include "model_directory.h"
 
@@ -15,6 +15,7 @@ typedef struct {
     json_t *settings, *training, *evaluation, *roles; // NULL: no such file
     bool has_temperature;
     ebm_temperature fit;
+    ebm_calibrator *calibrator; // of another method; NULL: none
 } ebm_card;
 
 ebm_status ebm_card_read(const char *directory, ebm_card *card);

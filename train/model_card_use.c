@@ -10,9 +10,33 @@ static void put_fit(FILE *out, const ebm_temperature *fit)
             fit->nll_before, fit->nll_after);
 }
 
+static void put_calibrator(FILE *out, const ebm_calibrator *calibrator)
+{
+    const ebm_calibrator_facts *facts = ebm_calibrator_facts_of(calibrator);
+    const char *name = ebm_calibrator_name(facts->kind);
+    ebm_temperature fit = {.examples = facts->examples, .nll_before = facts->nll_before, .nll_after = facts->nll_after};
+    snprintf(fit.fitted_on, sizeof fit.fitted_on, "%s", facts->fitted_on);
+    if (facts->folded)
+        fprintf(out,
+                "The last layer's weights and bias hold a calibrator, `%s`, so the softmax of the logits is calibrated"
+                " in any tool and nothing is left to be done. ",
+                name);
+    else
+        fprintf(
+            out,
+            "A calibrator, `%s`, lies in `calibration.json`; `ebmcl predict --calibrated` applies it, and the softmax"
+            " below is without it. ",
+            name);
+    put_fit(out, &fit);
+}
+
 static void put_temperature(FILE *out, const ebm_card *card)
 {
     const ebm_temperature *fit = &card->fit;
+    if (card->calibrator) {
+        put_calibrator(out, card->calibrator);
+        return;
+    }
     if (!card->has_temperature) {
         fputs("No temperature was fitted yet (`ebmcl calibrate` does it on held-out texts): probabilities are the"
               " softmax of the logits.\n\n",

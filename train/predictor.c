@@ -115,6 +115,11 @@ ebm_status ebm_predictor_fold_temperature(ebm_predictor *p, double temperature)
     return ebm_ok();
 }
 
+ebm_status ebm_predictor_fold_affine(ebm_predictor *p, const double *map, const double *offset)
+{
+    return ebm_classifier_fold_affine(p->classifier, map, offset);
+}
+
 ebm_status ebm_predictor_save(ebm_predictor *p, const char *directory)
 {
     return ebm_model_directory_write(directory, p->classifier, p->tokenizer, &p->info);

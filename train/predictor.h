@@ -37,6 +37,8 @@ bool ebm_predictor_has_energy(const ebm_predictor *predictor); // trained jointl
 
 // Folds a temperature (1e-6 to 1e6) into the last layer: logits are divided by it from now on, energies stay.
 ebm_status ebm_predictor_fold_temperature(ebm_predictor *predictor, double temperature);
+// Puts an affine map of the logits into the last layer, as ebm_classifier_fold_affine does.
+ebm_status ebm_predictor_fold_affine(ebm_predictor *predictor, const double *map, const double *offset);
 // The model as it is now, in an existing directory: ebm_model_directory_write.
 ebm_status ebm_predictor_save(ebm_predictor *predictor, const char *directory);
 

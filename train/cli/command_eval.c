@@ -43,6 +43,7 @@ static ebm_status print_json(const eval_options *o, const ebm_scored_texts *s, c
     json_object_set_new(object, "model_name_or_path", json_string(o->model.directory));
     json_object_set_new(object, "source", json_string(s->source));
     json_object_set_new(object, "split", json_string(PORTIONS[o->portion]));
+    if (s->calibration) json_object_set_new(object, "calibration", json_string(s->calibration));
     json_object_set_new(object, "reliability", ebm_reliability_list(bin, DIAGRAM_BINS));
     return ebm_program_print_json(object);
 }
@@ -50,6 +51,7 @@ static ebm_status print_json(const eval_options *o, const ebm_scored_texts *s, c
 static ebm_status print_text(const ebm_scored_texts *s, const ebm_evaluation *e, const ebm_reliability_bin *bin)
 {
     printf("%s\n", s->source);
+    if (s->calibration) printf("calibrated: %s\n", s->calibration);
     EBM_TRY(ebm_evaluation_print(stdout, e));
     putchar('\n');
     return ebm_reliability_print(stdout, bin, DIAGRAM_BINS);
@@ -66,6 +68,7 @@ static ebm_status run(const eval_options *o, double temperature, ebm_scored_text
     how.resamples = (int)o->resamples;
     how.seed = (uint64_t)o->seed;
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, scored));
+    EBM_TRY(ebm_scored_texts_calibrate(scored, &o->model, o->calibrated));
     EBM_TRY(ebm_evaluate(&scored->predictions, &how, &e));
     EBM_TRY(ebm_reliability_measure(&scored->predictions, temperature, DIAGRAM_BINS, bin));
     return o->json ? print_json(o, scored, &e, bin) : print_text(scored, &e, bin);

@@ -93,13 +93,14 @@ static ebm_status run(const predict_options *o, double temperature, ebm_scored_t
     const ebm_text_choice choice = {.split = EBM_SPLIT_TEST, .portion = EBM_PORTION_ALL};
     EBM_TRY(check_output(o));
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, scored));
+    EBM_TRY(ebm_scored_texts_calibrate(scored, &o->model, o->calibrated));
     EBM_TRY(write_file(o, temperature, scored));
     ebm_program_say("%zu predictions written to %s", scored->predictions.count, o->output_file);
     if (!o->json) return ebm_ok();
-    return ebm_program_print_json(json_pack("{s:s, s:s, s:s, s:I, s:f, s:b}", "model_name_or_path", o->model.directory,
-                                            "output_file", o->output_file, "format", FORMATS[o->format], "examples",
-                                            (json_int_t)scored->predictions.count, "temperature", temperature, "energy",
-                                            scored->energy != NULL));
+    return ebm_program_print_json(
+        json_pack("{s:s, s:s, s:s, s:I, s:f, s:s*, s:b}", "model_name_or_path", o->model.directory, "output_file",
+                  o->output_file, "format", FORMATS[o->format], "examples", (json_int_t)scored->predictions.count,
+                  "temperature", temperature, "calibration", scored->calibration, "energy", scored->energy != NULL));
 }
 
 ebm_status ebm_command_predict(int argc, char **argv)

@@ -59,14 +59,13 @@ static ebm_status write_origin(const ebm_scored_texts *scored, const char *sourc
     return settings ? ebm_json_file_write(target, "training_args.json", settings) : ebm_ok();
 }
 
-// The evaluation is that of the folded model: at temperature 1, on the texts the temperature was fitted on.
-static ebm_status write_evaluation(const ebm_scored_texts *scored, double temperature, const char *directory)
+// The evaluation is that of the folded model: at temperature 1, on the texts the calibrator was fitted on.
+static ebm_status write_evaluation(const ebm_scored_texts *scored, const ebm_calibrator *calibrator,
+                                   const char *directory)
 {
     ebm_predictions p = scored->predictions;
-    const size_t cells = p.count * (size_t)p.labels;
-    float *logits = malloc((cells + 1) * sizeof *logits);
-    if (!logits) return ebm_fail(EBM_ERROR_MEMORY, "no memory for predictions of %zu texts", p.count);
-    for (size_t i = 0; i < cells; i++) logits[i] = (float)((double)p.logits[i] / temperature);
+    float *logits = NULL;
+    EBM_TRY(ebm_calibrator_logits(calibrator, &p, &logits));
     p.logits = logits;
     const ebm_status status = ebm_evaluation_file_write(
         directory, &p,
@@ -76,17 +75,28 @@ static ebm_status write_evaluation(const ebm_scored_texts *scored, double temper
     return status;
 }
 
-ebm_status ebm_program_folded_write(ebm_scored_texts *scored, const ebm_temperature *fit, const char *source,
+static ebm_status fold(ebm_predictor *predictor, const ebm_calibrator *calibrator)
+{
+    const ebm_temperature *temperature = ebm_calibrator_temperature(calibrator);
+    if (temperature) return ebm_predictor_fold_temperature(predictor, temperature->temperature);
+    const size_t labels = ebm_predictor_config(predictor)->label_count;
+    double *map = malloc((labels + 1) * labels * sizeof *map), *offset = map + labels * labels;
+    if (!map) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu labels", labels);
+    ebm_status status = ebm_calibrator_affine(calibrator, (int)labels, map, offset);
+    if (status.code == EBM_OK) status = ebm_predictor_fold_affine(predictor, map, offset);
+    free(map);
+    return status;
+}
+
+ebm_status ebm_program_folded_write(ebm_scored_texts *scored, ebm_calibrator *calibrator, const char *source,
                                     const char *name, ebm_directory_writer *writer)
 {
     const char *directory = ebm_directory_writer_path(writer);
-    ebm_temperature folded = *fit;
-    folded.temperature = 1;
-    folded.folded = fit->temperature;
-    EBM_TRY(write_evaluation(scored, fit->temperature, directory));
-    EBM_TRY(ebm_predictor_fold_temperature(scored->predictor, fit->temperature));
+    EBM_TRY(fold(scored->predictor, calibrator));
+    EBM_TRY(write_evaluation(scored, calibrator, directory));
     EBM_TRY(ebm_predictor_save(scored->predictor, directory));
-    EBM_TRY(ebm_temperature_save(directory, &folded));
+    ebm_calibrator_set_folded(calibrator);
+    EBM_TRY(ebm_calibrator_save(directory, calibrator));
     EBM_TRY(write_origin(scored, source, name, directory));
     return ebm_model_card_carry_over(source, directory);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calibration.h"
+#include "calibrator.h"
 #include "label_map.h"
 
 enum { SHORTEST = 8 }; // tokens: a pair's special tokens and a little text
@@ -226,6 +226,7 @@ end:
 void ebm_scored_texts_free(ebm_scored_texts *s)
 {
     free(s->logits);
+    free(s->calibrated);
     free(s->energy);
     free(s->label);
     free(s->task_to_model);
@@ -236,6 +237,34 @@ void ebm_scored_texts_free(ebm_scored_texts *s)
     *s = (ebm_scored_texts){0};
 }
 
+static void say_calibration(const ebm_calibrator *stored)
+{
+    const ebm_calibrator_facts *facts = ebm_calibrator_facts_of(stored);
+    const ebm_temperature *fit = ebm_calibrator_temperature(stored);
+    if (!fit)
+        ebm_program_say("calibration: %s, fitted on %s%s", ebm_calibrator_name(facts->kind), facts->fitted_on,
+                        facts->folded ? "; the model's weights hold it" : "");
+    else if (fit->folded > 0)
+        ebm_program_say("temperature %.4f: the model's weights hold the one fitted on %s, %.4f", fit->temperature,
+                        fit->fitted_on, fit->folded);
+    else
+        ebm_program_say("temperature %.4f, fitted on %s", fit->temperature, fit->fitted_on);
+}
+
+// Before the model runs.
+static ebm_status check_label_count(const ebm_model_options *options, const ebm_calibrator *stored)
+{
+    const int fitted = ebm_calibrator_facts_of(stored)->labels;
+    ebm_config *config = NULL;
+    if (fitted == 0) return ebm_ok();
+    EBM_TRY(ebm_config_load(options->directory, &config));
+    const size_t labels = config->label_count;
+    ebm_config_free(config);
+    if (labels == (size_t)fitted) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "%s/%s: it was fitted with %d labels, the model has %zu", options->directory,
+                    EBM_CALIBRATION_FILE, fitted, labels);
+}
+
 ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_options *parsed, bool calibrated,
                                    double given, double *temperature)
 {
@@ -243,13 +272,31 @@ ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_o
     if (!calibrated) return ebm_ok();
     if (ebm_options_given(parsed, "temperature"))
         return ebm_fail(EBM_ERROR_INPUT, "--temperature and --calibrated are both given, expected one of them");
-    ebm_temperature stored;
-    EBM_TRY(ebm_temperature_load(options->directory, &stored));
-    *temperature = stored.temperature;
-    if (stored.folded > 0)
-        ebm_program_say("temperature %.4f: the model's weights hold the one fitted on %s, %.4f", stored.temperature,
-                        stored.fitted_on, stored.folded);
-    else
-        ebm_program_say("temperature %.4f, fitted on %s", stored.temperature, stored.fitted_on);
-    return ebm_ok();
+    ebm_calibrator *stored = NULL;
+    EBM_TRY(ebm_calibrator_load(options->directory, &stored));
+    const ebm_status status = check_label_count(options, stored);
+    if (status.code == EBM_OK) {
+        const ebm_temperature *fit = ebm_calibrator_temperature(stored);
+        *temperature = fit ? fit->temperature : 1;
+        say_calibration(stored);
+    }
+    ebm_calibrator_free(stored);
+    return status;
+}
+
+ebm_status ebm_scored_texts_calibrate(ebm_scored_texts *s, const ebm_model_options *options, bool calibrated)
+{
+    if (!calibrated) return ebm_ok();
+    ebm_calibrator *stored = NULL;
+    EBM_TRY(ebm_calibrator_load(options->directory, &stored));
+    ebm_status status = ebm_ok();
+    if (!ebm_calibrator_temperature(stored)) {
+        status = ebm_in(ebm_calibrator_logits(stored, &s->predictions, &s->calibrated), "%s", options->directory);
+        if (status.code == EBM_OK) {
+            s->predictions.logits = s->calibrated;
+            s->calibration = ebm_calibrator_name(ebm_calibrator_facts_of(stored)->kind);
+        }
+    }
+    ebm_calibrator_free(stored);
+    return status;
 }

@@ -87,7 +87,9 @@ typedef struct {
     int32_t *task_to_model;      // the model's id of each of the task's labels; NULL without a task
     int32_t *text_to_model;      // without a task: of each label in the file, when labels are read
     ebm_predictions predictions; // in the model's order of labels; label NULL when they are not read
-    float *logits, *energy;      // what predictions points at
+    float *logits, *energy;      // of the model; what predictions points at
+    float *calibrated;           // after ebm_scored_texts_calibrate predictions.logits points here, or NULL
+    const char *calibration;     // its method, or NULL
     int32_t *label;
     ebm_device *device;
     ebm_predictor *predictor; // the model that was run
@@ -100,9 +102,13 @@ ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_t
                                    ebm_scored_texts *scored);
 void ebm_scored_texts_free(ebm_scored_texts *scored); // zeroed is accepted
 
-// --temperature and --calibrated: the value given, the one stored beside the model, or 1. Both at once are refused.
+// --temperature and --calibrated: the value given, the one stored beside the model, or 1 (also where another method is
+// stored, see below). Both at once are refused.
 ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_options *parsed, bool calibrated,
                                    double given, double *temperature);
+// With --calibrated and a method other than a temperature beside the model: predictions.logits become the calibrated
+// ones (ebm_calibrator_logits), for temperature 1, `logits` stay the model's own. Otherwise nothing changes.
+ebm_status ebm_scored_texts_calibrate(ebm_scored_texts *scored, const ebm_model_options *options, bool calibrated);
 #define EBM_TEMPERATURE_OPTIONS(type, temperature, calibrated)                                                         \
     {"temperature",                                                                                                    \
      EBM_OPTION_FLOAT,                                                                                                 \
@@ -116,7 +122,8 @@ ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_o
      false},                                                                                                           \
     {                                                                                                                  \
         "calibrated", EBM_OPTION_FLAG, offsetof(type, calibrated), NULL,                                               \
-            "Use the temperature that ebmcl calibrate stored beside the model", 0, 0, false, NULL, false               \
+            "Use what ebmcl calibrate stored beside the model, a temperature or another calibrator", 0, 0, false,      \
+            NULL, false                                                                                                \
     }
 
 // Names of ebm_portion in its order, for an option.
