@@ -76,6 +76,10 @@ typedef struct ebm_calibrator ebm_calibrator;
 // that have none: separated examples, one label only. These, and temperature, end where the gradient is below 1e-9; the
 // weights of ensemble-temperature where NLL is within 1e-12 of the least.
 //
+// A second or less for some thousand examples with up to 20 labels, matrix by cross-validation some seconds; its time
+// grows with Y^2 and more: choose R yourself where there are many labels (77 labels, 5,000 examples, R = 0.1: 4 s; 150:
+// minutes, as 22,650 numbers fit them perfectly).
+//
 // EBM_ERROR_NONFINITE with the row for logits that are not finite; EBM_ERROR_INPUT without examples, for options out of
 // range, and in vector, matrix, platt, scaling-binning and beta for logits beyond 1e4: no classifier gives those.
 ebm_status ebm_calibrator_fit(const ebm_predictions *predictions, ebm_calibrator_kind kind,
