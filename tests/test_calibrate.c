@@ -205,6 +205,10 @@ static void affine_ones_are_folded(void **state)
     assert_non_null(strstr(card, "hold a calibrator, `vector`"));
     assert_non_null(strstr(card, "with the calibrator in the weights"));
     free(card);
+    json_decref(calibrate("folded", "platt")); // what is left, beside it
+    card = get("folded/README.md");
+    assert_non_null(strstr(card, "A calibrator, `platt`, lies in `calibration.json`"));
+    free(card);
     check_folded("ce", "matrix");
     check_folded("scalar", "matrix");
     check_folded("ce", "temperature-ece");
