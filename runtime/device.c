@@ -191,13 +191,25 @@ static ebm_status choose(const found_device *found, size_t count, const char *se
     return hits == 1 ? ebm_ok() : no_single_match(found, count, selector, hits);
 }
 
+// EBMCL_LANES: to see on a processor with vectors of 16 what one with vectors of 8 does.
+static ebm_status choose_lanes(ebm_device *device)
+{
+    const char *lanes = getenv("EBMCL_LANES");
+    device->lanes = !device->cpu_kernels ? 4 : device->info.native_lanes >= 16 ? 16 : 8;
+    if (!lanes || !*lanes || !device->cpu_kernels) return ebm_ok();
+    if (strcmp(lanes, "8") != 0 && strcmp(lanes, "16") != 0)
+        return ebm_fail(EBM_ERROR_INPUT, "EBMCL_LANES: expected 8 or 16, found '%.40s'", lanes);
+    device->lanes = atoi(lanes);
+    return ebm_ok();
+}
+
 static ebm_status choose_kernels(ebm_device *device)
 {
     const char *form = getenv("EBMCL_KERNELS");
     if (form && *form && strcmp(form, "cpu") != 0 && strcmp(form, "gpu") != 0)
         return ebm_fail(EBM_ERROR_INPUT, "EBMCL_KERNELS: expected cpu or gpu, found '%.40s'", form);
     device->cpu_kernels = form && *form ? strcmp(form, "cpu") == 0 : device->info.is_cpu;
-    device->lanes = !device->cpu_kernels ? 4 : device->info.native_lanes >= 16 ? 16 : 8;
+    EBM_TRY(choose_lanes(device));
     device->group = device->cpu_kernels ? 1 : 64;
     if ((size_t)device->group > device->info.max_group_items)
         return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: work-groups of %d items are needed, the device allows %zu",

@@ -40,7 +40,8 @@ ebm_status ebm_device_list(ebm_device_info **list, size_t *count);
 
 // Opens the device a selector names: a flat index ("1"), "platform:device" ("0:1") or a part of the name, case ignored
 // ("radeon"). NULL or "": $EBMCL_DEVICE, else the first GPU, else the first device.
-// Kernel form: EBMCL_KERNELS=cpu|gpu, else by the kind of the device.
+// Kernel form: EBMCL_KERNELS=cpu|gpu, else by the kind of the device. Floats a load of CPU kernels: EBMCL_LANES=8|16,
+// else by its native vectors.
 // Fails with EBM_ERROR_INPUT when nothing or more than one device matches (the sentence lists what there is).
 ebm_status ebm_device_open(const char *selector, ebm_device **device);
 void ebm_device_free(ebm_device *device); // NULL is accepted

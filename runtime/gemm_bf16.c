@@ -19,8 +19,8 @@ static ebm_status check_device(const ebm_device *device)
                         " not",
                         info->name);
     if (ebm_device_lanes(device) != 16)
-        return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need vectors of 16 floats, %s has %u", info->name,
-                        info->native_lanes);
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need vectors of 16 floats, %s works with %d",
+                        info->name, ebm_device_lanes(device));
     return ebm_ok();
 }
 

@@ -21,7 +21,7 @@ static inline bool should_do_bf16(const ebm_device *device)
     FILE *file = fopen("/proc/cpuinfo", "r");
     while (file && fgets(line, sizeof line, file) && strncmp(line, "flags", 5) != 0) line[0] = 0;
     if (file) fclose(file);
-    return strstr(line, " avx512_bf16") && info->is_cpu && info->native_lanes == 16 &&
+    return strstr(line, " avx512_bf16") && info->is_cpu && ebm_device_lanes(device) == 16 &&
            ebm_device_uses_cpu_kernels(device) && (strcmp(backend, "cpu") == 0 || strcmp(backend, "bf16") == 0);
 }
 

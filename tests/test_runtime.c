@@ -192,9 +192,30 @@ static void a_damaged_program_cache_is_rebuilt(void **state)
     unsetenv("EBMCL_CACHE_DIR");
 }
 
+static void lanes_can_be_set(void **state)
+{
+    (void)state;
+    const char *before = getenv("EBMCL_LANES");
+    char *kept = before ? strdup(before) : NULL;
+    ebm_device *other = NULL;
+    setenv("EBMCL_LANES", "8", 1);
+    assert_ok(ebm_device_open(NULL, &other));
+    assert_int_equal(ebm_device_lanes(other), ebm_device_uses_cpu_kernels(other) ? 8 : 4);
+    const bool cpu = ebm_device_uses_cpu_kernels(other);
+    ebm_device_free(other);
+    setenv("EBMCL_LANES", "12", 1);
+    if (cpu) assert_fails(ebm_device_open(NULL, &other), EBM_ERROR_INPUT, "EBMCL_LANES: expected 8 or 16, found '12'");
+    if (kept)
+        setenv("EBMCL_LANES", kept, 1);
+    else
+        unsetenv("EBMCL_LANES");
+    free(kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lanes_can_be_set),
         cmocka_unit_test(every_listed_device_can_be_chosen),
         cmocka_unit_test(a_wrong_choice_names_what_there_is),
         cmocka_unit_test(a_kernel_gives_its_known_answer),
