@@ -151,6 +151,8 @@ static void the_json_has_every_key(void **state)
         assert_true(number_at(object, key) == e.floor[m - EBM_ECE_CLASS_WISE].mean);
         snprintf(key, sizeof key, "%s_floor_95", name);
         assert_true(number_at(object, key) == e.floor[m - EBM_ECE_CLASS_WISE].high);
+        snprintf(key, sizeof key, "%s_floor_p", name);
+        assert_true(number_at(object, key) == e.floor[m - EBM_ECE_CLASS_WISE].p);
     }
     assert_true(number_at(object, "examples") == 60 && number_at(object, "temperature") == 1.5);
     assert_true(number_at(object, "bins") == 10 && number_at(object, "mean_energy") == 29.5);

@@ -1,4 +1,4 @@
-#include "bootstrap.h"
+#include "bootstrap_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ double ebm_quantile_of_sorted(const double *sorted, size_t count, double quantil
     return sorted[below] + (place - (double)below) * (sorted[below + 1] - sorted[below]);
 }
 
-static ebm_status allocate_draws(const char *what, int draws, size_t examples, int metrics, double **out)
+ebm_status ebm_draws_allocate(const char *what, int draws, size_t examples, int metrics, double **out)
 {
     if (draws < 1 || draws > DRAWS_MOST)
         return ebm_fail(EBM_ERROR_INPUT, "%s: 1 to %d expected, found %d", what, DRAWS_MOST, draws);
@@ -43,7 +43,7 @@ static void resample(ebm_tally *tally, uint64_t seed, uint32_t number)
     for (uint32_t i = 0; i < count; i++) ebm_tally_add(tally, ebm_random_below(&random, count));
 }
 
-static ebm_interval interval_of(double *values, size_t count)
+ebm_interval ebm_interval_of(double *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (isnan(values[i])) return (ebm_interval){(double)NAN, (double)NAN};
@@ -60,7 +60,7 @@ ebm_status ebm_bootstrap(const ebm_predictions *predictions, double temperature,
     double *values = NULL; // EBM_METRICS x resamples
     EBM_CHECK(ebm_scores_create(predictions, temperature, bins, &scores), end);
     EBM_CHECK(ebm_tally_create(&scores, &tally), end);
-    EBM_CHECK(allocate_draws("resamples", resamples, scores.count, EBM_METRICS, &values), end);
+    EBM_CHECK(ebm_draws_allocate("resamples", resamples, scores.count, EBM_METRICS, &values), end);
     for (int r = 0; r < resamples; r++) {
         double value[EBM_METRICS];
         resample(&tally, seed, (uint32_t)r);
@@ -68,7 +68,7 @@ ebm_status ebm_bootstrap(const ebm_predictions *predictions, double temperature,
         for (int m = 0; m < EBM_METRICS; m++) values[(size_t)m * (size_t)resamples + (size_t)r] = value[m];
     }
     for (int m = 0; m < EBM_METRICS; m++)
-        interval[m] = interval_of(values + (size_t)m * (size_t)resamples, (size_t)resamples);
+        interval[m] = ebm_interval_of(values + (size_t)m * (size_t)resamples, (size_t)resamples);
 end:
     free(values);
     ebm_tally_free(&tally);
@@ -91,7 +91,7 @@ static void fill_expected(ebm_tally *tally)
 }
 
 // The rounding error of a row's sum may leave u above the last sum: the last label that has any probability is taken.
-static int draw_label(const double *probability, int labels, double u)
+int ebm_label_at(const double *probability, int labels, double u)
 {
     double sum = 0;
     int drawn = 0;
@@ -112,19 +112,23 @@ static void redraw(ebm_tally *tally, const ebm_tally *expected, uint64_t seed, u
     memcpy(tally->top_gap, expected->top_gap, bins * sizeof *tally->top_gap);
     tally->examples = expected->examples;
     for (size_t i = 0; i < s->count; i++) {
-        const int y = draw_label(s->probability + i * labels, s->labels, ebm_random_uniform(&random));
+        const int y = ebm_label_at(s->probability + i * labels, s->labels, ebm_random_uniform(&random));
         const uint8_t bin = s->bin[i * labels + (size_t)y];
         tally->gap[(size_t)y * bins + bin] += 1;
         if (y == s->predicted[i]) tally->top_gap[bin] += 1;
     }
 }
 
-static ebm_floor floor_of(double *values, size_t count)
+ebm_floor ebm_floor_of(double *values, size_t count, double observed)
 {
-    double sum = 0;
-    for (size_t i = 0; i < count; i++) sum += values[i];
+    double sum = 0, above = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += values[i];
+        above += values[i] >= observed;
+    }
     qsort(values, count, sizeof *values, compare_doubles);
-    return (ebm_floor){sum / (double)count, ebm_quantile_of_sorted(values, count, 0.95)};
+    return (ebm_floor){sum / (double)count, ebm_quantile_of_sorted(values, count, 0.95),
+                       (1 + above) / (1 + (double)count)};
 }
 
 ebm_status ebm_ece_floor(const ebm_predictions *predictions, double temperature, int bins, int redraws, uint64_t seed,
@@ -133,11 +137,11 @@ ebm_status ebm_ece_floor(const ebm_predictions *predictions, double temperature,
     ebm_status status = ebm_ok();
     ebm_scores scores = {0};
     ebm_tally tally = {0}, expected = {0};
-    double *values = NULL; // EBM_ECES x redraws
+    double *values = NULL, observed[EBM_ECES]; // values: EBM_ECES x redraws
     EBM_CHECK(ebm_scores_create(predictions, temperature, bins, &scores), end);
     EBM_CHECK(ebm_tally_create(&scores, &tally), end);
     EBM_CHECK(ebm_tally_create(&scores, &expected), end);
-    EBM_CHECK(allocate_draws("redraws", redraws, scores.count, EBM_ECES, &values), end);
+    EBM_CHECK(ebm_draws_allocate("redraws", redraws, scores.count, EBM_ECES, &values), end);
     fill_expected(&expected);
     for (int r = 0; r < redraws; r++) {
         double ece[EBM_ECES];
@@ -145,7 +149,11 @@ ebm_status ebm_ece_floor(const ebm_predictions *predictions, double temperature,
         ebm_tally_eces(&tally, ece);
         for (int e = 0; e < EBM_ECES; e++) values[(size_t)e * (size_t)redraws + (size_t)r] = ece[e];
     }
-    for (int e = 0; e < EBM_ECES; e++) floor[e] = floor_of(values + (size_t)e * (size_t)redraws, (size_t)redraws);
+    ebm_tally_reset(&tally);
+    for (size_t i = 0; i < scores.count; i++) ebm_tally_add(&tally, i);
+    ebm_tally_eces(&tally, observed);
+    for (int e = 0; e < EBM_ECES; e++)
+        floor[e] = ebm_floor_of(values + (size_t)e * (size_t)redraws, (size_t)redraws, observed[e]);
 end:
     free(values);
     ebm_tally_free(&expected);

@@ -26,6 +26,7 @@ typedef struct {
 
 typedef struct {
     double mean, high; // high: the 95 % quantile
+    double p; // of the hypothesis that the model is calibrated: (1 + redraws at or above the error) / (1 + redraws)
 } ebm_floor;
 
 // 95 % percentile intervals: the 2.5 % and 97.5 % quantiles (linear between order statistics) of the metrics of
@@ -36,7 +37,9 @@ ebm_status ebm_bootstrap(const ebm_predictions *predictions, double temperature,
                          ebm_interval interval[EBM_METRICS]);
 
 // The three ECEs (index: metric - EBM_ECE_CLASS_WISE) with the labels redrawn from the model's own probabilities:
-// differences near this floor mean nothing.
+// differences near this floor mean nothing. An error
+// above `high` rejects at 5 % that the model is calibrated (a Monte Carlo test; the redraws limit p to 1 / (1 +
+// redraws)).
 ebm_status ebm_ece_floor(const ebm_predictions *predictions, double temperature, int bins, int redraws, uint64_t seed,
                          ebm_floor floor[EBM_ECES]);
 

@@ -31,7 +31,7 @@ static ebm_status measure_floors(const ebm_predictions *predictions, ebm_evaluat
 {
     const ebm_evaluation_options *o = &e->options;
     if (o->redraws) return ebm_ece_floor(predictions, o->temperature, o->bins, o->redraws, o->seed, e->floor);
-    for (int m = 0; m < EBM_ECES; m++) e->floor[m].mean = e->floor[m].high = (double)NAN;
+    for (int m = 0; m < EBM_ECES; m++) e->floor[m].mean = e->floor[m].high = e->floor[m].p = (double)NAN;
     return ebm_ok();
 }
 
@@ -51,7 +51,7 @@ static void print_metric(FILE *stream, const ebm_evaluation *e, ebm_metric m)
     if (e->options.resamples) fprintf(stream, "   %8.4f %8.4f", e->interval[m].low, e->interval[m].high);
     if (e->options.redraws && m >= EBM_ECE_CLASS_WISE) {
         const ebm_floor floor = e->floor[m - EBM_ECE_CLASS_WISE];
-        fprintf(stream, "   %8.4f %8.4f", floor.mean, floor.high);
+        fprintf(stream, "   %8.4f %8.4f %6.3f", floor.mean, floor.high, floor.p);
     }
     fputc('\n', stream);
 }
@@ -64,7 +64,7 @@ ebm_status ebm_evaluation_print(FILE *stream, const ebm_evaluation *evaluation)
     if (o->resamples) fprintf(stream, ", intervals from %d resamples", o->resamples);
     fprintf(stream, "\n%-16s %8s", "metric", "value");
     if (o->resamples) fprintf(stream, "%20s", "95 % interval");
-    if (o->redraws) fprintf(stream, "%11s%9s", "floor mean", "its 95 %");
+    if (o->redraws) fprintf(stream, "%11s%9s%7s", "floor mean", "its 95 %", "p");
     fputc('\n', stream);
     for (int m = 0; m < EBM_METRICS; m++) print_metric(stream, evaluation, (ebm_metric)m);
     if (!isnan(evaluation->mean_energy)) fprintf(stream, "%-16s %8.4f\n", "mean_energy", evaluation->mean_energy);
@@ -91,6 +91,7 @@ static int put_metric(json_t *object, const ebm_evaluation *e, ebm_metric m)
     if (e->options.redraws && m >= EBM_ECE_CLASS_WISE) {
         failed |= put_number(object, name, "_floor", e->floor[m - EBM_ECE_CLASS_WISE].mean);
         failed |= put_number(object, name, "_floor_95", e->floor[m - EBM_ECE_CLASS_WISE].high);
+        failed |= put_number(object, name, "_floor_p", e->floor[m - EBM_ECE_CLASS_WISE].p);
     }
     return failed;
 }

@@ -46,7 +46,8 @@ ebm_status ebm_evaluation_print(FILE *stream, const ebm_evaluation *evaluation);
 
 // One object, text to be freed by the caller: examples, labels, temperature, bins, resamples, redraws, seed (its 64
 // bits as a signed number); for each metric <name>, <name>_low, <name>_high; for each ECE also <name>_floor,
-// <name>_floor_95; mean_energy when there is one. What was not asked for is left out; f1 is null without two labels.
+// <name>_floor_95 and <name>_floor_p (the p-value of being calibrated); mean_energy when there is one. What was not
+// asked for is left out; f1 is null without two labels.
 ebm_status ebm_evaluation_json(const ebm_evaluation *evaluation, char **text);
 
 #ifdef __cplusplus
