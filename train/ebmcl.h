@@ -37,6 +37,7 @@
 #include "tokenizer.h"
 
 // Training, prediction, calibration
+#include "annotators.h"
 #include "bootstrap.h"
 #include "calibration.h"
 #include "calibrator.h"

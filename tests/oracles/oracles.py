@@ -201,6 +201,7 @@ def agreement(p, counts):
     q = counts / counts.sum(1, keepdims=True)
 
     def entropy(d):
+        d = np.sort(d, 1)  # the same shares of other labels: the same number, a tie for the ranks
         return -np.sum(d * np.log(np.where(d > 0, d, 1)), 1)
 
     return {
