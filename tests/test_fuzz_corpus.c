@@ -41,6 +41,7 @@ static void charsmaps(void **state) { replay("charsmap", fuzz_charsmap, 2); }
 static void configs(void **state) { replay("config", fuzz_config, 6); }
 static void datasets(void **state) { replay("dataset", fuzz_dataset, 5); }
 static void normal_forms_and_unigram(void **state) { replay("normalize", fuzz_normalize, 3); }
+static void predictions(void **state) { replay("predictions", fuzz_predictions, 5); }
 static void safetensors(void **state) { replay("safetensors", fuzz_safetensors, 3); }
 static void shards(void **state) { replay("shards", fuzz_shards, 3); }
 static void texts(void **state) { replay("tokenize", fuzz_tokenize, 3); }
@@ -51,11 +52,17 @@ static void vocab_txt(void **state) { replay("vocab_txt", fuzz_vocab_txt, 2); }
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(charsmaps),   cmocka_unit_test(configs),
-        cmocka_unit_test(datasets),    cmocka_unit_test(normal_forms_and_unigram),
-        cmocka_unit_test(safetensors), cmocka_unit_test(shards),
-        cmocka_unit_test(texts),       cmocka_unit_test(tokenizer_json),
-        cmocka_unit_test(vocab_txt),   cmocka_unit_test(vocab_json_and_merges),
+        cmocka_unit_test(charsmaps),
+        cmocka_unit_test(configs),
+        cmocka_unit_test(datasets),
+        cmocka_unit_test(normal_forms_and_unigram),
+        cmocka_unit_test(predictions),
+        cmocka_unit_test(safetensors),
+        cmocka_unit_test(shards),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(tokenizer_json),
+        cmocka_unit_test(vocab_txt),
+        cmocka_unit_test(vocab_json_and_merges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

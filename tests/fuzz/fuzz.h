@@ -15,6 +15,7 @@ void fuzz_charsmap(const uint8_t *data, size_t size);
 void fuzz_config(const uint8_t *data, size_t size);
 void fuzz_dataset(const uint8_t *data, size_t size);
 void fuzz_normalize(const uint8_t *data, size_t size);
+void fuzz_predictions(const uint8_t *data, size_t size);
 void fuzz_safetensors(const uint8_t *data, size_t size);
 void fuzz_shards(const uint8_t *data, size_t size);
 void fuzz_tokenize(const uint8_t *data, size_t size);

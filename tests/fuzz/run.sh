@@ -10,7 +10,8 @@ seconds=${1:-60}
 build=build/fuzz
 cmake -S . -B $build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER="${CC:-clang}" -DEBMCL_FUZZ=ON >/dev/null
 cmake --build $build --target fuzz -j "$(nproc)"
-[ $# -gt 0 ] || set -- charsmap config dataset normalize safetensors shards tokenize tokenizer_json vocab_json vocab_txt
+[ $# -gt 0 ] || set -- charsmap config dataset normalize predictions safetensors shards tokenize tokenizer_json \
+    vocab_json vocab_txt
 mkdir -p $build/found
 bad=0
 for target in "$@"; do
