@@ -75,6 +75,7 @@
 #include "smooth_ece.h"
 #include "step.h"
 #include "step_benchmark.h"
+#include "suite.h"
 #include "task.h"
 #include "text_file.h"
 #include "trainer.h"
