@@ -10,19 +10,11 @@
 
 enum { TILE = 16 }; // of cl/gemm_plain.cl
 
-typedef struct {
-    const char *name;
-    ebm_gemm_run *run;
-} backend;
+typedef ebm_gemm_backend_entry backend;
 
 static const backend backends[] = {
     {"cpu", ebm_gemm_cpu}, {"bf16", ebm_gemm_bf16}, {"clblast", ebm_gemm_clblast}, {"plain", ebm_gemm_plain}};
 enum { CPU, BF16, CLBLAST, PLAIN, BACKENDS };
-
-struct ebm_gemm_state {
-    const backend *backend;
-    bool bf16_checked; // once a device is enough
-};
 
 static ebm_status choose(const ebm_device *device, const backend **chosen)
 {
@@ -60,13 +52,15 @@ static ebm_status prepare(ebm_device *device)
     if (bf16) EBM_TRY(ebm_gemm_bf16_check(device));
     device->gemm = calloc(1, sizeof *device->gemm);
     if (!device->gemm) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the state of matrix products");
-    *device->gemm = (ebm_gemm_state){chosen, bf16};
+    *device->gemm = (ebm_gemm_state){.backend = chosen, .bf16_checked = bf16};
     return ebm_ok();
 }
 
 void ebm_gemm_state_free(ebm_gemm_state *state)
 {
-    if (state && state->backend == &backends[CLBLAST]) ebm_gemm_clblast_forget();
+    if (!state) return;
+    if (state->backend == &backends[CLBLAST]) ebm_gemm_clblast_forget();
+    if (state->temporary) clReleaseMemObject(state->temporary);
     free(state);
 }
 

@@ -1,10 +1,9 @@
 // The backend of CLBlast.
 #include <clblast_c.h>
 
-#include <time.h>
-
 #include "device_internal.h"
 #include "gemm_internal.h"
+#include "timing.h"
 
 static ebm_status check(CLBlastStatusCode code, const char *what)
 {
@@ -38,34 +37,63 @@ ebm_status ebm_gemm_clblast_prepare(ebm_device *device)
 
 void ebm_gemm_clblast_forget(void) { CLBlastClearCache(); }
 
-static ebm_status multiply(const ebm_product *p, float beta)
+static CLBlastTranspose transpose_a(const ebm_product *p)
 {
-    const CLBlastTranspose a = p->form == EBM_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo;
-    const CLBlastTranspose b = p->form == EBM_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo;
-    const CLBlastStatusCode code =
-        CLBlastSgemm(CLBlastLayoutRowMajor, a, b, p->m, p->n, p->k, 1.0f, p->a.slice.memory, p->a.first, p->a.stride,
-                     p->b.slice.memory, p->b.first, p->b.stride, beta, p->c.slice.memory, p->c.first, p->c.stride,
-                     &p->device->queue, NULL);
+    return p->form == EBM_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo;
+}
+
+static CLBlastTranspose transpose_b(const ebm_product *p)
+{
+    return p->form == EBM_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo;
+}
+
+static ebm_status check_product(CLBlastStatusCode code, const ebm_product *p)
+{
     if (code == CLBlastSuccess) return ebm_ok();
     return ebm_fail(EBM_ERROR_DEVICE, "%s of %zu x %zu x %zu: CLBlast status %d", ebm_gemm_name(p), p->m, p->n, p->k,
                     (int)code);
 }
 
-static double now(void)
+// CLBlast's kernel for larger products wants padded matrices in its own order. Left alone it allocates a buffer for
+// them with every product; the device's own one is allocated again only when a product needs more. Products queued
+// before keep the old one until they are done.
+static ebm_status reserve_temporary(const ebm_product *p)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    ebm_gemm_state *state = p->device->gemm;
+    size_t bytes = 0;
+    EBM_TRY(check_product(CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transpose_a(p), transpose_b(p), p->m, p->n,
+                                                     p->k, p->a.first, p->a.stride, p->b.first, p->b.stride, p->c.first,
+                                                     p->c.stride, &p->device->queue, &bytes),
+                          p));
+    if (bytes <= state->temporary_bytes) return ebm_ok();
+    cl_int code = CL_SUCCESS;
+    cl_mem grown = clCreateBuffer(p->device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    EBM_TRY_CL(code, "%s of %zu x %zu x %zu: %zu bytes for CLBlast", ebm_gemm_name(p), p->m, p->n, p->k, bytes);
+    if (state->temporary) clReleaseMemObject(state->temporary);
+    state->temporary = grown;
+    state->temporary_bytes = bytes;
+    return ebm_ok();
+}
+
+static ebm_status multiply(const ebm_product *p, float beta)
+{
+    EBM_TRY(reserve_temporary(p));
+    return check_product(CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transpose_a(p), transpose_b(p), p->m, p->n,
+                                                    p->k, 1.0f, p->a.slice.memory, p->a.first, p->a.stride,
+                                                    p->b.slice.memory, p->b.first, p->b.stride, beta, p->c.slice.memory,
+                                                    p->c.first, p->c.stride, &p->device->queue, NULL,
+                                                    p->device->gemm->temporary),
+                         p);
 }
 
 // CLBlast starts its kernels itself, so they are timed here and not in launch.c.
 static ebm_status multiply_profiled(const ebm_product *p, float beta)
 {
     EBM_TRY(ebm_device_finish(p->device));
-    const double start = now();
+    const double start = ebm_now();
     EBM_TRY(multiply(p, beta));
     EBM_TRY(ebm_device_finish(p->device));
-    ebm_profile_add(p->device, ebm_gemm_name(p), now() - start, ebm_gemm_flops(p), ebm_gemm_bytes(p));
+    ebm_profile_add(p->device, ebm_gemm_name(p), ebm_now() - start, ebm_gemm_flops(p), ebm_gemm_bytes(p));
     return ebm_ok();
 }
 

@@ -2,21 +2,36 @@
 #ifndef EBM_GEMM_INTERNAL_H
 #define EBM_GEMM_INTERNAL_H
 
+#include <CL/cl.h>
 #include <stdbool.h>
 
 #include "gemm.h"
 #include "launch.h"
 
+typedef struct ebm_product ebm_product;
+typedef ebm_status ebm_gemm_run(const ebm_product *product);
+
 typedef struct {
+    const char *name;
+    ebm_gemm_run *run;
+} ebm_gemm_backend_entry;
+
+// What products keep with a device.
+struct ebm_gemm_state {
+    const ebm_gemm_backend_entry *backend;
+    bool bf16_checked; // once a device is enough
+    cl_mem temporary; // of CLBlast: padded and transposed matrices; grows, and the queue is in order, so one serves all
+    size_t temporary_bytes;
+};
+
+struct ebm_product {
     ebm_device *device;
     ebm_gemm_form form;
     size_t m, n, k;
     ebm_matrix a, b, c;
     bool accumulate;
     ebm_slice bias; // 0 elements: none
-} ebm_product;
-
-typedef ebm_status ebm_gemm_run(const ebm_product *product);
+};
 
 ebm_gemm_run ebm_gemm_cpu;     // gemm_cpu.c: cl/gemm_cpu.cl, cl/gemm_dot.cl
 ebm_gemm_run ebm_gemm_bf16;    // gemm_cpu.c: cl/gemm_cpu_bf16.cl, cl/gemm_dot.cl

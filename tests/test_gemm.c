@@ -6,9 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "device.h"
-#include "gemm.h"
-#include "launch.h"
+#include "device_internal.h"
+#include "gemm_internal.h"
 #include "random.h"
 #include "reference_gemm.h"
 
@@ -424,6 +423,38 @@ static void large_products(void **state)
     check_large(64, 5000, 384);
 }
 
+// Products of ones, queued one after the other: every element is k. A larger one in between takes a larger buffer while
+// the one before is still to be read; afterwards nothing is allocated any more.
+static void clblast_keeps_its_temporary_buffer(void **state)
+{
+    static const size_t sizes[] = {65, 301, 40, 300, 301};
+    enum { PRODUCTS = sizeof sizes / sizeof *sizes };
+    if (strcmp(ebm_gemm_backend(device), "clblast") != 0) return;
+    const ebm_slice none = {NULL, 0};
+    cl_mem kept = NULL;
+    buffer c[PRODUCTS], ones = buffer_new(301 * 301);
+    buffer_allocate(&ones, 301 * 301);
+    for (size_t i = 0; i < ones.slice.count; i++) ones.host[i] = 1;
+    upload(&ones, ones.slice.count);
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        const size_t n = sizes[i];
+        c[i] = buffer_new(n * n);
+        buffer_allocate(&c[i], n * n);
+        assert_ok(ebm_gemm(device, EBM_GEMM_NT, n, n, n, ebm_matrix_of(ones.slice, n), ebm_matrix_of(ones.slice, n), 0,
+                           ebm_matrix_of(c[i].slice, n), none));
+        if (i == 1) kept = device->gemm->temporary;
+        if (i > 1) assert_ptr_equal(device->gemm->temporary, kept);
+    }
+    if (device->info.is_cpu) // elsewhere CLBlast may take its kernel without one at these sizes
+        assert_true(device->gemm->temporary_bytes >= 2 * sizeof(float) * 301 * 301);
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        assert_ok(ebm_slice_read(device, c[i].slice, 0, sizes[i] * sizes[i], c[i].host));
+        for (size_t j = 0; j < sizes[i] * sizes[i]; j++) assert_true(c[i].host[j] == (float)sizes[i]);
+        buffer_free(&c[i]);
+    }
+    buffer_free(&ones);
+}
+
 // EBMCL_GEMM=bf16 on a device that cannot: nothing to test but the refusal.
 static bool is_to_be_skipped(void)
 {
@@ -477,6 +508,7 @@ int main(void)
         cmocka_unit_test(the_backend_is_the_one_asked_for),
         cmocka_unit_test(the_precision_can_be_set),
         cmocka_unit_test(the_profile_counts_products),
+        cmocka_unit_test(clblast_keeps_its_temporary_buffer),
     };
     if (is_to_be_skipped()) return SKIPPED;
     return cmocka_run_group_tests(tests, open_device, close_device);
