@@ -11,7 +11,7 @@ typedef struct {
 
 static void add(product_list *list, const char *name, ebm_gemm_form form, size_t m, size_t n, size_t k, size_t times)
 {
-    if (m == 0 || times == 0) return;
+    if (m == 0 || k == 0 || times == 0) return;
     list->items[list->count++] = (ebm_model_product){name, form, m, n, k, form == EBM_GEMM_TN, times};
 }
 

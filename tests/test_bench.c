@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "command.h"
+#include "products.h"
 #include "tiny_model.h"
 
 static int make_files(void **state)
@@ -163,6 +164,20 @@ static void products_of_a_noise_model(void **state)
     const double weights = 4.0 * 12 * 384 * 384 + 30522.0 * 384;
     assert_true(near(number(row_named(list, "cpu: all products of a step"), "flops"), 2 * 3 * 300 * weights));
     json_decref(b);
+}
+
+// 512 tokens are two whole parts of the vocabulary's loss: no rest, in no form.
+static void no_product_is_empty(void **state)
+{
+    ebm_config *config = NULL;
+    ebm_model_product list[EBM_MODEL_PRODUCTS];
+    assert_ok(ebm_config_default_gpt2(1, 32, 64, 512, &config));
+    for (size_t tokens = 512; tokens <= 513; tokens++) {
+        const size_t count = ebm_model_products(config, tokens, 1, list);
+        assert_int_equal(count, 3 * (tokens == 512 ? 5 : 6));
+        for (size_t i = 0; i < count; i++) assert_true(ebm_model_product_flops(&list[i]) > 0);
+    }
+    ebm_config_free(config);
 }
 
 static void kernels_are_timed(void **state)
@@ -415,6 +430,7 @@ int main(void)
         cmocka_unit_test(the_device_is_measured),
         cmocka_unit_test(the_products_are_those_of_a_step),
         cmocka_unit_test(products_of_a_noise_model),
+        cmocka_unit_test(no_product_is_empty),
         cmocka_unit_test(kernels_are_timed),
         cmocka_unit_test(kernels_of_the_other_families),
         cmocka_unit_test(steps_are_timed),
