@@ -1,68 +1,121 @@
-// Checks of a matrix product, choice of the backend, and the plain backend.
+// Checks of a matrix product, its way to a backend, and the plain backend.
 #include "gemm.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "device_internal.h"
 #include "gemm_internal.h"
 
 enum { TILE = 16 }; // of cl/gemm_plain.cl
 
-typedef ebm_gemm_backend_entry backend;
-
-static const backend backends[] = {
-    {"cpu", ebm_gemm_cpu}, {"bf16", ebm_gemm_bf16}, {"clblast", ebm_gemm_clblast}, {"plain", ebm_gemm_plain}};
-enum { CPU, BF16, CLBLAST, PLAIN, BACKENDS };
-
-static ebm_status choose(const ebm_device *device, const backend **chosen)
+ebm_gemm_run *ebm_gemm_run_of(ebm_backend backend)
 {
-    *chosen = &backends[ebm_device_uses_cpu_kernels(device) ? CPU : CLBLAST];
-    const char *wanted = getenv("EBMCL_GEMM");
-    if (!wanted || !*wanted) return ebm_ok();
-    for (int i = 0; i < BACKENDS; i++)
-        if (strcmp(wanted, backends[i].name) == 0) {
-            *chosen = &backends[i];
-            return ebm_ok();
-        }
-    return ebm_fail(EBM_ERROR_INPUT, "EBMCL_GEMM: expected cpu, bf16, clblast or plain, found '%s'", wanted);
+    static ebm_gemm_run *const runs[EBM_BACKENDS] = {ebm_gemm_cpu, ebm_gemm_clblast, ebm_gemm_plain};
+    return runs[backend];
+}
+
+// ---- what is in force
+
+// What will be in force, where nothing is yet; a wrong choice is reported by the first product.
+static const ebm_gemm_plan *plan_of(const ebm_device *device, ebm_gemm_plan *to_come)
+{
+    if (device->gemm) return &device->gemm->plan;
+    if (ebm_gemm_plan_make(device, true, to_come).code != EBM_OK) ebm_gemm_plan_default(device, to_come);
+    return to_come;
+}
+
+ebm_precision ebm_gemm_precision(const ebm_device *device)
+{
+    ebm_gemm_plan to_come;
+    if (device->gemm) return device->gemm->precision;
+    return plan_of(device, &to_come)->bf16 ? EBM_BF16 : EBM_FP32;
 }
 
 const char *ebm_gemm_backend(const ebm_device *device)
 {
-    const backend *chosen = NULL;
-    if (device->gemm) return device->gemm->backend->name;
-    (void)choose(device, &chosen); // a wrong choice is reported by the first product
-    return chosen->name;
+    ebm_gemm_plan to_come;
+    return ebm_gemm_precision(device) == EBM_BF16 ? "bf16" : ebm_gemm_plan_name(plan_of(device, &to_come));
 }
 
 bool ebm_gemm_rows_independent(const ebm_device *device)
 {
-    return strcmp(ebm_gemm_backend(device), backends[CLBLAST].name) != 0;
+    ebm_gemm_plan to_come;
+    return ebm_gemm_precision(device) == EBM_BF16 || ebm_gemm_plan_rows_independent(plan_of(device, &to_come));
+}
+
+const char *ebm_gemm_tuning(const ebm_device *device) { return device->gemm ? device->gemm->plan.file : ""; }
+const char *ebm_gemm_note(const ebm_device *device) { return device->gemm ? device->gemm->plan.note : ""; }
+
+// Parameters that this version of CLBlast does not take are no more than a tuning that cannot be used.
+static ebm_status start_clblast(ebm_device *device, ebm_gemm_plan *plan)
+{
+    const ebm_status status = ebm_gemm_clblast_override(device, &plan->parameters);
+    if (status.code == EBM_OK || !plan->file[0]) return status;
+    const ebm_status note = ebm_in(status, "%s", plan->file);
+    if (plan->named) return note;
+    EBM_TRY(ebm_gemm_plan_make(device, false, plan));
+    snprintf(plan->note, sizeof plan->note, "%s", note.message);
+    return plan->clblast ? ebm_gemm_clblast_override(device, &plan->parameters) : ebm_ok();
+}
+
+static ebm_status keep(ebm_device *device, const ebm_gemm_plan *plan)
+{
+    device->gemm = calloc(1, sizeof *device->gemm);
+    if (!device->gemm) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the state of matrix products");
+    device->gemm->plan = *plan;
+    device->gemm->precision = plan->bf16 ? EBM_BF16 : EBM_FP32;
+    device->gemm->bf16_checked = plan->bf16;
+    return ebm_ok();
 }
 
 static ebm_status prepare(ebm_device *device)
 {
+    ebm_gemm_plan plan;
     if (device->gemm) return ebm_ok();
-    const backend *chosen = NULL;
-    EBM_TRY(choose(device, &chosen));
-    if (chosen == &backends[CLBLAST]) EBM_TRY(ebm_gemm_clblast_prepare(device));
-    const bool bf16 = chosen == &backends[BF16];
-    if (bf16) EBM_TRY(ebm_gemm_bf16_check(device));
-    device->gemm = calloc(1, sizeof *device->gemm);
-    if (!device->gemm) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the state of matrix products");
-    *device->gemm = (ebm_gemm_state){.backend = chosen, .bf16_checked = bf16};
-    return ebm_ok();
+    EBM_TRY(ebm_gemm_plan_make(device, true, &plan));
+    if (plan.clblast) EBM_TRY(start_clblast(device, &plan));
+    if (plan.bf16) EBM_TRY(ebm_gemm_bf16_check(device));
+    return keep(device, &plan);
+}
+
+ebm_status ebm_gemm_prepare(ebm_device *device) { return prepare(device); }
+
+ebm_status ebm_gemm_begin_tuning(ebm_device *device)
+{
+    ebm_gemm_plan plan;
+    if (device->gemm) return ebm_fail(EBM_ERROR_INPUT, "%s: products were taken before tuning", device->info.name);
+    ebm_gemm_plan_default(device, &plan);
+    plan.clblast = true;
+    return keep(device, &plan);
 }
 
 void ebm_gemm_state_free(ebm_gemm_state *state)
 {
     if (!state) return;
-    if (state->backend == &backends[CLBLAST]) ebm_gemm_clblast_forget();
+    if (state->plan.clblast) ebm_gemm_clblast_forget();
     if (state->temporary) clReleaseMemObject(state->temporary);
     free(state);
 }
+
+const char *ebm_precision_name(ebm_precision precision) { return precision == EBM_BF16 ? "bf16" : "fp32"; }
+
+ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision)
+{
+    EBM_TRY(prepare(device));
+    ebm_gemm_state *state = device->gemm;
+    if (state->precision == precision) return ebm_ok();
+    if (precision == EBM_BF16 && !state->plan.own_kernels)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need the CPU kernels, %s has them done by %s",
+                        device->info.name, ebm_gemm_backend(device));
+    if (precision == EBM_BF16 && !state->bf16_checked) EBM_TRY(ebm_gemm_bf16_check(device));
+    state->bf16_checked |= precision == EBM_BF16;
+    state->precision = precision;
+    return ebm_ok();
+}
+
+// ---- a product
 
 // Rows and columns as stored must lie inside the slice; sizes are bounded first so that nothing overflows.
 static ebm_status check_matrix(const char *name, ebm_matrix matrix, size_t rows, size_t columns)
@@ -103,29 +156,8 @@ ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, 
     EBM_TRY(prepare(device));
     if (m == 0 || n == 0) return ebm_ok();
     if (k == 0) return product.accumulate ? ebm_ok() : ebm_gemm_fill(&product);
-    return device->gemm->backend->run(&product);
-}
-
-ebm_status ebm_gemm_prepare(ebm_device *device) { return prepare(device); }
-
-const char *ebm_precision_name(ebm_precision precision) { return precision == EBM_BF16 ? "bf16" : "fp32"; }
-
-ebm_precision ebm_gemm_precision(const ebm_device *device)
-{
-    return strcmp(ebm_gemm_backend(device), backends[BF16].name) == 0 ? EBM_BF16 : EBM_FP32;
-}
-
-ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision)
-{
-    EBM_TRY(prepare(device));
-    if (ebm_gemm_precision(device) == precision) return ebm_ok();
-    if (precision == EBM_BF16 && device->gemm->backend != &backends[CPU])
-        return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need the CPU kernels, %s has them done by %s",
-                        device->info.name, device->gemm->backend->name);
-    if (precision == EBM_BF16 && !device->gemm->bf16_checked) EBM_TRY(ebm_gemm_bf16_check(device));
-    device->gemm->bf16_checked |= precision == EBM_BF16;
-    device->gemm->backend = &backends[precision == EBM_BF16 ? BF16 : CPU];
-    return ebm_ok();
+    if (device->gemm->precision == EBM_BF16) return ebm_gemm_bf16(&product);
+    return ebm_gemm_run_of(device->gemm->plan.backend[form][ebm_row_class(m)])(&product);
 }
 
 const char *ebm_gemm_name(const ebm_product *p)

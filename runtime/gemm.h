@@ -1,5 +1,6 @@
-// Matrix products behind one interface: our CPU kernels on CPU devices, CLBlast on GPUs (EBMCL_GEMM=cpu|bf16|clblast|
-// plain overrides). Row-major. C (m x n) = op(A) op(B) + beta * C [+ bias]:
+// Matrix products behind one interface: our CPU kernels on CPU devices, CLBlast on GPUs, or for each class of products
+// what `ebmcl tune` found to be the fastest (tuning.h). EBMCL_GEMM=cpu|bf16|clblast|plain overrides; CLBlast takes its
+// parameters from the tuning then too. Row-major. C (m x n) = op(A) op(B) + beta * C [+ bias]:
 //     nn: A (m x k), B (k x n)       nt: A (m x k), B (n x k), rows times weights       tn: A (k x m), B (k x n)
 #ifndef EBM_GEMM_H
 #define EBM_GEMM_H
@@ -29,18 +30,23 @@ static inline ebm_matrix ebm_matrix_of(ebm_slice slice, size_t columns)
 
 // beta is 0 (C is overwritten, NaN in it does not matter) or 1 (added to). `bias`: n floats added to every row, or a
 // slice of 0 elements; only with beta = 0. m, n or k = 0 is allowed. Bounds of all slices are checked.
-// Same arguments, device and backend: same bits.
+// Same arguments, device, backend and tuning: same bits.
 ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
                     float beta, ebm_matrix c, ebm_slice bias);
 
-// Prepares the backend before the first step, so that a wrong EBMCL_GEMM is reported there.
+// Prepares the backends before the first step, so that a wrong EBMCL_GEMM or EBMCL_TUNING is reported there. What is in
+// force then stays for as long as the device is open.
 ebm_status ebm_gemm_prepare(ebm_device *device);
 
-// The backend in use, for messages: "cpu", "bf16", "clblast" or "plain".
+// The backends in use, for messages: "cpu", "bf16", "clblast", "plain" or, with a tuning, several: "clblast and plain".
 const char *ebm_gemm_backend(const ebm_device *device);
-// Whether a row of an nn product is the same in its last bit whatever rows stand beside it, and however many (CLBlast
-// chooses its kernel by m).
+// Whether a row of an nn product is the same in its last bit whatever rows stand beside it, and however many: not by
+// CLBlast, which chooses its kernel by m, nor where a tuning has several backends for nn.
 bool ebm_gemm_rows_independent(const ebm_device *device);
+// After ebm_gemm_prepare: the file of the tuning in force, and why one that is there is not; "" when nothing is to be
+// said.
+const char *ebm_gemm_tuning(const ebm_device *device);
+const char *ebm_gemm_note(const ebm_device *device);
 
 // With EBM_BF16 the elements of A and B are rounded to bf16 (to nearest even; what is smaller than 2^-126 to 0) on
 // their way into a product. Products, sums, C and all that lies in memory stay fp32.

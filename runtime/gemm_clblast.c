@@ -5,34 +5,46 @@
 #include "gemm_internal.h"
 #include "timing.h"
 
-static ebm_status check(CLBlastStatusCode code, const char *what)
+// The words of clblast_c.h for what a kernel with other parameters may meet with.
+static const char *words_for(CLBlastStatusCode code)
 {
-    if (code == CLBlastSuccess) return ebm_ok();
-    return ebm_fail(EBM_ERROR_DEVICE, "%s: CLBlast status %d", what, (int)code);
+    static const struct {
+        CLBlastStatusCode code;
+        const char *words;
+    } known[] = {
+        {CLBlastOpenCLBuildProgramFailure, "its kernel does not compile"},
+        {CLBlastOpenCLOutOfResources, "out of resources"},
+        {CLBlastTempBufferAllocFailure, "no memory for a temporary buffer"},
+        {CLBlastInvalidLocalNumDimensions, "too many dimensions of work-items"},
+        {CLBlastInvalidLocalThreadsTotal, "too many work-items in a group"},
+        {CLBlastInvalidLocalThreadsDim, "too many work-items in a dimension of a group"},
+        {CLBlastInvalidLocalMemUsage, "more local memory than the device has"},
+        {CLBlastMissingOverrideParameter, "other parameters than this version has"},
+        {CLBlastInvalidOverrideKernel, "a kernel that this version does not have"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].code == code) return known[i].words;
+    return "error";
 }
 
-// CLBlast has no entry for PoCL's CPU device, and its defaults reach a tenth of what these do there: work-groups of one
-// row of items that a compiler turns into vector lanes, and no "direct" kernel for small sizes.
-static ebm_status tune_for_cpu(cl_device_id device)
+ebm_status ebm_gemm_clblast_override(ebm_device *device, const ebm_clblast_parameters *parameters)
 {
-    static const char *gemm_names[] = {"GEMMK", "MWG", "NWG", "KWG", "MDIMC", "NDIMC", "MDIMA", "NDIMB",
-                                       "KWI",   "VWM", "VWN", "SA",  "SB",    "STRM",  "STRN",  "KREG"};
-    static const size_t gemm[] = {0, 48, 128, 64, 1, 16, 1, 16, 1, 16, 1, 0, 0, 0, 0, 1};
-    static const char *routine_names[] = {"XGEMM_MIN_INDIRECT_SIZE"};
-    static const size_t routine[] = {1};
-    static const char *transpose_names[] = {"TRA_WPT", "TRA_DIM", "TRA_PAD", "TRA_SHUFFLE"};
-    static const size_t transpose[] = {8, 4, 0, 0};
-    const CLBlastPrecision single = CLBlastPrecisionSingle;
-    EBM_TRY(check(CLBlastOverrideParameters(device, "Xgemm", single, 16, gemm_names, gemm), "tuning Xgemm"));
-    EBM_TRY(check(CLBlastOverrideParameters(device, "GemmRoutine", single, 1, routine_names, routine),
-                  "tuning GemmRoutine"));
-    return check(CLBlastOverrideParameters(device, "Transpose", single, 4, transpose_names, transpose),
-                 "tuning Transpose");
-}
-
-ebm_status ebm_gemm_clblast_prepare(ebm_device *device)
-{
-    return device->info.is_cpu ? tune_for_cpu(device->id) : ebm_ok();
+    for (size_t kernel = 0; kernel < EBM_CLBLAST_KERNELS; kernel++) {
+        const ebm_clblast_names *names = &EBM_CLBLAST_NAMES[kernel];
+        const char *parameter[EBM_CLBLAST_MOST];
+        size_t value[EBM_CLBLAST_MOST];
+        if (!parameters->overrides[kernel]) continue;
+        for (size_t i = 0; i < names->count; i++) {
+            parameter[i] = names->parameters[i];
+            value[i] = parameters->values[kernel][i];
+        }
+        const CLBlastStatusCode code = CLBlastOverrideParameters(device->id, names->kernel, CLBlastPrecisionSingle,
+                                                                 names->count, parameter, value);
+        if (code != CLBlastSuccess)
+            return ebm_fail(EBM_ERROR_DEVICE, "parameters for CLBlast's %s: %s (CLBlast status %d)", names->kernel,
+                            words_for(code), (int)code);
+    }
+    return ebm_ok();
 }
 
 void ebm_gemm_clblast_forget(void) { CLBlastClearCache(); }
@@ -50,8 +62,8 @@ static CLBlastTranspose transpose_b(const ebm_product *p)
 static ebm_status check_product(CLBlastStatusCode code, const ebm_product *p)
 {
     if (code == CLBlastSuccess) return ebm_ok();
-    return ebm_fail(EBM_ERROR_DEVICE, "%s of %zu x %zu x %zu: CLBlast status %d", ebm_gemm_name(p), p->m, p->n, p->k,
-                    (int)code);
+    return ebm_fail(EBM_ERROR_DEVICE, "%s of %zu x %zu x %zu: %s (CLBlast status %d)", ebm_gemm_name(p), p->m, p->n,
+                    p->k, words_for(code), (int)code);
 }
 
 // CLBlast's kernel for larger products wants padded matrices in its own order. Left alone it allocates a buffer for

@@ -5,33 +5,28 @@
 #include <CL/cl.h>
 #include <stdbool.h>
 
-#include "gemm.h"
+#include "gemm_plan.h"
 #include "launch.h"
-
-typedef struct ebm_product ebm_product;
-typedef ebm_status ebm_gemm_run(const ebm_product *product);
-
-typedef struct {
-    const char *name;
-    ebm_gemm_run *run;
-} ebm_gemm_backend_entry;
 
 // What products keep with a device.
 struct ebm_gemm_state {
-    const ebm_gemm_backend_entry *backend;
+    ebm_gemm_plan plan;
+    ebm_precision precision;
     bool bf16_checked; // once a device is enough
     cl_mem temporary; // of CLBlast: padded and transposed matrices; grows, and the queue is in order, so one serves all
     size_t temporary_bytes;
 };
 
-struct ebm_product {
+typedef struct {
     ebm_device *device;
     ebm_gemm_form form;
     size_t m, n, k;
     ebm_matrix a, b, c;
     bool accumulate;
     ebm_slice bias; // 0 elements: none
-};
+} ebm_product;
+
+typedef ebm_status ebm_gemm_run(const ebm_product *product);
 
 ebm_gemm_run ebm_gemm_cpu;     // gemm_cpu.c: cl/gemm_cpu.cl, cl/gemm_dot.cl
 ebm_gemm_run ebm_gemm_bf16;    // gemm_cpu.c: cl/gemm_cpu_bf16.cl, cl/gemm_dot.cl
@@ -39,8 +34,15 @@ ebm_gemm_run ebm_gemm_clblast; // gemm_clblast.c, the only file that knows CLBla
 ebm_gemm_run ebm_gemm_plain;   // gemm.c: cl/gemm_plain.cl
 ebm_gemm_run ebm_gemm_fill;    // gemm.c: C = bias or 0
 
-// Once per device, before the first product; and once when a device that used it closes.
-ebm_status ebm_gemm_clblast_prepare(ebm_device *device);
+ebm_gemm_run *ebm_gemm_run_of(ebm_backend backend);
+
+// For a device that is to be tuned: no parameters of CLBlast are touched, whatever file there is. EBM_ERROR_INPUT when
+// it had products before.
+ebm_status ebm_gemm_begin_tuning(ebm_device *device);
+
+// Parameters in force for this device until the process ends; kernels that they do not override keep what they have.
+ebm_status ebm_gemm_clblast_override(ebm_device *device, const ebm_clblast_parameters *parameters);
+// When a device that used CLBlast closes.
 void ebm_gemm_clblast_forget(void);
 ebm_status ebm_gemm_bf16_check(ebm_device *device); // gemm_bf16.c: can the device do it, and does it come out right?
 

@@ -25,6 +25,8 @@ static uint64_t fnv(uint64_t hash, const void *data, size_t length)
     return hash;
 }
 
+uint64_t ebm_cache_key(const char *identity) { return fnv(FNV_START, identity, strlen(identity)); }
+
 static bool is_enabled(const ebm_device *device)
 {
     const char *setting = getenv("EBMCL_CACHE");
@@ -34,7 +36,7 @@ static bool is_enabled(const ebm_device *device)
            !strstr(device->info.platform_name, "NVIDIA");
 }
 
-static bool find_folder(char *folder, size_t size)
+bool ebm_cache_folder(char *folder, size_t size)
 {
     const char *own = getenv("EBMCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (own && *own)
@@ -67,9 +69,8 @@ static void make_identity(const ebm_device *device, const char *source, const ch
 static bool find_path(const ebm_device *device, const char *identity, char *folder, size_t folder_size, char *path,
                       size_t path_size)
 {
-    if (!is_enabled(device) || !find_folder(folder, folder_size)) return false;
-    const int length =
-        snprintf(path, path_size, "%s/%016" PRIx64 ".bin", folder, fnv(FNV_START, identity, strlen(identity)));
+    if (!is_enabled(device) || !ebm_cache_folder(folder, folder_size)) return false;
+    const int length = snprintf(path, path_size, "%s/%016" PRIx64 ".bin", folder, ebm_cache_key(identity));
     return length > 0 && (size_t)length < path_size;
 }
 

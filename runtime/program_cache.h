@@ -22,4 +22,8 @@ cl_program ebm_program_cache_load(const ebm_device *device, const char *source, 
 // Stores a built program; failure is silent, it only costs the next start a compilation.
 void ebm_program_cache_store(const ebm_device *device, const char *source, const char *options, cl_program program);
 
+// The folder, where other things are kept too (tuning.h); false: no variable names one.
+bool ebm_cache_folder(char *folder, size_t size);
+uint64_t ebm_cache_key(const char *identity); // its FNV-1a
+
 #endif

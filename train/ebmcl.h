@@ -4,6 +4,7 @@
 
 // Errors, files, devices
 #include "arena.h"
+#include "clblast_parameters.h"
 #include "device.h"
 #include "device_benchmark.h"
 #include "file.h"
@@ -13,6 +14,7 @@
 #include "random.h"
 #include "status.h"
 #include "timing.h"
+#include "tuning.h"
 
 // Models
 #include "attention.h"

@@ -48,6 +48,7 @@ static ebm_status create_parts(ebm_noise_maker *m)
     };
     m->prompts = calloc(2 * EBM_NOISE_BLOCK, sizeof *m->prompts);
     m->prompt_ids = calloc(2 * EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
+    EBM_TRY(ebm_gemm_prepare(m->device));
     m->begins_next = ebm_gemm_rows_independent(m->device); // else a stream taken up at a block would differ
     m->arena = ebm_arena_create(m->device, "noise texts");
     if (!m->prompts || !m->prompt_ids || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");

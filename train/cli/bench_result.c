@@ -31,6 +31,7 @@ static ebm_status fill_header(ebm_bench_result *r, const char *part, const ebm_d
         if (!about) return ebm_fail(EBM_ERROR_DEVICE, "the device's name or driver is not UTF-8");
         json_object_update(r->object, about);
         json_decref(about);
+        if (ebm_gemm_tuning(device)[0]) json_object_set_new(r->object, "tuning", json_string(ebm_gemm_tuning(device)));
     }
     if (!peaks) return ebm_ok();
     r->peaks = *peaks;

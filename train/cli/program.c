@@ -63,11 +63,14 @@ static void say_device(const ebm_device *device)
     ebm_program_say("device %d: %s (%s, driver %s), %s kernels, products %s %s", info->index, info->name,
                     info->platform_name, info->driver, ebm_device_uses_cpu_kernels(device) ? "CPU" : "GPU",
                     bf16 ? "in" : "by", ebm_gemm_backend(device));
+    if (ebm_gemm_tuning(device)[0]) ebm_program_say("device %d: tuned by %s", info->index, ebm_gemm_tuning(device));
+    if (ebm_gemm_note(device)[0]) ebm_program_say("device %d: not tuned: %s", info->index, ebm_gemm_note(device));
 }
 
 ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device)
 {
     EBM_TRY(ebm_device_open(selector, device));
+    EBM_TRY(ebm_gemm_prepare(*device));
     if (bf16) EBM_TRY(ebm_in(ebm_gemm_set_precision(*device, EBM_BF16), "--bf16"));
     say_device(*device);
     return ebm_ok();
