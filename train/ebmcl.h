@@ -14,6 +14,7 @@
 #include "random.h"
 #include "status.h"
 #include "timing.h"
+#include "tuner.h"
 #include "tuning.h"
 
 // Models
