@@ -1,6 +1,5 @@
 #include "bench_model.h"
 
-enum { ROBERTA_BASE, MINILM_L6, MODERNBERT_BASE, NOISE };
 const char *const EBM_BENCH_ENCODERS[] = {"roberta-base", "minilm-l6", "modernbert-base", NULL};
 const char *const EBM_BENCH_MODELS[] = {"roberta-base", "minilm-l6", "modernbert-base", "noise", NULL};
 
@@ -24,11 +23,11 @@ ebm_status ebm_bench_model_config(const ebm_bench_model *model, ebm_config **con
         return ebm_fail(EBM_ERROR_INPUT, "expected --model_name_or_path or --random, one of them");
     if (model->directory) return ebm_config_load(model->directory, config);
     switch (model->random) {
-    case ROBERTA_BASE:
+    case EBM_BENCH_ROBERTA_BASE:
         return ebm_config_default_roberta(12, 768, 50265, 514, config);
-    case MINILM_L6:
+    case EBM_BENCH_MINILM_L6:
         return minilm_l6(config);
-    case MODERNBERT_BASE:
+    case EBM_BENCH_MODERNBERT_BASE:
         return modernbert_base(config);
     default:
         return ebm_config_default_gpt2(4, 384, 30522, 256, config);

@@ -10,6 +10,7 @@ typedef struct {
     int random; // a place in the lists below; -1: not given
 } ebm_bench_model;
 
+enum { EBM_BENCH_ROBERTA_BASE, EBM_BENCH_MINILM_L6, EBM_BENCH_MODERNBERT_BASE, EBM_BENCH_NOISE };
 // The encoders, and with "noise" behind them: a GPT-2 over BERT's vocabulary.
 extern const char *const EBM_BENCH_ENCODERS[];
 extern const char *const EBM_BENCH_MODELS[];

@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gemm.h"
 #include "json_output.h"
 #include "known_answer.h"
 #include "program.h"
+#include "tuning.h"
 
 typedef struct {
     bool check, json;
@@ -31,12 +33,71 @@ static int default_index(void)
     return index;
 }
 
-static ebm_status check(const ebm_device_info *info)
+static ebm_status open_listed(const ebm_device_info *info, ebm_device **device)
 {
     char selector[32];
-    ebm_device *device = NULL;
     snprintf(selector, sizeof selector, "%d:%d", info->platform, info->local);
-    ebm_status status = ebm_device_open(selector, &device);
+    return ebm_device_open(selector, device);
+}
+
+// Who would do its products, and by which tuning.
+typedef struct {
+    ebm_device *device;
+    ebm_status status; // of opening and preparing it
+    char *own_file;    // that `ebmcl tune` would write; NULL: nowhere to write to
+} products_report;
+
+static products_report products_of(const ebm_device_info *info)
+{
+    products_report r = {.status = open_listed(info, &r.device)};
+    if (r.status.code == EBM_OK) r.status = ebm_gemm_prepare(r.device);
+    if (r.status.code == EBM_OK) r.status = ebm_tuning_path(r.device, &r.own_file);
+    return r;
+}
+
+static void products_free(products_report *r)
+{
+    free(r->own_file);
+    ebm_device_free(r->device);
+}
+
+static void add_products(json_t *object, const ebm_device_info *info)
+{
+    products_report r = products_of(info);
+    if (r.status.code != EBM_OK) {
+        json_object_set_new(object, "products_error", json_string(r.status.message));
+    } else {
+        const char *file = ebm_gemm_tuning(r.device), *note = ebm_gemm_note(r.device);
+        json_object_set_new(object, "products", json_string(ebm_gemm_backend(r.device)));
+        json_object_set_new(object, "tuning", file[0] ? json_string(file) : json_null());
+        json_object_set_new(object, "tuning_file", r.own_file ? json_string(r.own_file) : json_null());
+        if (note[0]) json_object_set_new(object, "tuning_note", json_string(note));
+    }
+    products_free(&r);
+}
+
+static void print_products(const ebm_device_info *info)
+{
+    products_report r = products_of(info);
+    if (r.status.code != EBM_OK) {
+        printf("%14sproducts: %s\n", "", r.status.message);
+    } else {
+        const char *file = ebm_gemm_tuning(r.device), *note = ebm_gemm_note(r.device);
+        printf("%14sproducts by %s, ", "", ebm_gemm_backend(r.device));
+        if (file[0])
+            printf("tuned by %s\n", file);
+        else if (note[0])
+            printf("not tuned: %s\n", note);
+        else
+            printf("not tuned; ebmcl tune writes %s\n", r.own_file ? r.own_file : "with --output");
+    }
+    products_free(&r);
+}
+
+static ebm_status check(const ebm_device_info *info)
+{
+    ebm_device *device = NULL;
+    ebm_status status = open_listed(info, &device);
     if (status.code == EBM_OK) status = ebm_device_known_answer(device);
     ebm_device_free(device);
     return status;
@@ -52,7 +113,8 @@ static json_t *device_json(const ebm_device_info *info, bool is_default, const d
         info->is_cpu ? "cpu" : "gpu", "compute_units", (json_int_t)info->compute_units, "memory_bytes",
         (json_int_t)info->memory_bytes, "max_allocation_bytes", (json_int_t)info->max_allocation_bytes, "local_bytes",
         (json_int_t)info->local_bytes, "default", is_default);
-    if (!o->check) return object;
+    if (object) add_products(object, info);
+    if (!o->check || !object) return object;
     const ebm_status status = check(info);
     json_object_set_new(object, "check", json_string(status.code == EBM_OK ? "ok" : status.message));
     return object;
@@ -89,6 +151,8 @@ static void print_table(const ebm_device_info *list, size_t count, const devices
             printf("  check: %s", status.code == EBM_OK ? "ok" : status.message);
         }
         putchar('\n');
+        fflush(stdout);
+        print_products(d);
     }
 }
 

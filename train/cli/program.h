@@ -23,6 +23,7 @@ ebm_status ebm_command_noise(int argc, char **argv);
 ebm_status ebm_command_predict(int argc, char **argv);
 ebm_status ebm_command_quickstart(int argc, char **argv);
 ebm_status ebm_command_train(int argc, char **argv);
+ebm_status ebm_command_tune(int argc, char **argv);
 
 // Parses into `values` and finds the models, saying where those are that were named as on the hub; with --help prints
 // the help to standard output and sets *done.
