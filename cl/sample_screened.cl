@@ -6,7 +6,8 @@
 // The logits of the TOP_K largest bounds are made first. The least of them is a bound from below for the TOP_K-th
 // largest logit, so a second scan that makes the logits of all tokens whose bounds reach it finds the largest of all.
 //
-//   hidden (slots, C)    word (V, C)    scores (slots, stride)    next, texts, positions (slots)    banned (banned_count)
+//   hidden (slots, C)    word (V, C)    scores (slots, stride)
+//   next, texts, positions (slots)      banned (banned_count)
 //
 // Macros   TOP_K (1 to 64; fewer are taken where fewer can be drawn)
 // Launch   one work-group a slot; LANES 16, GROUP 1; C a multiple of LANES

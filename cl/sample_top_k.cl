@@ -14,7 +14,6 @@
 // are collected (by integer atomics: their order does not matter, they are ranked afterwards). Where ties make them too
 // many for local memory, the list is made by TOP_K searches for the next largest instead.
 
-#include "lanes.h"
 #include "sample_list.h"
 
 #if GROUP > 1

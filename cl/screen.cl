@@ -84,6 +84,36 @@ ROW_KERNEL void screen_rows(__global int *restrict rows, __global float *restric
     row_starts[row] = -128 * (int)sum_lanes(sum); // whole numbers below 2^24: exact
 }
 
+// A register tile: sums of rows r0 ... with the blocks from `block` on, begun at the rows' own starts.
+static inline __attribute__((always_inline)) void add_tile(int_lanes sum[ROWS][VECTORS], __global const uint *packed,
+                                                           __global const int *rows, __global const int *row_starts,
+                                                           const int r0, const int S, const int block,
+                                                           const int blocks, const int words)
+{
+    __global const uint *w[VECTORS];
+    __global const int *x[ROWS];
+#pragma unroll
+    for (int v = 0; v < VECTORS; v++) w[v] = packed + (size_t)min(block + v, blocks - 1) * words * LANES;
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        const int row = min(r0 + r, S - 1);
+        x[r] = rows + (size_t)row * words;
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) sum[r][v] = row_starts[row];
+    }
+    for (int c = 0; c < words; c++) {
+        uint_lanes b[VECTORS];
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) b[v] = load(c, w[v]);
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            const int_lanes a = x[r][c];
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++) sum[r][v] = add_byte_products(sum[r][v], b[v], a);
+        }
+    }
+}
+
 // Rows and blocks that do not exist are the last one again, and written to the same place.
 ROW_KERNEL void screen_scores(__global float *restrict scores, __global const uint *restrict packed,
                               __global const float *restrict steps, __global const float *restrict norms,
@@ -91,32 +121,11 @@ ROW_KERNEL void screen_scores(__global float *restrict scores, __global const ui
                               __global const float *restrict row_norms, __global const int *restrict row_starts,
                               const int S, const int blocks, const int C)
 {
-    const int first = get_group_id(0) * TOKEN_BLOCKS, end = min(first + TOKEN_BLOCKS, blocks), words = C / 4;
+    const int first = get_group_id(0) * TOKEN_BLOCKS, end = min(first + TOKEN_BLOCKS, blocks);
     for (int block = first; block < end; block += VECTORS)
         for (int r0 = 0; r0 < S; r0 += ROWS) {
-            __global const uint *w[VECTORS];
-            __global const int *x[ROWS];
             int_lanes sum[ROWS][VECTORS];
-#pragma unroll
-            for (int v = 0; v < VECTORS; v++) w[v] = packed + (size_t)min(block + v, blocks - 1) * words * LANES;
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                const int row = min(r0 + r, S - 1);
-                x[r] = rows + (size_t)row * words;
-#pragma unroll
-                for (int v = 0; v < VECTORS; v++) sum[r][v] = row_starts[row];
-            }
-            for (int c = 0; c < words; c++) {
-                uint_lanes b[VECTORS];
-#pragma unroll
-                for (int v = 0; v < VECTORS; v++) b[v] = load(c, w[v]);
-#pragma unroll
-                for (int r = 0; r < ROWS; r++) {
-                    const int_lanes a = x[r][c];
-#pragma unroll
-                    for (int v = 0; v < VECTORS; v++) sum[r][v] = add_byte_products(sum[r][v], b[v], a);
-                }
-            }
+            add_tile(sum, packed, rows, row_starts, r0, S, block, blocks, C / 4);
 #pragma unroll
             for (int v = 0; v < VECTORS; v++) {
                 const int to = min(block + v, blocks - 1);
@@ -124,8 +133,9 @@ ROW_KERNEL void screen_scores(__global float *restrict scores, __global const ui
 #pragma unroll
                 for (int r = 0; r < ROWS; r++) {
                     const int row = min(r0 + r, S - 1);
-                    const lanes product = fma(convert_float16(sum[r][v]), (lanes)(row_steps[row]), (lanes)(row_norms[row]));
-                    store(fma(s, product, row_steps[row] * n), to, scores + (size_t)row * blocks * LANES);
+                    const lanes step = row_steps[row], norm = row_norms[row];
+                    const lanes product = fma(convert_float16(sum[r][v]), step, norm);
+                    store(fma(s, product, step * n), to, scores + (size_t)row * blocks * LANES);
                 }
             }
         }
