@@ -70,16 +70,14 @@ static ebm_status fill(ebm_agreement_plan *plan, const ebm_predictions *predicti
                        const double *counts)
 {
     const size_t labels = (size_t)predictions->labels;
-    ebm_status status = ebm_ok();
-    double *log_p = NULL, *shares = NULL;
-    EBM_CHECK(ebm_probabilities_create(predictions, temperature, &log_p), end); // checks; one row of it is used
-    shares = malloc(labels * sizeof *shares);
-    if (!shares) status = ebm_fail(EBM_ERROR_MEMORY, "no memory for the shares of %zu labels", labels);
+    EBM_TRY(ebm_logits_check(predictions, temperature));
+    double *log_p = malloc(labels * sizeof *log_p), *shares = malloc(labels * sizeof *shares);
+    ebm_status status =
+        log_p && shares ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the shares of %zu labels", labels);
     for (size_t i = 0; i < plan->count && status.code == EBM_OK; i++) {
         ebm_log_softmax(predictions->logits + i * labels, predictions->labels, temperature, log_p);
         status = add_row(plan, i, counts + i * labels, log_p, predictions->labels, shares);
     }
-end:
     free(shares);
     free(log_p);
     return status;

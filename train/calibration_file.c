@@ -7,6 +7,7 @@
 #include "calibration.h"
 #include "calibrator_internal.h"
 #include "file.h"
+#include "json_file.h"
 #include "scores.h"
 
 #define FILE_LIMIT ((size_t)64 << 20) // bytes; a temperature's has about 300, an isotonic one some dozens an example
@@ -28,17 +29,6 @@ ebm_status ebm_calibration_read(const char *directory, json_t **object, char **p
     if (status.code == EBM_OK) return status;
     free(*path);
     *path = NULL;
-    return status;
-}
-
-ebm_status ebm_calibration_write(const char *directory, const json_t *object)
-{
-    char *text = json_dumps(object, JSON_INDENT(2));
-    if (!text) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %s", EBM_CALIBRATION_FILE);
-    char *path = ebm_path_join(directory, EBM_CALIBRATION_FILE);
-    const ebm_status status = ebm_file_write(path, text, strlen(text));
-    free(path);
-    free(text);
     return status;
 }
 
@@ -91,9 +81,7 @@ ebm_status ebm_temperature_save(const char *directory, const ebm_temperature *fi
 {
     json_t *object = NULL;
     EBM_TRY(ebm_temperature_object(fit, &object));
-    const ebm_status status = ebm_calibration_write(directory, object);
-    json_decref(object);
-    return status;
+    return ebm_json_file_write(directory, EBM_CALIBRATION_FILE, object);
 }
 
 ebm_status ebm_temperature_of_object(const json_t *object, const char *path, ebm_temperature *out)

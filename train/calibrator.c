@@ -24,13 +24,16 @@ static const ebm_calibrator_family *const FAMILIES[EBM_CALIBRATORS] = {
 };
 
 const ebm_calibrator_family *ebm_calibrator_family_of(ebm_calibrator_kind kind) { return FAMILIES[kind]; }
-const char *ebm_calibrator_name(ebm_calibrator_kind kind) { return FAMILIES[kind]->name; }
+
+static const char *const NAMES[] = {EBM_CALIBRATOR_NAMES};
+_Static_assert(sizeof NAMES / sizeof *NAMES == EBM_CALIBRATORS, "a name for every calibrator");
+const char *ebm_calibrator_name(ebm_calibrator_kind kind) { return NAMES[kind]; }
 bool ebm_calibrator_is_affine(ebm_calibrator_kind kind) { return FAMILIES[kind]->affine; }
 
 ebm_status ebm_calibrator_by_name(const char *name, ebm_calibrator_kind *out)
 {
     for (int k = 0; k < EBM_CALIBRATORS; k++)
-        if (!strcmp(name, FAMILIES[k]->name)) {
+        if (!strcmp(name, NAMES[k])) {
             *out = (ebm_calibrator_kind)k;
             return ebm_ok();
         }
@@ -177,10 +180,11 @@ static ebm_status check_labels(const ebm_calibrator *c, int labels)
 
 ebm_status ebm_calibrator_probabilities(const ebm_calibrator *c, const ebm_predictions *predictions, double **out)
 {
-    double *p = NULL;
     EBM_TRY(check_labels(c, predictions->labels));
-    EBM_TRY(ebm_probabilities_create(predictions, 1, &p)); // checks them; every row is overwritten
+    EBM_TRY(ebm_logits_check(predictions, 1));
     const size_t labels = (size_t)predictions->labels;
+    double *p = malloc(predictions->count * labels * sizeof *p);
+    if (!p) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the probabilities of %zu examples", predictions->count);
     for (size_t i = 0; i < predictions->count; i++)
         apply(c, predictions->logits + i * labels, predictions->labels, p + i * labels);
     *out = p;
@@ -204,23 +208,29 @@ static ebm_status affine_logits(const ebm_calibrator *c, const ebm_predictions *
     return status;
 }
 
-ebm_status ebm_calibrator_logits(const ebm_calibrator *c, const ebm_predictions *predictions, float **out)
+static ebm_status log_probabilities(const ebm_calibrator *c, const ebm_predictions *predictions, float *out)
 {
     double *p = NULL;
     EBM_TRY(ebm_calibrator_probabilities(c, predictions, &p));
+    for (size_t i = 0; i < predictions->count * (size_t)predictions->labels; i++)
+        out[i] = (float)log(fmax(p[i], EBM_PROBABILITY_LEAST));
+    free(p);
+    return ebm_ok();
+}
+
+ebm_status ebm_calibrator_logits(const ebm_calibrator *c, const ebm_predictions *predictions, float **out)
+{
+    EBM_TRY(check_labels(c, predictions->labels));
+    EBM_TRY(ebm_logits_check(predictions, 1));
     const size_t cells = predictions->count * (size_t)predictions->labels;
     float *logits = malloc(cells * sizeof *logits);
-    ebm_status status = logits ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu logits", cells);
-    EBM_CHECK(status, end);
-    if (FAMILIES[c->facts.kind]->affine)
-        EBM_CHECK(affine_logits(c, predictions, logits), end);
+    if (!logits) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu logits", cells);
+    const ebm_status status = FAMILIES[c->facts.kind]->affine ? affine_logits(c, predictions, logits)
+                                                              : log_probabilities(c, predictions, logits);
+    if (status.code == EBM_OK)
+        *out = logits;
     else
-        for (size_t i = 0; i < cells; i++) logits[i] = (float)log(fmax(p[i], EBM_PROBABILITY_LEAST));
-    *out = logits;
-    logits = NULL;
-end:
-    free(logits);
-    free(p);
+        free(logits);
     return status;
 }
 
@@ -230,7 +240,7 @@ ebm_status ebm_calibrator_affine(const ebm_calibrator *c, int labels, double *we
     const ebm_calibrator_kind kind = c->facts.kind;
     EBM_TRY(check_labels(c, labels));
     if (!FAMILIES[kind]->affine)
-        return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s is not an affine function of the logits", FAMILIES[kind]->name);
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s is not an affine function of the logits", NAMES[kind]);
     memset(weight, 0, Y * Y * sizeof *weight);
     memset(bias, 0, Y * sizeof *bias);
     const bool identity = c->facts.folded || ebm_calibrator_temperature(c);
@@ -257,12 +267,12 @@ static ebm_status check_options(const ebm_calibrator_options *o)
     return ebm_ok();
 }
 
-static ebm_status check_size(const ebm_predictions *predictions, const ebm_calibrator_family *family)
+static ebm_status check_size(const ebm_predictions *predictions, ebm_calibrator_kind kind)
 {
     const size_t labels = (size_t)predictions->labels;
-    for (size_t i = 0; family->bounded && i < predictions->count * labels; i++)
+    for (size_t i = 0; FAMILIES[kind]->bounded && i < predictions->count * labels; i++)
         if (fabs((double)predictions->logits[i]) > EBM_CALIBRATOR_LARGEST_LOGIT)
-            return ebm_fail(EBM_ERROR_INPUT, "%s: row %zu: logits from -1e4 to 1e4 expected, found %g", family->name,
+            return ebm_fail(EBM_ERROR_INPUT, "%s: row %zu: logits from -1e4 to 1e4 expected, found %g", NAMES[kind],
                             i / labels, (double)predictions->logits[i]);
     return ebm_ok();
 }
@@ -313,7 +323,7 @@ static ebm_status fit(const ebm_predictions *predictions, const ebm_calibrator_o
     c->facts.examples = predictions->count;
     EBM_TRY(
         ebm_in(family->fit ? family->fit(predictions, options, c) : ebm_calibrator_fit_rest(predictions, options, c),
-               "%s", family->name));
+               "%s", NAMES[c->facts.kind]));
     return measure(c, predictions);
 }
 
@@ -323,7 +333,7 @@ ebm_status ebm_calibrator_fit(const ebm_predictions *predictions, ebm_calibrator
     ebm_calibrator *c = NULL;
     EBM_TRY(ebm_predictions_check(predictions));
     EBM_TRY(check_options(options));
-    EBM_TRY(check_size(predictions, FAMILIES[kind]));
+    EBM_TRY(check_size(predictions, kind));
     EBM_TRY(ebm_calibrator_create(kind, ebm_calibrator_part_count(FAMILIES[kind], predictions->labels), &c));
     const ebm_status status = fit(predictions, options, c);
     if (status.code == EBM_OK)

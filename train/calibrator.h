@@ -50,7 +50,10 @@ typedef enum {
     EBM_CALIBRATORS, // how many there are
 } ebm_calibrator_kind;
 
-// The name in files and options, as in the table above.
+// The names in files and options, by kind.
+#define EBM_CALIBRATOR_NAMES                                                                                           \
+    "temperature", "temperature-ece", "vector", "matrix", "platt", "isotonic", "histogram", "scaling-binning", "beta", \
+        "ensemble-temperature"
 const char *ebm_calibrator_name(ebm_calibrator_kind kind);
 ebm_status ebm_calibrator_by_name(const char *name, ebm_calibrator_kind *out);
 // softmax of an affine function of the logits: it can be folded into a classifier's last layer.

@@ -85,4 +85,4 @@ static const char *check(const ebm_calibrator_part *part, int labels)
 }
 
 const ebm_calibrator_family ebm_family_beta = {
-    .name = "beta", .list = {"a", "b", "c"}, .bounded = true, .fit_part = fit_part, .value = value, .check = check};
+    .list = {"a", "b", "c"}, .bounded = true, .fit_part = fit_part, .value = value, .check = check};

@@ -138,13 +138,9 @@ static const char *check_scaling_binning(const ebm_calibrator_part *part, int la
     return platt ? platt : check_bins(part, SCALED_EDGE);
 }
 
-const ebm_calibrator_family ebm_family_histogram = {.name = "histogram",
-                                                    .list = {"edge", "value"},
-                                                    .fit_part = fit_histogram,
-                                                    .value = histogram_value,
-                                                    .check = check_histogram};
-const ebm_calibrator_family ebm_family_scaling_binning = {.name = "scaling-binning",
-                                                          .list = {"slope", "offset", "edge", "value"},
+const ebm_calibrator_family ebm_family_histogram = {
+    .list = {"edge", "value"}, .fit_part = fit_histogram, .value = histogram_value, .check = check_histogram};
+const ebm_calibrator_family ebm_family_scaling_binning = {.list = {"slope", "offset", "edge", "value"},
                                                           .bounded = true,
                                                           .fit_part = fit_scaling_binning,
                                                           .value = scaling_binning_value,

@@ -140,4 +140,4 @@ static const char *check(const ebm_calibrator_part *part, int labels)
 }
 
 const ebm_calibrator_family ebm_family_ensemble = {
-    .name = "ensemble-temperature", .list = {"temperature", "weight"}, .fit = fit, .apply = apply, .check = check};
+    .list = {"temperature", "weight"}, .fit = fit, .apply = apply, .check = check};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "calibrator_internal.h"
+#include "json_file.h"
 #include "labels.h"
 
 // --- writing ---------------------------------------------------------------------------------------------------------
@@ -70,9 +71,7 @@ ebm_status ebm_calibrator_save(const char *directory, const ebm_calibrator *c)
 {
     json_t *object = NULL;
     EBM_TRY(ebm_calibrator_temperature(c) ? temperature_object(c, &object) : to_object(c, &object));
-    const ebm_status status = ebm_calibration_write(directory, object);
-    json_decref(object);
-    return status;
+    return ebm_json_file_write(directory, EBM_CALIBRATION_FILE, object);
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
@@ -97,7 +96,8 @@ static ebm_status read_part(const json_t *object, const char *path, size_t place
         EBM_TRY(read_list(json_object_get(object, family->list[k]), path, family->list[k], &c->part[place], k));
     const char *expected = family->check(&c->part[place], c->facts.labels);
     if (!expected) return ebm_ok();
-    return ebm_fail(EBM_ERROR_INPUT, "%s: \"parts\", place %zu: %s: %s expected", path, place, family->name, expected);
+    return ebm_fail(EBM_ERROR_INPUT, "%s: \"parts\", place %zu: %s: %s expected", path, place,
+                    ebm_calibrator_name(c->facts.kind), expected);
 }
 
 static ebm_status read_facts(const json_t *object, const char *path, ebm_calibrator_facts *f)

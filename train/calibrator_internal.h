@@ -34,7 +34,6 @@ typedef struct {
 } ebm_binary;
 
 typedef struct {
-    const char *name;
     const char *list[EBM_CALIBRATOR_LISTS]; // keys in the file
     bool affine;
     bool bounded; // refuses logits beyond EBM_CALIBRATOR_LARGEST_LOGIT
@@ -93,7 +92,6 @@ ebm_status ebm_temperature_object(const ebm_temperature *fit, json_t **object);
 ebm_status ebm_temperature_of_object(const json_t *object, const char *path, ebm_temperature *out);
 // The object in <directory>/calibration.json, with its path; both for the caller to free.
 ebm_status ebm_calibration_read(const char *directory, json_t **object, char **path);
-ebm_status ebm_calibration_write(const char *directory, const json_t *object);
 json_t *ebm_json_cut_text(const char *text); // without a last character that was cut; NULL: not UTF-8
 ebm_status ebm_json_number_at(const json_t *object, const char *path, const char *key, double *out);
 ebm_status ebm_json_whole_at(const json_t *object, const char *path, const char *key, size_t *out);

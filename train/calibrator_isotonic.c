@@ -105,4 +105,4 @@ static const char *check(const ebm_calibrator_part *part, int labels)
 }
 
 const ebm_calibrator_family ebm_family_isotonic = {
-    .name = "isotonic", .list = {"p", "value"}, .fit_part = fit_part, .value = value, .check = check};
+    .list = {"p", "value"}, .fit_part = fit_part, .value = value, .check = check};

@@ -36,9 +36,5 @@ static const char *check(const ebm_calibrator_part *part, int labels)
     return part->length[SLOPE] == 1 && part->length[OFFSET] == 1 ? NULL : "one slope and one offset";
 }
 
-const ebm_calibrator_family ebm_family_platt = {.name = "platt",
-                                                .list = {"slope", "offset"},
-                                                .bounded = true,
-                                                .fit_part = fit_part,
-                                                .value = value,
-                                                .check = check};
+const ebm_calibrator_family ebm_family_platt = {
+    .list = {"slope", "offset"}, .bounded = true, .fit_part = fit_part, .value = value, .check = check};

@@ -22,16 +22,21 @@ typedef struct {
 
 static bool is_left_out(const scaling *s, size_t i) { return s->folds && i % s->folds == s->fold; }
 
-static void affine(const scaling *s, const double *x, const float *z, double *out)
+// out = bias + scale z, scale being Y factors or, of a matrix, Y x Y.
+static void affine(const double *scale, const double *bias, bool matrix, size_t Y, const float *z, double *out)
 {
-    const size_t Y = s->labels;
     for (size_t y = 0; y < Y; y++) {
-        out[y] = x[s->factors + y];
-        if (!s->matrix)
-            out[y] += x[y] * (double)z[y];
+        out[y] = bias[y];
+        if (!matrix)
+            out[y] += scale[y] * (double)z[y];
         else
-            for (size_t j = 0; j < Y; j++) out[y] += x[y * Y + j] * (double)z[j];
+            for (size_t j = 0; j < Y; j++) out[y] += scale[y * Y + j] * (double)z[j];
     }
+}
+
+static void affine_at(const scaling *s, const double *x, const float *z, double *out)
+{
+    affine(x, x + s->factors, s->matrix, s->labels, z, out);
 }
 
 // The transposed of affine: a slope by its values to slopes by the variables.
@@ -68,7 +73,7 @@ static double value(void *context, const double *x, double *gradient)
         const float *z = s->rows->logits + i * Y;
         const size_t label = (size_t)s->rows->label[i];
         double *p = s->p + i * Y, largest = -INFINITY, total = 0;
-        affine(s, x, z, p);
+        affine_at(s, x, z, p);
         for (size_t y = 0; y < Y; y++) largest = fmax(largest, p[y]);
         for (size_t y = 0; y < Y; y++) total += exp(p[y] - largest);
         sum += largest + log(total) - p[label];
@@ -95,7 +100,7 @@ static void curvature(void *context, const double *direction, double *product)
         if (is_left_out(s, i)) continue;
         const double *p = s->p + i * Y;
         double mean = 0;
-        affine(s, direction, s->rows->logits + i * Y, s->row);
+        affine_at(s, direction, s->rows->logits + i * Y, s->row);
         for (size_t y = 0; y < Y; y++) mean += p[y] * s->row[y];
         for (size_t y = 0; y < Y; y++) s->row[y] = p[y] * (s->row[y] - mean);
         add_slopes(s, s->row, s->rows->logits + i * Y, product);
@@ -116,7 +121,7 @@ static double left_out_nll(scaling *s, const double *x)
     double sum = 0;
     for (size_t i = 0; i < s->rows->count; i++) {
         if (!is_left_out(s, i)) continue;
-        affine(s, x, s->rows->logits + i * s->labels, s->row);
+        affine_at(s, x, s->rows->logits + i * s->labels, s->row);
         ebm_softmax(s->row, (int)s->labels);
         sum -= log(fmax(s->row[s->rows->label[i]], EBM_PROBABILITY_LEAST));
     }
@@ -200,16 +205,8 @@ static ebm_status fit_matrix(const ebm_predictions *predictions, const ebm_calib
 
 static void apply(const ebm_calibrator *c, const float *logits, int labels, double *p)
 {
-    const size_t Y = (size_t)labels;
     const double *scale = c->part[0].list[SCALE], *bias = c->part[0].list[BIAS];
-    const bool matrix = c->facts.kind == EBM_CALIBRATOR_MATRIX;
-    for (size_t y = 0; y < Y; y++) {
-        p[y] = bias[y];
-        if (!matrix)
-            p[y] += scale[y] * (double)logits[y];
-        else
-            for (size_t j = 0; j < Y; j++) p[y] += scale[y * Y + j] * (double)logits[j];
-    }
+    affine(scale, bias, c->facts.kind == EBM_CALIBRATOR_MATRIX, (size_t)labels, logits, p);
     ebm_softmax(p, labels);
 }
 
@@ -226,15 +223,13 @@ static const char *check_matrix(const ebm_calibrator_part *part, int labels)
                                                                    : "a row of weights and a bias for each label";
 }
 
-const ebm_calibrator_family ebm_family_vector = {.name = "vector",
-                                                 .list = {"scale", "bias"},
+const ebm_calibrator_family ebm_family_vector = {.list = {"scale", "bias"},
                                                  .affine = true,
                                                  .bounded = true,
                                                  .fit = fit_vector,
                                                  .apply = apply,
                                                  .check = check_vector};
-const ebm_calibrator_family ebm_family_matrix = {.name = "matrix",
-                                                 .list = {"weight", "bias"},
+const ebm_calibrator_family ebm_family_matrix = {.list = {"weight", "bias"},
                                                  .affine = true,
                                                  .bounded = true,
                                                  .fit = fit_matrix,

@@ -34,7 +34,5 @@ static void apply(const ebm_calibrator *c, const float *logits, int labels, doub
     ebm_softmax(p, labels);
 }
 
-const ebm_calibrator_family ebm_family_temperature = {
-    .name = "temperature", .affine = true, .fit = fit_nll, .apply = apply};
-const ebm_calibrator_family ebm_family_temperature_ece = {
-    .name = "temperature-ece", .affine = true, .fit = fit_ece, .apply = apply};
+const ebm_calibrator_family ebm_family_temperature = {.affine = true, .fit = fit_nll, .apply = apply};
+const ebm_calibrator_family ebm_family_temperature_ece = {.affine = true, .fit = fit_ece, .apply = apply};

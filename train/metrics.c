@@ -69,10 +69,15 @@ ebm_status ebm_predictions_check(const ebm_predictions *predictions)
     return ebm_ok();
 }
 
-static ebm_status log_probabilities(const ebm_predictions *predictions, double temperature, double **out)
+ebm_status ebm_logits_check(const ebm_predictions *predictions, double temperature)
 {
     EBM_TRY(check_logits(predictions));
-    EBM_TRY(ebm_temperature_check(temperature));
+    return ebm_temperature_check(temperature);
+}
+
+static ebm_status log_probabilities(const ebm_predictions *predictions, double temperature, double **out)
+{
+    EBM_TRY(ebm_logits_check(predictions, temperature));
     const size_t labels = (size_t)predictions->labels;
     double *p = malloc(predictions->count * labels * sizeof *p);
     if (!p) return ebm_fail(EBM_ERROR_MEMORY, "no memory for the probabilities of %zu examples", predictions->count);

@@ -10,7 +10,7 @@ enum { EBM_PREDICTED_LABELS_MOST = 100000 };
 typedef struct {
     const char *path, *label_column;
     bool labels_only, needs_labels;
-    // Set by the reader before the first row, with ebm_prediction_rows_begin.
+    // Set by the reader before the first row, with ebm_prediction_builder_begin.
     int labels;
     bool probabilities, has_energy, has_labels, has_counts;
     char **names;   // labels: what ids are called, NULL where that is not known; owned

@@ -72,26 +72,32 @@ ebm_status ebm_evaluation_print(FILE *stream, const ebm_evaluation *evaluation)
     return ebm_ok();
 }
 
-// NaN cannot stand in JSON: null says that the value is not defined.
-static int put_number(json_t *object, const char *name, const char *ending, double value)
+int ebm_evaluation_put(json_t *object, const char *name, const char *ending, double value)
 {
-    char key[64];
+    char key[80];
     snprintf(key, sizeof key, "%s%s", name, ending);
-    return json_object_set_new(object, key, isnan(value) ? json_null() : json_real(value));
+    return json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+ebm_status ebm_evaluation_text(json_t *object, char **text)
+{
+    *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    json_decref(object);
+    return *text ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the evaluation's JSON");
 }
 
 static int put_metric(json_t *object, const ebm_evaluation *e, ebm_metric m)
 {
     const char *name = ebm_metric_name(m);
-    int failed = put_number(object, name, "", e->value[m]);
+    int failed = ebm_evaluation_put(object, name, "", e->value[m]);
     if (e->options.resamples) {
-        failed |= put_number(object, name, "_low", e->interval[m].low);
-        failed |= put_number(object, name, "_high", e->interval[m].high);
+        failed |= ebm_evaluation_put(object, name, "_low", e->interval[m].low);
+        failed |= ebm_evaluation_put(object, name, "_high", e->interval[m].high);
     }
     if (e->options.redraws && m >= EBM_ECE_CLASS_WISE) {
-        failed |= put_number(object, name, "_floor", e->floor[m - EBM_ECE_CLASS_WISE].mean);
-        failed |= put_number(object, name, "_floor_95", e->floor[m - EBM_ECE_CLASS_WISE].high);
-        failed |= put_number(object, name, "_floor_p", e->floor[m - EBM_ECE_CLASS_WISE].p);
+        failed |= ebm_evaluation_put(object, name, "_floor", e->floor[m - EBM_ECE_CLASS_WISE].mean);
+        failed |= ebm_evaluation_put(object, name, "_floor_95", e->floor[m - EBM_ECE_CLASS_WISE].high);
+        failed |= ebm_evaluation_put(object, name, "_floor_p", e->floor[m - EBM_ECE_CLASS_WISE].p);
     }
     return failed;
 }
@@ -105,7 +111,7 @@ json_t *ebm_evaluation_object(const ebm_evaluation *evaluation)
     int failed = !object;
     for (int m = 0; m < EBM_METRICS && !failed; m++) failed = put_metric(object, evaluation, (ebm_metric)m);
     if (!failed && !isnan(evaluation->mean_energy))
-        failed = put_number(object, "mean_energy", "", evaluation->mean_energy);
+        failed = ebm_evaluation_put(object, "mean_energy", "", evaluation->mean_energy);
     if (!failed) return object;
     json_decref(object);
     return NULL;
@@ -113,10 +119,7 @@ json_t *ebm_evaluation_object(const ebm_evaluation *evaluation)
 
 ebm_status ebm_evaluation_json(const ebm_evaluation *evaluation, char **text)
 {
-    json_t *object = ebm_evaluation_object(evaluation);
-    *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
-    json_decref(object);
-    return *text ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the evaluation's JSON");
+    return ebm_evaluation_text(ebm_evaluation_object(evaluation), text);
 }
 
 json_t *ebm_reliability_list(const ebm_reliability_bin *bin, int bins)

@@ -9,6 +9,11 @@
 
 // The object ebm_evaluation_json writes; NULL when memory ran out.
 json_t *ebm_evaluation_object(const ebm_evaluation *evaluation);
+// Puts <name><ending>: what is not finite cannot stand in JSON, null says that the value is not defined. Not 0: no
+// memory.
+int ebm_evaluation_put(json_t *object, const char *name, const char *ending, double value);
+// The object as text, to be freed; takes it over, NULL counts as out of memory.
+ebm_status ebm_evaluation_text(json_t *object, char **text);
 // A list of {"low", "high", "count", "confidence", "accuracy"}; NULL when memory ran out.
 json_t *ebm_reliability_list(const ebm_reliability_bin *bin, int bins);
 

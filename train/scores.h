@@ -47,6 +47,9 @@ int ebm_bin_of(double probability, int bins);
 // ln softmax(logits / temperature) of one row.
 void ebm_log_softmax(const float *logits, int labels, double temperature, double *out);
 
+// What ebm_probabilities_create refuses, for those who go through the rows themselves. Labels are not looked at.
+ebm_status ebm_logits_check(const ebm_predictions *predictions, double temperature);
+
 // From 1e-6 to 1e6: beyond that a float logit divided by it could overflow or vanish.
 ebm_status ebm_temperature_check(double temperature);
 #endif

@@ -56,24 +56,24 @@ ebm_status ebm_certainty_create(const ebm_predictions *predictions, double tempe
                                 double **out)
 {
     const size_t n = predictions->count, labels = (size_t)predictions->labels;
-    double *log_p = NULL, *score = NULL;
     if (certainty == EBM_CERTAINTY_ENERGY && !predictions->energy)
         return ebm_fail(EBM_ERROR_INPUT, "certainty by energy: energies expected, found none");
-    ebm_status status = ebm_probabilities_create(predictions, temperature, &log_p); // checks; filled again per row
-    EBM_CHECK(status, end);
-    score = malloc(n * sizeof *score);
-    if (!score) status = ebm_fail(EBM_ERROR_MEMORY, "no memory for the certainties of %zu examples", n);
-    EBM_CHECK(status, end);
+    EBM_TRY(ebm_logits_check(predictions, temperature));
+    double *score = malloc(n * sizeof *score), *log_p = malloc(labels * sizeof *log_p);
+    if (!score || !log_p) {
+        free(score);
+        free(log_p);
+        return ebm_fail(EBM_ERROR_MEMORY, "no memory for the certainties of %zu examples", n);
+    }
     if (certainty == EBM_CERTAINTY_ENERGY) fill_energies(predictions->energy, n, score);
     for (size_t i = 0; i < n && certainty != EBM_CERTAINTY_ENERGY; i++) {
         const float *logits = predictions->logits + i * labels;
         ebm_log_softmax(logits, predictions->labels, temperature, log_p);
         score[i] = certainty_of(logits, log_p, predictions->labels, temperature, certainty);
     }
-    *out = score;
-end:
     free(log_p);
-    return status;
+    *out = score;
+    return ebm_ok();
 }
 
 ebm_status ebm_selective_measure(const double *certainty, const bool *right, size_t count, ebm_selective *out)

@@ -71,8 +71,8 @@ typedef struct {
     ebm_interval interval; // NaN where a resample has no value (no errors to tell from right answers)
     bool has_floor;
     ebm_floor floor;
-    double
-        p; // of a difference: two-sided, twice the smaller share of resamples on either side of 0, at least 1/(1 + n)
+    // Of a difference: two-sided, twice the smaller share of resamples on either side of 0, at least 1/(1 + n).
+    double p;
 } ebm_suite_row;
 
 typedef struct {

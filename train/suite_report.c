@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "report_internal.h"
+
 // ---- tables
 
 static bool has_section(const ebm_suite *suite, int section)
@@ -132,25 +134,18 @@ ebm_status ebm_suite_print(FILE *stream, const ebm_suite *suite)
 
 // ---- JSON
 
-static int put_number(json_t *object, const char *name, const char *ending, double value)
-{
-    char key[80];
-    snprintf(key, sizeof key, "%s%s", name, ending);
-    return json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
-}
-
 static int put_row(json_t *object, const ebm_suite *suite, const ebm_suite_row *row)
 {
-    int failed = put_number(object, row->name, "", row->value);
+    int failed = ebm_evaluation_put(object, row->name, "", row->value);
     if (suite->options.resamples) {
-        failed |= put_number(object, row->name, "_low", row->interval.low);
-        failed |= put_number(object, row->name, "_high", row->interval.high);
-        if (suite->difference) failed |= put_number(object, row->name, "_p", row->p);
+        failed |= ebm_evaluation_put(object, row->name, "_low", row->interval.low);
+        failed |= ebm_evaluation_put(object, row->name, "_high", row->interval.high);
+        if (suite->difference) failed |= ebm_evaluation_put(object, row->name, "_p", row->p);
     }
     if (row->has_floor) {
-        failed |= put_number(object, row->name, "_floor", row->floor.mean);
-        failed |= put_number(object, row->name, "_floor_95", row->floor.high);
-        failed |= put_number(object, row->name, "_floor_p", row->floor.p);
+        failed |= ebm_evaluation_put(object, row->name, "_floor", row->floor.mean);
+        failed |= ebm_evaluation_put(object, row->name, "_floor_95", row->floor.high);
+        failed |= ebm_evaluation_put(object, row->name, "_floor_p", row->floor.p);
     }
     return failed;
 }
@@ -167,8 +162,5 @@ json_t *ebm_suite_object(const ebm_suite *suite)
 
 ebm_status ebm_suite_json(const ebm_suite *suite, char **text)
 {
-    json_t *object = ebm_suite_object(suite);
-    *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
-    json_decref(object);
-    return *text ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the evaluation's JSON");
+    return ebm_evaluation_text(ebm_suite_object(suite), text);
 }

@@ -22,12 +22,8 @@ typedef struct {
 } calibrate_options;
 
 static const char *const PORTIONS[] = EBM_PORTION_CHOICES;
-// In the order of ebm_calibrator_kind.
-static const char *const METHODS[] = {
-    "temperature", "temperature-ece",      "vector", "matrix", "platt", "isotonic", "histogram", "scaling-binning",
-    "beta",        "ensemble-temperature", "all",    NULL};
+static const char *const METHODS[] = {EBM_CALIBRATOR_NAMES, "all", NULL};
 enum { ALL = EBM_CALIBRATORS };
-_Static_assert(sizeof METHODS / sizeof *METHODS == EBM_CALIBRATORS + 2, "a name for every calibrator");
 
 #define AT(member) offsetof(calibrate_options, member)
 static const ebm_option OPTIONS[] = {
@@ -62,6 +58,11 @@ static const ebm_option_table TABLE = {
     OPTIONS, sizeof OPTIONS / sizeof *OPTIONS};
 
 static bool folds(const calibrate_options *o) { return o->fold_temperature || o->fold_calibrator; }
+
+static bool is_temperature(const calibrate_options *o)
+{
+    return o->method == EBM_CALIBRATOR_TEMPERATURE || o->method == EBM_CALIBRATOR_TEMPERATURE_ECE;
+}
 
 // The temperature that was fitted, also where it is in the weights by now; 0: the method is another.
 static double fitted_temperature(const ebm_calibrator *calibrator)
@@ -119,7 +120,7 @@ static ebm_status print(const calibrate_options *o, const ebm_calibrator *calibr
 static ebm_status check_energy(const calibrate_options *o)
 {
     ebm_model_info info;
-    if (o->method == EBM_CALIBRATOR_TEMPERATURE || o->method == EBM_CALIBRATOR_TEMPERATURE_ECE) return ebm_ok();
+    if (is_temperature(o)) return ebm_ok();
     EBM_TRY(ebm_model_directory_info(o->model.directory, &info));
     if (info.objective != EBM_OBJECTIVE_JOINT || info.energy == EBM_ENERGY_SCALAR) return ebm_ok();
     return ebm_fail(EBM_ERROR_UNSUPPORTED,
@@ -130,12 +131,11 @@ static ebm_status check_energy(const calibrate_options *o)
 static ebm_status check_fold(const calibrate_options *o)
 {
     const char *option = o->fold_calibrator ? "fold_calibrator" : "fold_temperature";
-    const bool temperature = o->method == EBM_CALIBRATOR_TEMPERATURE || o->method == EBM_CALIBRATOR_TEMPERATURE_ECE;
     if (o->method == ALL || !ebm_calibrator_is_affine((ebm_calibrator_kind)o->method))
         return ebm_fail(EBM_ERROR_INPUT,
                         "--%s: a last layer can hold temperature, temperature-ece, vector or matrix, not --method %s",
                         option, METHODS[o->method]);
-    if (!o->fold_calibrator && !temperature)
+    if (!o->fold_calibrator && !is_temperature(o))
         return ebm_fail(EBM_ERROR_INPUT, "--fold_temperature is for temperatures; --method %s takes --fold_calibrator",
                         METHODS[o->method]);
     if (!o->output_dir)
