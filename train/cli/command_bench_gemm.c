@@ -9,6 +9,7 @@
 #include "gemm.h"
 #include "products.h"
 #include "random.h"
+#include "tuning.h"
 
 typedef struct {
     ebm_bench_model model;
@@ -132,14 +133,13 @@ static double bf16_floor(const gemm_run *r, const ebm_bench_row *row)
 
 static ebm_status time_product(gemm_run *r, contender *o, const ebm_model_product *p, size_t times)
 {
-    static const char *const forms[] = {"nn", "nt", "tn"};
     const ebm_timing_plan plan = {r->set.repeats, 0.005};
     ebm_bench_row row = {.repeats = r->set.repeats, .flops = ebm_model_product_flops(p), .unit = "GFLOP/s"};
     row.bytes = 4.0 * (double)(p->m * p->k + p->k * p->n + (p->adds ? 2 : 1) * p->m * p->n);
     row.amount = 1e-9 * row.flops;
     if (strcmp(o->name, BACKENDS[BF16]) == 0) row.floor = bf16_floor(r, &row);
-    snprintf(row.name, sizeof row.name, "%s: %s %s %zu x %zu x %zu", o->name, p->name, forms[p->form], p->m, p->n,
-             p->k);
+    snprintf(row.name, sizeof row.name, "%s: %s %s %zu x %zu x %zu", o->name, p->name, ebm_gemm_form_name(p->form),
+             p->m, p->n, p->k);
     o->product = p;
     EBM_TRY(ebm_timing_measure(o->device, multiply, o, &plan, &row.seconds));
     add_times(&o->step, &row, (double)times);

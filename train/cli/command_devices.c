@@ -33,74 +33,69 @@ static int default_index(void)
     return index;
 }
 
-static ebm_status open_listed(const ebm_device_info *info, ebm_device **device)
-{
-    char selector[32];
-    snprintf(selector, sizeof selector, "%d:%d", info->platform, info->local);
-    return ebm_device_open(selector, device);
-}
-
-// Who would do its products, and by which tuning.
+// A device of the list, opened, and whether that could be done.
 typedef struct {
     ebm_device *device;
-    ebm_status status; // of opening and preparing it
-    char *own_file;    // that `ebmcl tune` would write; NULL: nowhere to write to
-} products_report;
+    ebm_status status;
+} listed_device;
 
-static products_report products_of(const ebm_device_info *info)
+static listed_device open_listed(const ebm_device_info *info)
 {
-    products_report r = {.status = open_listed(info, &r.device)};
-    if (r.status.code == EBM_OK) r.status = ebm_gemm_prepare(r.device);
-    if (r.status.code == EBM_OK) r.status = ebm_tuning_path(r.device, &r.own_file);
-    return r;
+    listed_device d = {0};
+    char selector[32];
+    snprintf(selector, sizeof selector, "%d:%d", info->platform, info->local);
+    d.status = ebm_device_open(selector, &d.device);
+    return d;
 }
 
-static void products_free(products_report *r)
+// own_file: what `ebmcl tune` would write, to be freed; NULL: nowhere to write to.
+static ebm_status prepare_products(const listed_device *d, char **own_file)
 {
-    free(r->own_file);
-    ebm_device_free(r->device);
+    *own_file = NULL;
+    EBM_TRY(d->status);
+    EBM_TRY(ebm_gemm_prepare(d->device));
+    return ebm_tuning_path(d->device, own_file);
 }
 
-static void add_products(json_t *object, const ebm_device_info *info)
+static void add_products(json_t *object, const listed_device *d)
 {
-    products_report r = products_of(info);
-    if (r.status.code != EBM_OK) {
-        json_object_set_new(object, "products_error", json_string(r.status.message));
+    char *own_file = NULL;
+    const ebm_status status = prepare_products(d, &own_file);
+    if (status.code != EBM_OK) {
+        json_object_set_new(object, "products_error", json_string(status.message));
     } else {
-        const char *file = ebm_gemm_tuning(r.device), *note = ebm_gemm_note(r.device);
-        json_object_set_new(object, "products", json_string(ebm_gemm_backend(r.device)));
+        const char *file = ebm_gemm_tuning(d->device), *note = ebm_gemm_note(d->device);
+        json_object_set_new(object, "products", json_string(ebm_gemm_backend(d->device)));
         json_object_set_new(object, "tuning", file[0] ? json_string(file) : json_null());
-        json_object_set_new(object, "tuning_file", r.own_file ? json_string(r.own_file) : json_null());
+        json_object_set_new(object, "tuning_file", own_file ? json_string(own_file) : json_null());
         if (note[0]) json_object_set_new(object, "tuning_note", json_string(note));
     }
-    products_free(&r);
+    free(own_file);
 }
 
-static void print_products(const ebm_device_info *info)
+static void print_products(const listed_device *d)
 {
-    products_report r = products_of(info);
-    if (r.status.code != EBM_OK) {
-        printf("%14sproducts: %s\n", "", r.status.message);
+    char *own_file = NULL;
+    const ebm_status status = prepare_products(d, &own_file);
+    if (status.code != EBM_OK) {
+        printf("%14sproducts: %s\n", "", status.message);
     } else {
-        const char *file = ebm_gemm_tuning(r.device), *note = ebm_gemm_note(r.device);
-        printf("%14sproducts by %s, ", "", ebm_gemm_backend(r.device));
+        const char *file = ebm_gemm_tuning(d->device), *note = ebm_gemm_note(d->device);
+        printf("%14sproducts by %s, ", "", ebm_gemm_backend(d->device));
         if (file[0])
             printf("tuned by %s\n", file);
         else if (note[0])
             printf("not tuned: %s\n", note);
         else
-            printf("not tuned; ebmcl tune writes %s\n", r.own_file ? r.own_file : "with --output");
+            printf("not tuned; ebmcl tune writes %s\n", own_file ? own_file : "with --output");
     }
-    products_free(&r);
+    free(own_file);
 }
 
-static ebm_status check(const ebm_device_info *info)
+static ebm_status check(const listed_device *d)
 {
-    ebm_device *device = NULL;
-    ebm_status status = open_listed(info, &device);
-    if (status.code == EBM_OK) status = ebm_device_known_answer(device);
-    ebm_device_free(device);
-    return status;
+    EBM_TRY(d->status);
+    return ebm_device_known_answer(d->device);
 }
 
 static json_t *device_json(const ebm_device_info *info, bool is_default, const devices_options *o)
@@ -113,10 +108,14 @@ static json_t *device_json(const ebm_device_info *info, bool is_default, const d
         info->is_cpu ? "cpu" : "gpu", "compute_units", (json_int_t)info->compute_units, "memory_bytes",
         (json_int_t)info->memory_bytes, "max_allocation_bytes", (json_int_t)info->max_allocation_bytes, "local_bytes",
         (json_int_t)info->local_bytes, "default", is_default);
-    if (object) add_products(object, info);
-    if (!o->check || !object) return object;
-    const ebm_status status = check(info);
-    json_object_set_new(object, "check", json_string(status.code == EBM_OK ? "ok" : status.message));
+    if (!object) return NULL;
+    const listed_device d = open_listed(info);
+    add_products(object, &d);
+    if (o->check) {
+        const ebm_status status = check(&d);
+        json_object_set_new(object, "check", json_string(status.code == EBM_OK ? "ok" : status.message));
+    }
+    ebm_device_free(d.device);
     return object;
 }
 
@@ -145,14 +144,15 @@ static void print_table(const ebm_device_info *list, size_t count, const devices
         printf("%-2d%-5s%-7s%-5s%6u%12.1f%11.0f  %s (%s, %s)", d->index, d->index == chosen ? "*" : "", place,
                d->is_cpu ? "cpu" : "gpu", d->compute_units, (double)d->memory_bytes / gib,
                (double)d->local_bytes / 1024.0, d->name, d->platform_name, d->driver);
+        fflush(stdout); // a driver that crashes should have its device's line above
+        const listed_device opened = open_listed(d);
         if (o->check) {
-            fflush(stdout); // a driver that crashes should have its device's line above
-            const ebm_status status = check(d);
+            const ebm_status status = check(&opened);
             printf("  check: %s", status.code == EBM_OK ? "ok" : status.message);
         }
         putchar('\n');
-        fflush(stdout);
-        print_products(d);
+        print_products(&opened);
+        ebm_device_free(opened.device);
     }
 }
 

@@ -111,14 +111,21 @@ static double rate(const tune_run *r, const ebm_tuner_contender *c, size_t form,
 
 static bool has_products(const tune_run *r, size_t form, size_t rows) { return r->result->flops[form][rows] > 0; }
 
+enum { CLASS_NAME = 32 };
+
+static const char *class_name(size_t form, size_t rows, char name[CLASS_NAME])
+{
+    snprintf(name, CLASS_NAME, "%s %s", ebm_gemm_form_name((ebm_gemm_form)form), ebm_row_class_name(rows));
+    return name;
+}
+
 static void print_header(const tune_run *r)
 {
     printf("%-16s", "GFLOP/s");
     for (size_t form = 0; form < EBM_GEMM_FORMS; form++)
         for (size_t rows = 0; rows < EBM_ROW_CLASSES; rows++) {
-            char name[32];
-            snprintf(name, sizeof name, "%s %s", ebm_gemm_form_name((ebm_gemm_form)form), ebm_row_class_name(rows));
-            if (has_products(r, form, rows)) printf("%*s", CLASS_COLUMN, name);
+            char name[CLASS_NAME];
+            if (has_products(r, form, rows)) printf("%*s", CLASS_COLUMN, class_name(form, rows, name));
         }
     putchar('\n');
 }
@@ -168,11 +175,11 @@ static json_t *classes_json(const tune_run *r, const ebm_tuner_contender *c)
     json_t *classes = json_object();
     for (size_t form = 0; form < EBM_GEMM_FORMS; form++)
         for (size_t rows = 0; rows < EBM_ROW_CLASSES; rows++) {
-            char name[32];
-            snprintf(name, sizeof name, "%s %s", ebm_gemm_form_name((ebm_gemm_form)form), ebm_row_class_name(rows));
+            char name[CLASS_NAME];
             if (!has_products(r, form, rows)) continue;
             const bool timed = isfinite(c->seconds[form][rows]);
-            json_object_set_new(classes, name, timed ? json_real(rate(r, c, form, rows)) : json_null());
+            json_object_set_new(classes, class_name(form, rows, name),
+                                timed ? json_real(rate(r, c, form, rows)) : json_null());
         }
     return classes;
 }
@@ -182,10 +189,9 @@ static json_t *chosen_json(const tune_run *r)
     json_t *chosen = json_object();
     for (size_t form = 0; form < EBM_GEMM_FORMS; form++)
         for (size_t rows = 0; rows < EBM_ROW_CLASSES; rows++) {
-            char name[32];
-            snprintf(name, sizeof name, "%s %s", ebm_gemm_form_name((ebm_gemm_form)form), ebm_row_class_name(rows));
+            char name[CLASS_NAME];
             const ebm_backend backend = r->result->tuning.backend[form][rows];
-            json_object_set_new(chosen, name, json_string(ebm_backend_name(backend)));
+            json_object_set_new(chosen, class_name(form, rows, name), json_string(ebm_backend_name(backend)));
         }
     return chosen;
 }
