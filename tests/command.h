@@ -29,6 +29,8 @@ static const int LABELS[ROWS] = {1, 0, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0};
 
 #define run(...) run_program(folder, (const char *const[]){__VA_ARGS__, NULL}, NULL)
 
+static inline int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
+
 static inline void put(const char *name, const char *text)
 {
     char *path = in_folder(folder, name);

@@ -51,13 +51,15 @@ static inline test_predictions random_predictions(size_t count, int labels, doub
     return p;
 }
 
-static inline json_t *load_fixture(void)
+static inline json_t *load_json(const char *path)
 {
     json_error_t error;
-    json_t *root = json_load_file(FIXTURES "/metrics.json", 0, &error);
+    json_t *root = json_load_file(path, 0, &error);
     if (!root) fail_msg("%s:%d: %s", error.source, error.line, error.text);
     return root;
 }
+
+static inline json_t *load_fixture(void) { return load_json(FIXTURES "/metrics.json"); }
 
 static inline double number_at(const json_t *object, const char *key)
 {

@@ -4,12 +4,6 @@
 
 #include "predictions.h"
 
-static inline json_t *load_suite(void)
-{
-    json_error_t error;
-    json_t *root = json_load_file(FIXTURES "/suite.json", 0, &error);
-    if (!root) fail_msg("%s:%d: %s", error.source, error.line, error.text);
-    return root;
-}
+static inline json_t *load_suite(void) { return load_json(FIXTURES "/suite.json"); }
 
 #endif

@@ -15,17 +15,13 @@ static int make_files(void **state)
     ebm_device *device = NULL;
     if (!mkdtemp(folder)) return -1;
     assert_ok(ebm_device_open(NULL, &device));
-    char *path = in_folder(folder, "model");
-    make_tiny_model(device, path, &ce, names);
-    free(path);
+    make_model_in(device, "model", &ce, names);
     ebm_device_free(device);
     put_texts("dev.tsv", "sentence\tlabel", names);
     put("empty.tsv", "sentence\tlabel\n");
     put("plain.txt", "the film is good .\n\nnot bad\n");
     return 0;
 }
-
-static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
 
 #define PEAKS "--peak_gflops", "100", "--peak_gb_s", "10" // measured ones would take time, and not be known here
 #define SMALL "--model_name_or_path", "model", "--batch_size", "3", "--sequence_length", "16"

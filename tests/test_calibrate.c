@@ -23,16 +23,12 @@ static int make_files(void **state)
     if (!mkdtemp(folder)) return -1;
     assert_ok(ebm_device_open(NULL, &device));
     for (size_t i = 0; i < sizeof MODELS / sizeof *MODELS; i++) {
-        char *path = in_folder(folder, MODELS[i].name);
-        make_tiny_model(device, path, &MODELS[i].info, NAMES);
-        free(path);
+        make_model_in(device, MODELS[i].name, &MODELS[i].info, NAMES);
     }
     ebm_device_free(device);
     put_texts("dev.tsv", "sentence\tlabel", NAMES);
     return 0;
 }
-
-static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
 
 static json_t *evaluation_of(const char *model, bool calibrated)
 {

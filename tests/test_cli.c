@@ -8,13 +8,6 @@
 #include "command.h"
 #include "tiny_model.h"
 
-static void make_model(ebm_device *device, const char *name, const ebm_model_info *info, const char *const *labels)
-{
-    char *path = in_folder(folder, name);
-    make_tiny_model(device, path, info, labels);
-    free(path);
-}
-
 static int make_files(void **state)
 {
     static const char *const names[] = {"negative", "positive"}, *const reversed[] = {"Positive", "Negative"},
@@ -25,11 +18,11 @@ static int make_files(void **state)
     ebm_device *device = NULL;
     if (!mkdtemp(folder)) return -1;
     assert_ok(ebm_device_open(NULL, &device));
-    make_model(device, "model", &ce, names);
-    make_model(device, "reversed", &ce, reversed);
-    make_model(device, "numbered", &ce, NULL);
-    make_model(device, "hidden", &hidden, names);
-    make_model(device, "scalar", &scalar, names);
+    make_model_in(device, "model", &ce, names);
+    make_model_in(device, "reversed", &ce, reversed);
+    make_model_in(device, "numbered", &ce, NULL);
+    make_model_in(device, "hidden", &hidden, names);
+    make_model_in(device, "scalar", &scalar, names);
     ebm_device_free(device);
     put_texts("dev.tsv", "sentence\tlabel", names);
     put_texts("ids.tsv", "sentence\tlabel", ids);
@@ -40,8 +33,6 @@ static int make_files(void **state)
     put("SST-2/test.tsv", "index\tsentence\n0\tthe film is good .\n1\tdull\n2\tvery cold\n");
     return 0;
 }
-
-static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
 
 // ---- what commands print
 

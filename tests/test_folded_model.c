@@ -47,17 +47,11 @@ static int make_files(void **state)
     ebm_device *device = NULL;
     if (!mkdtemp(folder)) return -1;
     assert_ok(ebm_device_open(NULL, &device));
-    for (size_t i = 0; i < MODEL_COUNT; i++) {
-        char *path = in_folder(folder, MODELS[i].name);
-        make_tiny_model(device, path, &MODELS[i].info, NAMES);
-        free(path);
-    }
+    for (size_t i = 0; i < MODEL_COUNT; i++) { make_model_in(device, MODELS[i].name, &MODELS[i].info, NAMES); }
     ebm_device_free(device);
     put_labels();
     return 0;
 }
-
-static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
 
 static double fold(const char *model, const char *to)
 {

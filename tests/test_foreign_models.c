@@ -146,8 +146,6 @@ static int make_files(void **state)
     return 0;
 }
 
-static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
-
 // What is right when truth t is the model's label to_model[t].
 static double expected(int a, int b, int c)
 {

@@ -16,18 +16,14 @@ static int make_files(void **state)
     const ebm_model_info info = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
     ebm_device *device = NULL;
     if (!mkdtemp(folder)) return -1;
-    char *path = in_folder(folder, "encoder");
     assert_ok(ebm_device_open(NULL, &device));
-    make_tiny_model(device, path, &info, NAMES);
+    make_model_in(device, "encoder", &info, NAMES);
     ebm_device_free(device);
-    free(path);
     put_texts(TRAIN_FILE, "sentence\tlabel", NAMES);
     put_texts("dev.tsv", "sentence\tlabel", NAMES);
     put("noise.txt", "the bad is good .\ncold cast the was\nplot a dull .\nfine , and warm\n");
     return 0;
 }
-
-static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
 
 // ---- text of users
 

@@ -9,18 +9,14 @@ static int make_files(void **state)
     ebm_device *device = NULL;
     if (!mkdtemp(folder)) return -1;
     assert_ok(ebm_device_open(NULL, &device));
-    char *path = in_folder(folder, "model");
-    make_tiny_model(device, path, &ce, names);
-    free(path);
+    make_model_in(device, "model", &ce, names);
     ebm_device_free(device);
     put_texts("dev.tsv", "sentence\tlabel", names);
-    path = in_folder(folder, "cache");
+    char *path = in_folder(folder, "cache");
     setenv("EBMCL_CACHE_DIR", path, 1);
     free(path);
     return 0;
 }
-
-static int remove_files(void **state) { return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1; }
 
 #define SMALL "--model_name_or_path", "model", "--batch_size", "2", "--sequence_length", "16", "--repeats", "1"
 #define TUNE "tune", SMALL, "--parameters", "cpu-48x128x64"

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "classifier.h"
+#include "command.h"
 #include "file.h"
 #include "model_directory.h"
 
@@ -48,6 +49,15 @@ static inline void make_tiny_model(ebm_device *device, const char *directory, co
     ebm_classifier_free(classifier);
     ebm_config_free(config);
     ebm_tokenizer_free(tokenizer);
+}
+
+// The same in the folder of command.h.
+static inline void make_model_in(ebm_device *device, const char *name, const ebm_model_info *info,
+                                 const char *const *labels)
+{
+    char *path = in_folder(folder, name);
+    make_tiny_model(device, path, info, labels);
+    free(path);
 }
 
 #endif
