@@ -145,7 +145,8 @@ static void predict_is_not_the_truth(void **state)
     snprintf(
         path, sizeof path, "%s",
         put(*state, "p.jsonl",
-            "{\"index\": 0, \"label\": \"bad\", \"label_id\": 0, \"probabilities\": [0.9, 0.1], \"logits\": [1, -1]}\n"
+            "{\"index\": 0, \"label\": \"bad\", \"label_id\": 0, \"probabilities\": [0.8808, 0.1192], \"logits\": [1, "
+            "-1]}\n"
             "{\"index\": 1, \"label\": \"good\", \"label_id\": 1, \"probabilities\": [0, 1], \"logits\": [0, 9]}\n"));
     ebm_read_predictions r;
     ebm_prediction_source source = {.path = path, .needs_labels = true};
@@ -167,6 +168,33 @@ static void predict_is_not_the_truth(void **state)
     source.needs_labels = false;
     assert_ok(ebm_predictions_read(&source, &r));
     assert_null(r.rows.label);
+    ebm_read_predictions_free(&r);
+}
+
+// Calibrated probabilities beside the model's own logits: which are meant must be said.
+static void logits_and_other_probabilities(void **state)
+{
+    static const char *const files[][2] = {
+        {"p.jsonl", "{\"logits\": [0, 1], \"probabilities\": [0.4, 0.6], \"label\": 1}\n"},
+        {"p.csv", "prob_1,logit_1,logit_0,prob_0,label\n0.6,1,0,0.4,1\n"},
+    };
+    for (int i = 0; i < 2; i++) {
+        ebm_read_predictions r;
+        ebm_prediction_source source = {.path = put(*state, files[i][0], files[i][1]), .needs_labels = true};
+        assert_fails(ebm_predictions_read(&source, &r), EBM_ERROR_INPUT,
+                     "the probabilities are not those of the logits");
+        source.scores = EBM_SCORES_LOGITS;
+        assert_ok(ebm_predictions_read(&source, &r));
+        assert_true(!r.probabilities && r.label[0] == 1 && r.logits[1] == 1);
+        ebm_read_predictions_free(&r);
+        source.scores = EBM_SCORES_PROBABILITIES;
+        assert_ok(ebm_predictions_read(&source, &r));
+        assert_true(r.probabilities && r.logits[0] == (float)log(0.4) && r.label[0] == 1);
+        ebm_read_predictions_free(&r);
+    }
+    ebm_read_predictions r =
+        read_ok(put(*state, "p.csv", "logit_0,logit_1,p_0,p_1,label\n0,1,0.2689,0.7311,0\n")); // they are
+    assert_true(!r.probabilities);
     ebm_read_predictions_free(&r);
 }
 
@@ -271,10 +299,15 @@ static void bad_jsonl_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        in_own_folder(arrays_of_every_type),      in_own_folder(broken_arrays_are_named),
-        in_own_folder(tables_name_their_columns), in_own_folder(jsonl_of_lists_and_names),
-        in_own_folder(predict_is_not_the_truth),  in_own_folder(arrays_with_labels_and_counts),
-        in_own_folder(bad_tables_are_named),      in_own_folder(bad_jsonl_is_named),
+        in_own_folder(arrays_of_every_type),
+        in_own_folder(broken_arrays_are_named),
+        in_own_folder(tables_name_their_columns),
+        in_own_folder(jsonl_of_lists_and_names),
+        in_own_folder(predict_is_not_the_truth),
+        in_own_folder(logits_and_other_probabilities),
+        in_own_folder(arrays_with_labels_and_counts),
+        in_own_folder(bad_tables_are_named),
+        in_own_folder(bad_jsonl_is_named),
     };
     return cmocka_run_group_tests_name("predictions_read", tests, NULL, NULL);
 }

@@ -6,8 +6,8 @@
 #include "predictions_read_internal.h"
 
 typedef struct {
-    const char *scores, *counts, *label; // keys; NULL: none
-    double *score, *count;               // labels, of the row at hand
+    const char *scores, *other, *counts, *label; // keys; NULL: none
+    double *score, *probability, *count;         // labels, of the row at hand
 } keys;
 
 static ebm_status not_a(const ebm_prediction_builder *b, size_t line, const char *key, const char *expected)
@@ -36,14 +36,17 @@ static ebm_status name_labels(ebm_prediction_builder *b, json_t *scores)
 
 static ebm_status begin_scores(ebm_prediction_builder *b, const json_t *row, size_t line, keys *k)
 {
-    static const char *const score_keys[] = {"logits", "probabilities", "probs"};
+    static const char *const probability_keys[] = {"probabilities", "probs"};
     static const char *const count_keys[] = {"counts", "label_counts", "label_count"};
-    k->scores = first_key(row, score_keys, 3);
-    if (!k->scores)
+    const char *logits = json_object_get(row, "logits") ? "logits" : NULL;
+    const char *probabilities = first_key(row, probability_keys, 2);
+    if (!logits && !probabilities)
         return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: \"logits\" or \"probabilities\" expected, found neither", b->path,
                         line);
+    b->probabilities = !logits || (probabilities && b->scores == EBM_SCORES_PROBABILITIES);
+    k->scores = b->probabilities ? probabilities : logits;
+    k->other = !b->probabilities && b->scores == EBM_SCORES_AUTO ? probabilities : NULL;
     json_t *scores = json_object_get(row, k->scores);
-    b->probabilities = k->scores != score_keys[0];
     EBM_TRY(
         ebm_prediction_builder_begin(b, json_is_object(scores) ? json_object_size(scores) : json_array_size(scores)));
     EBM_TRY(name_labels(b, scores));
@@ -51,8 +54,10 @@ static ebm_status begin_scores(ebm_prediction_builder *b, const json_t *row, siz
     b->has_counts = k->counts != NULL;
     b->has_energy = json_object_get(row, "energy") != NULL;
     k->score = malloc((size_t)b->labels * sizeof *k->score);
+    k->probability = malloc((size_t)b->labels * sizeof *k->probability);
     k->count = malloc((size_t)b->labels * sizeof *k->count);
-    return k->score && k->count ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for %d labels", b->labels);
+    return k->score && k->probability && k->count ? ebm_ok()
+                                                  : ebm_fail(EBM_ERROR_MEMORY, "no memory for %d labels", b->labels);
 }
 
 static ebm_status begin(ebm_prediction_builder *b, const json_t *row, size_t line, keys *k)
@@ -117,6 +122,8 @@ static ebm_status take_row(ebm_prediction_builder *b, const json_t *row, size_t 
     ebm_prediction_line line = {.line = number, .scores = k->score, .counts = k->count};
     char text[32];
     if (!b->labels_only) EBM_TRY(take_numbers(b, row, number, k->scores, k->score));
+    if (k->other) EBM_TRY(take_numbers(b, row, number, k->other, k->probability));
+    if (k->other) line.other = k->probability;
     if (b->has_counts) EBM_TRY(take_numbers(b, row, number, k->counts, k->count));
     if (b->has_energy) {
         const json_t *energy = json_object_get(row, "energy");
@@ -150,6 +157,7 @@ ebm_status ebm_predictions_read_jsonl(ebm_prediction_builder *b, ebm_text_file *
     for (const char *text; status.code == EBM_OK && (text = ebm_text_file_line(file, &position, &length));)
         status = take_line(b, text, length, ++line, &k);
     free(k.score);
+    free(k.probability);
     free(k.count);
     return status;
 }

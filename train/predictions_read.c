@@ -135,10 +135,25 @@ static ebm_status put_counts(ebm_prediction_builder *b, size_t line, const doubl
     return ebm_ok();
 }
 
+// Probabilities beside logits that count: calibrated ones, say, are not these logits'.
+static ebm_status check_other(const ebm_prediction_builder *b, const ebm_prediction_line *line)
+{
+    double largest = -INFINITY, sum = 0;
+    for (int y = 0; y < b->labels; y++) largest = fmax(largest, line->scores[y]);
+    for (int y = 0; y < b->labels; y++) sum += exp(line->scores[y] - largest);
+    for (int y = 0; y < b->labels; y++)
+        if (!(fabs(exp(line->scores[y] - largest) / sum - line->other[y]) <= SUM_OFF))
+            return ebm_fail(EBM_ERROR_INPUT,
+                            "%s:%zu: the probabilities are not those of the logits: say which of them count (scores)",
+                            b->path, line->line);
+    return ebm_ok();
+}
+
 ebm_status ebm_prediction_builder_add(ebm_prediction_builder *b, const ebm_prediction_line *line)
 {
     EBM_TRY(grow(b));
     if (!b->labels_only) EBM_TRY(put_scores(b, line->line, line->scores));
+    if (!b->labels_only && line->other) EBM_TRY(check_other(b, line));
     if (b->has_labels) EBM_TRY(put_label(b, line->line, line->label));
     if (b->has_counts) EBM_TRY(put_counts(b, line->line, line->counts));
     if (b->has_energy) {
@@ -203,11 +218,11 @@ static bool ends_in(const char *path, const char *ending)
     return ebm_name_ends_in(path, ending) || ebm_name_ends_in(path, packed);
 }
 
-static ebm_status read_file(ebm_prediction_builder *b, ebm_score_kind kind)
+static ebm_status read_file(ebm_prediction_builder *b)
 {
     const bool jsonl = ends_in(b->path, ".jsonl"), tabs = ends_in(b->path, ".tsv"), commas = ends_in(b->path, ".csv");
     ebm_text_file file = {0};
-    if (ebm_name_ends_in(b->path, ".npy")) return read_array(b, kind);
+    if (ebm_name_ends_in(b->path, ".npy")) return read_array(b, b->scores);
     if (!jsonl && !tabs && !commas)
         return ebm_fail(EBM_ERROR_INPUT,
                         "%s: a name ending in .csv, .tsv, .jsonl (or one of these and .gz) or .npy "
@@ -228,7 +243,7 @@ static ebm_status read_labels(ebm_prediction_builder *b, const ebm_prediction_so
     labels.labels_only = labels.needs_labels = labels.has_labels = true;
     labels.labels = b->labels;
     labels.names = b->names;
-    ebm_status status = read_file(&labels, EBM_SCORES_AUTO);
+    ebm_status status = read_file(&labels);
     labels.names = NULL; // b's
     if (status.code == EBM_OK && labels.count != b->count)
         status = ebm_fail(EBM_ERROR_INPUT, "%s: %zu labels expected, one for each prediction in %s, found %zu",
@@ -277,7 +292,7 @@ static ebm_status check_labels(const ebm_prediction_builder *b)
 
 static ebm_status read_all(ebm_prediction_builder *b, const ebm_prediction_source *source)
 {
-    EBM_TRY(read_file(b, source->scores));
+    EBM_TRY(read_file(b));
     if (source->needs_labels && source->labels_path) EBM_TRY(read_labels(b, source));
     if (source->needs_labels) EBM_TRY(check_labels(b));
     return source->counts_path ? read_counts(b, source->counts_path) : ebm_ok();
@@ -285,7 +300,7 @@ static ebm_status read_all(ebm_prediction_builder *b, const ebm_prediction_sourc
 
 ebm_status ebm_predictions_read(const ebm_prediction_source *source, ebm_read_predictions *out)
 {
-    ebm_prediction_builder b = {.path = source->path, .label_column = source->label_column};
+    ebm_prediction_builder b = {.path = source->path, .label_column = source->label_column, .scores = source->scores};
     *out = (ebm_read_predictions){0};
     b.needs_labels = source->needs_labels && !source->labels_path;
     const ebm_status status = read_all(&b, source);

@@ -9,10 +9,13 @@
 //   .csv .tsv  a header; columns logit_X or prob_X (probability_X, p_X) for each label X; label; perhaps energy and,
 //   for
 //              annotators, count_X. X: 0 to Y - 1 in any order of columns, or names of labels, whose ids are then their
-//              places. With both logits and probabilities the logits count. Other columns are passed over.
+//              places. Other columns are passed over.
 //   .jsonl     objects with "logits" or "probabilities" (a list in id order, or an object by name), "label"; perhaps
 //              "energy" and "counts". What `ebmcl predict` writes has the predicted label in "label": it needs labels
 //              from elsewhere.
+//              With both logits and probabilities `scores` says which count; by default the logits, if the
+//              probabilities are theirs within .001: those of `ebmcl predict --calibrated` are not, and are refused
+//              until it is said.
 //   .npy       an array of f4 or f8, examples x labels; labels (i4 or i8, one dimension) are a file of their own
 //
 // A label is an id or the name of one. Probabilities must be in [0, 1] and sum to 1 within .001; they become logits
@@ -27,7 +30,7 @@ extern "C" {
 #endif
 
 typedef enum {
-    EBM_SCORES_AUTO, // probabilities when every row is one of them, otherwise logits
+    EBM_SCORES_AUTO, // what a table names; of an .npy probabilities when every row is some, otherwise logits
     EBM_SCORES_LOGITS,
     EBM_SCORES_PROBABILITIES,
 } ebm_score_kind;
@@ -37,7 +40,7 @@ typedef struct {
     const char *labels_path;  // a file with a column of labels, or .npy; NULL: they are in `path`
     const char *counts_path;  // .npy, examples x labels: how many annotators gave each label; NULL: in `path`, if any
     const char *label_column; // or key; NULL: the first of gold_label, truth, target, label
-    ebm_score_kind scores;    // of an .npy; tables name theirs
+    ebm_score_kind scores;    // of an .npy, or of a table that has both
     bool needs_labels;        // otherwise they are not read
 } ebm_prediction_source;
 

@@ -9,6 +9,7 @@ enum { EBM_PREDICTED_LABELS_MOST = 100000 };
 
 typedef struct {
     const char *path, *label_column;
+    ebm_score_kind scores; // which, where there are both; AUTO: logits that agree with the probabilities
     bool labels_only, needs_labels;
     // Set by the reader before the first row, with ebm_prediction_builder_begin.
     int labels;
@@ -25,6 +26,7 @@ typedef struct {
 typedef struct {
     size_t line;
     const double *scores; // labels; not read when labels_only
+    const double *other;  // labels: probabilities beside logits, which must be theirs; NULL without
     double energy;
     const double *counts; // labels; NULL without
     const char *label;    // NULL without

@@ -7,17 +7,21 @@
 enum { NONE = -1 };
 
 typedef struct {
-    size_t count;            // columns
-    int *score, *counter;    // count: the label whose score or number of annotators the column holds, or NONE
-    size_t label, energy;    // columns; count: none
-    double *scores, *counts; // labels, of the row at hand
+    size_t count; // columns
+    // count: the label whose score, probability beside logits or number of annotators the column holds, or NONE
+    int *score, *other, *counter;
+    size_t label, energy;             // columns; count: none
+    double *scores, *others, *counts; // labels, of the row at hand
+    bool has_others;
 } table;
 
 static void table_free(table *t)
 {
     free(t->score);
+    free(t->other);
     free(t->counter);
     free(t->scores);
+    free(t->others);
     free(t->counts);
 }
 
@@ -25,10 +29,12 @@ static ebm_status table_create(size_t columns, table *t)
 {
     *t = (table){.count = columns, .label = columns, .energy = columns};
     t->score = malloc(columns * sizeof *t->score);
+    t->other = malloc(columns * sizeof *t->other);
     t->counter = malloc(columns * sizeof *t->counter);
     t->scores = calloc(columns, sizeof *t->scores);
+    t->others = calloc(columns, sizeof *t->others);
     t->counts = calloc(columns, sizeof *t->counts);
-    if (t->score && t->counter && t->scores && t->counts) return ebm_ok();
+    if (t->score && t->other && t->counter && t->scores && t->others && t->counts) return ebm_ok();
     table_free(t);
     *t = (table){0};
     return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu columns", columns);
@@ -93,16 +99,23 @@ static ebm_status take_scores(ebm_prediction_builder *b, const ebm_csv *csv, con
     return ebm_ok();
 }
 
-static ebm_status take_counters(ebm_prediction_builder *b, const ebm_csv *csv, table *t)
+// Columns of labels whose names are known; how many there are.
+static int find_columns(const ebm_prediction_builder *b, const ebm_csv *csv, const char *const *beginnings, int *column)
 {
     int found = 0;
     for (size_t i = 0; i < csv->cell_count; i++) {
-        const char *name = behind(csv->cells[i].text, count_names);
-        t->counter[i] = NONE;
+        const char *name = behind(csv->cells[i].text, beginnings);
+        column[i] = NONE;
         for (int y = 0; name && y < b->labels; y++)
-            if (strcmp(b->names[y], name) == 0) t->counter[i] = y;
-        found += t->counter[i] != NONE;
+            if (strcmp(b->names[y], name) == 0) column[i] = y;
+        found += column[i] != NONE;
     }
+    return found;
+}
+
+static ebm_status take_counters(ebm_prediction_builder *b, const ebm_csv *csv, table *t)
+{
+    const int found = find_columns(b, csv, count_names, t->counter);
     b->has_counts = found == b->labels;
     if (!found || b->has_counts) return ebm_ok();
     return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: a column count_X for each of the %d labels expected, found %d", b->path,
@@ -137,12 +150,13 @@ static ebm_status take_header(ebm_prediction_builder *b, const ebm_csv *csv, tab
     const size_t logits = columns_of(csv, logit_names), probabilities = columns_of(csv, probability_names);
     if (!logits && !probabilities)
         return ebm_fail(EBM_ERROR_INPUT,
-                        "%s:%zu: columns logit_0, logit_1, ... or prob_0, prob_1, ... expected, found "
-                        "none",
-                        b->path, csv->line);
-    b->probabilities = !logits;
-    EBM_TRY(ebm_prediction_builder_begin(b, logits ? logits : probabilities));
-    EBM_TRY(take_scores(b, csv, logits ? logit_names : probability_names, t));
+                        "%s:%zu: columns logit_0, logit_1, ... or prob_0, prob_1, ... expected, found none", b->path,
+                        csv->line);
+    b->probabilities = !logits || (probabilities && b->scores == EBM_SCORES_PROBABILITIES);
+    EBM_TRY(ebm_prediction_builder_begin(b, b->probabilities ? probabilities : logits));
+    EBM_TRY(take_scores(b, csv, b->probabilities ? probability_names : logit_names, t));
+    const int others = find_columns(b, csv, probability_names, t->other);
+    t->has_others = !b->probabilities && others == b->labels && b->scores == EBM_SCORES_AUTO;
     EBM_TRY(take_counters(b, csv, t));
     t->energy = column_named(csv, "energy");
     b->has_energy = t->energy < t->count;
@@ -167,8 +181,10 @@ static ebm_status take_row(ebm_prediction_builder *b, const ebm_csv *csv, table 
         return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: %zu columns expected, found %zu", b->path, csv->line, t->count,
                         csv->cell_count);
     ebm_prediction_line line = {.line = csv->line, .scores = t->scores, .counts = t->counts};
+    if (t->has_others) line.other = t->others;
     for (size_t i = 0; i < t->count && !b->labels_only; i++) {
         if (t->score[i] != NONE) EBM_TRY(number_in(b, csv, i, t->scores + t->score[i]));
+        if (t->has_others && t->other[i] != NONE) EBM_TRY(number_in(b, csv, i, t->others + t->other[i]));
         if (t->counter[i] != NONE) EBM_TRY(number_in(b, csv, i, t->counts + t->counter[i]));
     }
     if (b->has_energy) EBM_TRY(number_in(b, csv, t->energy, &line.energy));
