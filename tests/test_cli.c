@@ -154,6 +154,36 @@ static void predictions_and_evaluation_agree(void **state)
     json_decref(summary);
 }
 
+// What predict writes is read back, with the truth from the texts' own file, as if the model had been run.
+static void written_predictions_are_measured_alike(void **state)
+{
+    json_t *summary = json_of(run("predict", "--model_name_or_path", "hidden", "--test_file", "dev.tsv",
+                                  "--output_file", "own.jsonl", "--json"));
+    json_t *read = json_of(run("eval", "--predictions", "own.jsonl", "--labels_file", "ids.tsv", "--full", "--json"));
+    json_t *ran_now =
+        json_of(run("eval", "--model_name_or_path", "hidden", "--test_file", "dev.tsv", "--full", "--json"));
+    static const char *const keys[] = {"accuracy",    "nll",        "ece_top_label_high", "mean_energy",
+                                       "aurc_energy", "smooth_ece", "brier_low",          "mce_floor"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        assert_true(fabs(number(read, keys[i]) - number(ran_now, keys[i])) < 1e-9);
+    json_decref(summary);
+    json_decref(read);
+    json_decref(ran_now);
+    assert_bad("own.jsonl: true labels expected from another file", "eval", "--predictions", "own.jsonl");
+}
+
+// The same texts as in and out of distribution cannot be told apart.
+static void other_texts_are_told_apart(void **state)
+{
+    json_t *e = json_of(run("eval", "--model_name_or_path", "hidden", "--test_file", "dev.tsv", "--ood_file", "dev.tsv",
+                            "--bootstrap_samples", "0", "--json"));
+    assert_true(number(e, "ood_auroc_energy") == 0.5 && number(e, "ood_auroc_max_probability") == 0.5);
+    json_decref(e);
+    assert_prints(run("eval", "--model_name_or_path", "hidden", "--test_file", "dev.tsv", "--swap_halves", "file",
+                      "--bootstrap_samples", "5"),
+                  PARTS("dev.tsv", "12 examples, 2 labels, 1 seed, mean of both halves"));
+}
+
 static void a_scalar_energy_is_there_too(void **state)
 {
     json_t *e = json_of(run("eval", "--model_name_or_path", "scalar", "--test_file", "dev.tsv", "--json"));
@@ -561,6 +591,8 @@ int main(void)
         cmocka_unit_test(evaluation_is_one_json_object),
         cmocka_unit_test(labels_are_matched_by_name),
         cmocka_unit_test(predictions_and_evaluation_agree),
+        cmocka_unit_test(written_predictions_are_measured_alike),
+        cmocka_unit_test(other_texts_are_told_apart),
         cmocka_unit_test(a_scalar_energy_is_there_too),
         cmocka_unit_test(submissions_are_in_the_tasks_order),
         cmocka_unit_test(a_temperature_is_fitted_stored_and_used),

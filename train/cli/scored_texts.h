@@ -21,7 +21,9 @@ typedef struct {
     size_t max_length, token_budget; // 0: defaults
     bool bf16;
 } ebm_model_options;
-#define EBM_MODEL_OPTIONS(type, member)                                                                                \
+// The model is required, or it is not: then a command has another source of predictions.
+#define EBM_MODEL_OPTIONS(type, member) EBM_MODEL_OPTIONS_IF(type, member, true)
+#define EBM_MODEL_OPTIONS_IF(type, member, is_required)                                                                \
     {"model_name_or_path",                                                                                             \
      EBM_OPTION_MODEL,                                                                                                 \
      offsetof(type, member.directory),                                                                                 \
@@ -31,7 +33,7 @@ typedef struct {
      0,                                                                                                                \
      false,                                                                                                            \
      NULL,                                                                                                             \
-     true},                                                                                                            \
+     is_required},                                                                                                     \
         EBM_DATA_OPTIONS(type, member.data),                                                                           \
         {"label_map",                                                                                                  \
          EBM_OPTION_LIST,                                                                                              \
