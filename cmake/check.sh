@@ -5,16 +5,19 @@
 #
 #     cmake/check.sh [--no-sanitizers]
 #     cmake/check.sh --huggingface        # the whole comparison with transformers and nothing else; fetches PyTorch
+#     cmake/check.sh --oracles            # that of the metrics with scikit-learn, netcal, relplot and more; likewise
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 sanitizers=yes
 huggingface=no
+oracles=no
 case "${1:-}" in
 '') ;;
 --no-sanitizers) sanitizers=no ;;
 --huggingface) huggingface=yes ;;
-*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface]" ;;
+--oracles) oracles=yes ;;
+*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface | --oracles]" ;;
 esac
 
 requirements=$root/tests/huggingface/requirements
@@ -26,6 +29,16 @@ if [ "$huggingface" = yes ]; then
     fi
     configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
     exec ctest --preset release --label-regex '^huggingface$'
+fi
+if [ "$oracles" = yes ]; then
+    if [ -z "${EBMCL_ORACLES_PYTHON:-}" ]; then
+        # uncertainty-calibration is published as source alone.
+        python_environment "$root/build/oracles" "$root/tests/oracles/requirements.txt" \
+            --no-binary uncertainty-calibration || die "pip could not install tests/oracles/requirements.txt"
+        export EBMCL_ORACLES_PYTHON=$root/build/oracles/bin/python
+    fi
+    configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
+    exec ctest --preset release --label-regex '^oracles$'
 fi
 if [ -z "${EBMCL_HF_PYTHON:-}${EBMCL_HF_TOKENIZERS_PYTHON:-}" ]; then
     if python_environment "$root/build/huggingface-tokenizers" "$requirements-tokenizers.txt" --no-deps; then

@@ -49,11 +49,12 @@ packages = {
 
 
 def off_the_edges(logits, bins=(10, 15, 20), distance=1e-6):
-    """Rows none of whose probabilities lies within `distance` of an edge of bins."""
+    """Rows none of whose probabilities lies within `distance` of an edge between two bins."""
     p = np.exp(log_softmax(np.asarray(logits, np.float64), axis=1))
     near = np.zeros(len(p), bool)
     for b in bins:
-        near |= (np.abs(p * b - np.round(p * b)) < distance * b).any(1) & True
+        edge = np.round(p * b)
+        near |= ((np.abs(p * b - edge) < distance * b) & (edge > 0) & (edge < b)).any(1)
     return ~near
 
 
