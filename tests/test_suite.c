@@ -184,7 +184,7 @@ static void differences_are_paired(void **state)
 {
     test_predictions p = random_predictions(300, 2, 1.5, 1, 31);
     const ebm_suite_part a = {p.rows, 1, false, NULL, NULL}, b = {p.rows, 0.5, false, NULL, NULL};
-    ebm_suite_options options = {EBM_SUITE_METRICS | EBM_SUITE_MISCALIBRATION, 15, 199, 50, 3};
+    ebm_suite_options options = {EBM_SUITE_METRICS, 15, 199, 50, 3};
     ebm_suite same, other, one, two;
     assert_ok(ebm_suite_compare(&(ebm_suite_runs){&a, 1, 1}, &(ebm_suite_runs){&a, 1, 1}, &options, &same));
     for (size_t i = 0; i < same.count; i++) {
@@ -247,7 +247,7 @@ static void tables_fit_a_terminal(void **state)
     const ebm_suite_part part = {p.rows, 1.3, false, counts, &q.rows};
     const ebm_suite_runs runs = {&part, 1, 1};
     for (int which = 0; which < 8; which++) {
-        ebm_suite_options options = QUICK;
+        ebm_suite_options options = {EBM_SUITE_ALL, 15, 5, 5, 5};
         ebm_suite suite;
         if (which & 1) options.resamples = 0;
         if (which & 2) options.redraws = 0;
@@ -277,11 +277,12 @@ static void the_json_has_every_key(void **state)
     test_predictions p = random_predictions(60, 3, 2, 1, 6);
     const ebm_suite_part part = {p.rows, 1, false, NULL, NULL};
     const ebm_suite_runs runs = {&part, 1, 1};
+    const ebm_suite_options options = {EBM_SUITE_ALL, 15, 5, 5, 5};
     for (int difference = 0; difference < 2; difference++) {
         ebm_suite suite;
         char *text = NULL, key[80];
-        assert_ok(difference ? ebm_suite_compare(&runs, &runs, &QUICK, &suite)
-                             : ebm_suite_measure(&runs, &QUICK, &suite));
+        assert_ok(difference ? ebm_suite_compare(&runs, &runs, &options, &suite)
+                             : ebm_suite_measure(&runs, &options, &suite));
         assert_ok(ebm_suite_json(&suite, &text));
         json_t *object = json_loads(text, 0, NULL);
         for (size_t i = 0; i < suite.count; i++) {
