@@ -72,13 +72,13 @@ static int make_files(void **state)
     return 0;
 }
 
-static int remove_files(void **state)
+static int free_all(void **state)
 {
     for (int s = 0; s < SEEDS; s++) {
         free_predictions(seeds + s);
         free_predictions(baseline + s);
     }
-    return ebm_directory_remove(folder).code == EBM_OK ? 0 : -1;
+    return remove_files(state);
 }
 
 static void check_number(const json_t *e, const char *key, double expected)
@@ -237,5 +237,5 @@ int main(void)
         cmocka_unit_test(a_baseline_is_subtracted),
         cmocka_unit_test(wrong_predictions),
     };
-    return cmocka_run_group_tests_name("eval_predictions", tests, make_files, remove_files);
+    return cmocka_run_group_tests_name("eval_predictions", tests, make_files, free_all);
 }
