@@ -199,6 +199,7 @@ static void changed_settings_are_refused_by_name(void **state)
     REFUSED(trainer.adamw.weight_decay = 0, "weight_decay");
     REFUSED(trainer.adamw.beta1 = 0.8, "adam_beta1");
     REFUSED(trainer.eval_steps = 3, "eval_steps was");
+    REFUSED(trainer.keep_last = true, "keep_last_model was");
     REFUSED(trainer.step.limits.tokens = 300, "token_budget was");
     REFUSED(trainer.adamw.beta2 = 0.99, "adam_beta2");
     REFUSED(trainer.adamw.epsilon = 1e-6, "adam_epsilon");

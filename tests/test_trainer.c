@@ -1,5 +1,6 @@
 // Training runs: same seed same bits, what they reach, what they write, and when they stop.
 #include "on_device.h"
+#include "predictions_read.h"
 #include "predictor.h"
 #include "run_files.h"
 #include "separation.h"
@@ -172,6 +173,65 @@ static void the_written_model_is_the_best_one(void **state)
     assert_int_equal(evaluations, 5);
     assert_true(best_lines >= 1);
     assert_true(fabs(most - value[EBM_ACCURACY]) < 1e-8 && at == (double)best.step);
+    json_decref(log);
+    small_run_free(&run);
+}
+
+// Each evaluation's file gives the numbers of its line in the log, energies of the last one those of the written model.
+static void predictions_of_every_evaluation_are_kept(void **state)
+{
+    small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
+    small_run run;
+    settings.trainer.save_predictions = settings.trainer.keep_last = true;
+    run_to_the_end(&run, &settings);
+    for (int step = SMALL_STEPS_PER_EPOCH; step <= 3 * SMALL_STEPS_PER_EPOCH; step += SMALL_STEPS_PER_EPOCH) {
+        char name[64];
+        double value[EBM_METRICS];
+        snprintf(name, sizeof name, "predictions/step-%d.jsonl", step);
+        char *path = in_folder(*state, name);
+        ebm_read_predictions read = {0};
+        assert_ok(ebm_predictions_read(&(ebm_prediction_source){.path = path, .needs_labels = true}, &read));
+        assert_int_equal(read.rows.count, SMALL_VALIDATION);
+        assert_non_null(read.rows.energy);
+        if (step == 3 * SMALL_STEPS_PER_EPOCH) {
+            float logits[2 * SMALL_VALIDATION], energy[SMALL_VALIDATION];
+            predict(&run, *state, logits, energy);
+            for (size_t i = 0; i < SMALL_VALIDATION; i++) {
+                assert_true(fabsf(logits[2 * i] - read.rows.logits[2 * i]) < 1e-5f);
+                assert_true(fabsf(energy[i] - read.rows.energy[i]) < 1e-5f);
+            }
+            read.rows.energy = NULL;
+            assert_ok(ebm_metrics(&read.rows, 1, EBM_BINS_DEFAULT, value));
+            for (ebm_metric m = 0; m < EBM_METRICS; m++)
+                assert_true(value[m] == run.last_evaluation.value[m] || isnan(value[m]));
+        }
+        ebm_read_predictions_free(&read);
+        free(path);
+    }
+    small_run_free(&run);
+}
+
+// With this rate the last evaluation is not the best.
+static void the_last_model_is_kept_when_asked_for(void **state)
+{
+    small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
+    small_run run;
+    ebm_trainer_evaluation best;
+    settings.trainer.metric = EBM_NLL;
+    settings.trainer.learning_rate = 8e-3;
+    settings.trainer.eval_steps = 3;
+    settings.trainer.keep_last = true;
+    run_to_the_end(&run, &settings);
+    assert_true(ebm_trainer_best(run.trainer, &best));
+    assert_int_equal(best.step, 15);
+    json_t *log = read_log(*state), *line;
+    size_t i, better = 0;
+    json_array_foreach(log, i, line)
+    {
+        const json_t *nll = json_object_get(line, "eval_nll");
+        better += nll && json_real_value(nll) < best.value[EBM_NLL] - 1e-6;
+    }
+    if (!better) fail_msg("no evaluation was better than the last one: the test shows nothing");
     json_decref(log);
     small_run_free(&run);
 }
@@ -462,6 +522,8 @@ int main(void)
         in_own_folder(labels_and_noise_are_learnt_together),
         in_own_folder(hard_noise_brings_z_to_one),
         in_own_folder(the_written_model_is_the_best_one),
+        in_own_folder(predictions_of_every_evaluation_are_kept),
+        in_own_folder(the_last_model_is_kept_when_asked_for),
         in_own_folder(best_becomes_the_output_directory),
         in_own_folder(without_validation_the_last_model_is_written),
         in_own_folder(the_log_has_the_trainers_names),

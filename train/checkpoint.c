@@ -20,16 +20,17 @@ static const char *const STATE_FILE = "trainer_state.json";
 static json_t *settings_of(const ebm_trainer *t)
 {
     const bool joint = t->set.step.objective == EBM_OBJECTIVE_JOINT;
-    json_t *json = json_pack(
-        "{s:I s:I s:I s:f s:I s:f s:f s:f s:f s:f s:s s:I s:I s:s s:I s:I s:b}", "seed", (json_int_t)t->set.seed,
-        "per_device_train_batch_size", (json_int_t)t->set.batch_size, "total_steps", (json_int_t)t->total,
-        "learning_rate", t->set.learning_rate, "warmup_steps", (json_int_t)t->schedule.warmup, "weight_decay",
-        t->set.adamw.weight_decay, "adam_beta1", t->set.adamw.beta1, "adam_beta2", t->set.adamw.beta2, "adam_epsilon",
-        t->set.adamw.epsilon, "max_grad_norm", t->set.adamw.max_norm, "objective",
-        ebm_objective_name(t->set.step.objective), "training_texts", (json_int_t)ebm_encoded_count(t->in.train),
-        "training_tokens", (json_int_t)ebm_encoded_tokens(t->in.train), "metric_for_best_model",
-        ebm_metric_name(t->set.metric), "eval_steps", (json_int_t)t->set.eval_steps, "token_budget",
-        (json_int_t)t->set.step.limits.tokens, "bf16", ebm_gemm_precision(t->in.device) == EBM_BF16);
+    json_t *json =
+        json_pack("{s:I s:I s:I s:f s:I s:f s:f s:f s:f s:f s:s s:I s:I s:s s:I s:I s:b s:b}", "seed",
+                  (json_int_t)t->set.seed, "per_device_train_batch_size", (json_int_t)t->set.batch_size, "total_steps",
+                  (json_int_t)t->total, "learning_rate", t->set.learning_rate, "warmup_steps",
+                  (json_int_t)t->schedule.warmup, "weight_decay", t->set.adamw.weight_decay, "adam_beta1",
+                  t->set.adamw.beta1, "adam_beta2", t->set.adamw.beta2, "adam_epsilon", t->set.adamw.epsilon,
+                  "max_grad_norm", t->set.adamw.max_norm, "objective", ebm_objective_name(t->set.step.objective),
+                  "training_texts", (json_int_t)ebm_encoded_count(t->in.train), "training_tokens",
+                  (json_int_t)ebm_encoded_tokens(t->in.train), "metric_for_best_model", ebm_metric_name(t->set.metric),
+                  "eval_steps", (json_int_t)t->set.eval_steps, "token_budget", (json_int_t)t->set.step.limits.tokens,
+                  "bf16", ebm_gemm_precision(t->in.device) == EBM_BF16, "keep_last_model", t->set.keep_last);
     if (!json || !joint) return json;
     json_t *more = json_pack("{s:s s:i s:f s:s s:s s:s}", "energy", ebm_energy_name(t->in.info.energy), "noise_ratio",
                              t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight, "nce_data",

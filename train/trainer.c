@@ -256,6 +256,7 @@ static ebm_status measure_noise(ebm_trainer *t, ebm_trainer_evaluation *e)
 
 static bool is_better(const ebm_trainer *t, const ebm_trainer_evaluation *e)
 {
+    if (t->set.keep_last) return t->done == t->total;
     const double value = e->value[t->set.metric], best = t->best.value[t->set.metric];
     if (!t->has_best || isnan(best)) return true;
     return ebm_metric_more_is_better(t->set.metric) ? value > best : value < best;
@@ -297,6 +298,7 @@ static ebm_status evaluate(ebm_trainer *t)
     ebm_predictions predictions;
     ebm_trainer_evaluation e = {.step = t->done, .epoch = (double)t->done / (double)t->steps_per_epoch};
     EBM_TRY(predict(t, &predictions));
+    if (t->set.save_predictions) EBM_TRY(ebm_trainer_save_predictions(t, &predictions));
     predictions.energy = NULL; // no metric here is one of the energy
     EBM_TRY(
         ebm_in(ebm_metrics(&predictions, 1.0, EBM_BINS_DEFAULT, e.value), "validation after step %" PRIu64, t->done));

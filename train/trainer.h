@@ -7,7 +7,9 @@
 //
 // Output directory: trainer_log.jsonl (a line per log or evaluation, the Trainer's field names), checkpoint-<step>
 // (complete: weights, moments, step, orders, noise position; the newest only), best (the model with the best metric on
-// the validation set so far), and at the end the chosen model itself: config.json, model.safetensors, ...
+// the validation set so far), and at the end the chosen model itself: config.json, model.safetensors, ... With
+// save_predictions also predictions/step-<step>.jsonl of each evaluation: what the model of that step says of the
+// validation texts in their order, {"label": id, "logits": [...], "energy": of joint runs}, for predictions_read.h.
 #ifndef EBM_TRAINER_H
 #define EBM_TRAINER_H
 
@@ -62,6 +64,8 @@ typedef struct {
     uint64_t eval_steps;               // 0: after each epoch
     uint64_t save_steps;               // 0: only when stopped
     ebm_metric metric;                 // chooses the best model
+    bool keep_last;                    // the last step's model is written instead, and counts as the best
+    bool save_predictions;             // after each evaluation, see below
     const char *output_dir;            // exists
     const volatile sig_atomic_t *stop; // not 0: checkpoint, then EBM_ERROR_INTERRUPTED; may be NULL
     ebm_trainer_listener listener;

@@ -40,11 +40,11 @@ ebm_status ebm_trainer_log_step(ebm_trainer *t, const ebm_progress *p)
     json_object_set_new(json, "step", json_integer((json_int_t)p->step));
     put(json, "epoch", p->epoch);
     put(json, "loss", p->loss);
+    put(json, "cross_entropy", p->cross_entropy);
     put(json, "learning_rate", p->learning_rate);
     put(json, "grad_norm", p->gradient_norm);
     put(json, "tokens_per_second", p->tokens_per_second);
     if (p->joint) {
-        put(json, "cross_entropy", p->cross_entropy);
         put(json, "nce", p->nce);
         put(json, "noise_share", p->noise_share);
         put(json, "data_told_apart", p->data_apart);

@@ -16,7 +16,7 @@
 typedef struct {
     ebm_data_options data;
     const char *model, *output_dir, *resume, *device, *noise_model, *noise_file, *best_metric;
-    bool overwrite, json, bf16;
+    bool overwrite, json, bf16, keep_last, save_predictions;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
     size_t noise_slots;
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, mask,
@@ -65,6 +65,10 @@ static const ebm_option OPTIONS[] = {
      .help = "Checkpoint every so many steps; 0: only when stopped"},
     {"metric_for_best_model", EBM_OPTION_STRING, AT(best_metric), NULL,
      .help = "Which evaluation is best: accuracy, f1, matthews, nll, ece_class_wise, ...; default: the task's"},
+    {"keep_last_model", EBM_OPTION_FLAG, AT(keep_last), NULL,
+     .help = "Write the model of the last step, not that of the best evaluation"},
+    {"save_predictions", EBM_OPTION_FLAG, AT(save_predictions), NULL,
+     .help = "Write predictions/step-N.jsonl at each evaluation"},
     {"objective", EBM_OPTION_ENUM, AT(objective), "ce", .help = "Cross-entropy, or jointly with NCE",
      .choices = OBJECTIVES},
     {"energy", EBM_OPTION_ENUM, AT(energy), "hidden", .help = "Form of the energy", .choices = ENERGIES},
@@ -235,6 +239,8 @@ static ebm_status create_trainer(train_run *r)
         .logging_steps = o->logging_steps,
         .eval_steps = o->eval_steps,
         .save_steps = o->save_steps,
+        .keep_last = o->keep_last,
+        .save_predictions = o->save_predictions,
         .output_dir = o->output_dir,
         .stop = ebm_program_stop_flag(),
         .listener = ebm_program_trainer_listener(),
