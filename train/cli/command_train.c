@@ -10,6 +10,7 @@
 #include "model_source.h"
 #include "program.h"
 #include "progress.h"
+#include "train_check.h"
 #include "train_results.h"
 #include "trainer.h"
 
@@ -370,6 +371,16 @@ static ebm_status run(train_run *r)
     EBM_TRY(ebm_trainer_run(r->trainer));
     EBM_TRY(write_results(r));
     return print_result(r);
+}
+
+ebm_status ebm_train_check(const char *options_file)
+{
+    train_run r = {0};
+    ebm_status status = ebm_options_parse(&TABLE, 1, &options_file, &r.set, &r.parsed);
+    r.set.overwrite = true; // what an output directory holds is not asked here
+    if (status.code == EBM_OK) status = check_options(&r);
+    ebm_options_free(r.parsed);
+    return status;
 }
 
 ebm_status ebm_command_train(int argc, char **argv)

@@ -10,6 +10,7 @@ static const ebm_command commands[] = {
     {"train", "fine-tune an encoder by cross-entropy or jointly with an energy-based model", ebm_command_train},
     {"noise", "train a noise model, or write samples of one (noise train, noise sample)", ebm_command_noise},
     {"eval", "accuracy and calibration of a model on labelled texts", ebm_command_eval},
+    {"compare", "tasks x methods x seeds from one file: the table of accuracy and calibration", ebm_command_compare},
     {"calibrate", "fit a temperature on held-out texts and store it beside the model", ebm_command_calibrate},
     {"predict", "labels, probabilities and energies of texts", ebm_command_predict},
     {"devices", "list the OpenCL devices", ebm_command_devices},

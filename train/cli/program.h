@@ -17,6 +17,7 @@ typedef struct {
 
 ebm_status ebm_command_bench(int argc, char **argv);
 ebm_status ebm_command_calibrate(int argc, char **argv);
+ebm_status ebm_command_compare(int argc, char **argv);
 ebm_status ebm_command_devices(int argc, char **argv);
 ebm_status ebm_command_eval(int argc, char **argv);
 ebm_status ebm_command_noise(int argc, char **argv);
