@@ -5,9 +5,11 @@
 //                   loss = loss_scale * softplus(x)        dE = sign * gradient_scale * sigmoid(x)
 //                   (noise: loss_scale = K, gradient_scale = weight * K / total noise)
 //
-//   f, df   (n, Y)     labels, loss, E, dE   (n)     sums   (13)
+//   margin          loss = max(0, sign E + margin)^2      dE = sign * gradient_scale * 2 max(0, sign E + margin)
 //
-// Launch   cross_entropy, nce: one work-item a row, in groups of GROUP; items past `rows` do nothing
+//   f, df   (n, Y)     labels, loss, E, dE   (n)     sums   (14)
+//
+// Launch   cross_entropy, nce, energy_margin: one work-item a row, in groups of GROUP; items past `rows` do nothing
 //          statistics: one work-group of GROUP items
 // Writes   loss, df, dE of rows [first, first + rows), and nothing of other rows. statistics adds to sums.
 
@@ -56,6 +58,18 @@ ROW_KERNEL void nce(__global float *restrict loss, __global float *restrict dene
     denergy[first + i] = sign * gradient_scale * sigmoid(x);
 }
 
+ROW_KERNEL void energy_margin(__global float *restrict loss, __global float *restrict denergy,
+                              __global const float *restrict energy, const int first, const int rows, const float sign,
+                              const float margin, const float gradient_scale)
+{
+    const int i = get_global_id(0);
+    if (i >= rows) return;
+    const float e = energy[first + i];
+    const float over = fmax(sign * e + margin, 0.0f);
+    loss[first + i] = isnan(e) ? e : over * over; // fmax would swallow a NaN
+    denergy[first + i] = sign * gradient_scale * 2.0f * over;
+}
+
 // The order of ebm_objective_sums.
 enum {
     CROSS_ENTROPY,
@@ -71,10 +85,11 @@ enum {
     DATA,
     NOISE,
     NONFINITE,
+    LABEL_LOSS,
     SUMS
 };
 
-static inline void add_labelled(float *sums, const float loss, __global const float *f, const int label, const int label_count)
+static inline void add_labelled(float *sums, const float loss, const float label_loss, __global const float *f, const int label, const int label_count)
 {
     int best = 0;
     for (int y = 1; y < label_count; y++)
@@ -82,7 +97,8 @@ static inline void add_labelled(float *sums, const float loss, __global const fl
     sums[CROSS_ENTROPY] += loss;
     sums[CORRECT] += best == label ? 1.0f : 0.0f;
     sums[LABELLED] += 1.0f;
-    sums[NONFINITE] += isfinite(loss) ? 0.0f : 1.0f;
+    sums[NONFINITE] += isfinite(loss) && isfinite(label_loss) ? 0.0f : 1.0f;
+    sums[LABEL_LOSS] += label_loss;
 }
 
 // 1 when x < 0, a half at the threshold itself, as ebm_contrast_measure counts.
@@ -108,6 +124,7 @@ static inline void add_noise(float *sums, const float loss, const float e)
 }
 
 ROW_KERNEL void statistics(__global float *restrict out, __global const float *restrict ce_loss,
+                         __global const float *restrict label_loss,
                          __global const float *restrict logits, __global const int *restrict labels,
                          __global const float *restrict nce_loss, __global const float *restrict energy,
                          const int first_labelled, const int labelled, const int label_count, const int first_data,
@@ -118,7 +135,7 @@ ROW_KERNEL void statistics(__global float *restrict out, __global const float *r
     for (int s = 0; s < SUMS; s++) sums[s] = 0;
     for (int i = get_local_id(0); i < labelled; i += GROUP) {
         const size_t row = first_labelled + i;
-        add_labelled(sums, ce_loss[row], logits + row * label_count, labels[row], label_count);
+        add_labelled(sums, ce_loss[row], label_loss[row], logits + row * label_count, labels[row], label_count);
     }
     for (int i = get_local_id(0); i < data; i += GROUP)
         add_data(sums, nce_loss[first_data + i], energy[first_data + i]);

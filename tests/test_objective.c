@@ -208,7 +208,7 @@ static void test_nce_finite_differences(void **state)
 
 enum { LABELS = 3 };
 typedef struct {
-    float logits[160 * LABELS], ce[160], nce[160], energy[160];
+    float logits[160 * LABELS], ce[160], label_loss[160], nce[160], energy[160];
     int32_t labels[160];
 } batch;
 
@@ -218,6 +218,7 @@ static void fill(batch *b, uint32_t state)
         for (size_t y = 0; y < LABELS; y++) b->logits[i * LABELS + y] = floorf(pseudo(&state, 4)); // with ties
         b->labels[i] = (int32_t)(i % LABELS);
         b->ce[i] = 2 + pseudo(&state, 2);
+        b->label_loss[i] = 3 + pseudo(&state, 2);
         b->nce[i] = 3 + pseudo(&state, 2);
         b->energy[i] = i % 11 == 4 ? 0 : pseudo(&state, 3);
     }
@@ -232,6 +233,7 @@ static ebm_objective_sums expected_sums(const batch *b, ebm_rows rows, const ebm
             if (b->logits[i * LABELS + y] > b->logits[i * LABELS + best]) best = y;
         s.cross_entropy += (double)b->ce[i];
         s.correct += (int32_t)best == b->labels[i];
+        s.label_loss += (double)b->label_loss[i];
     }
     s.labelled = (double)rows.count;
     if (!c) return s;
@@ -275,7 +277,8 @@ static void check_statistics(size_t labelled, const ebm_nce_rows *c)
                                     rows,
                                     put(b.nce, 160),
                                     put(b.energy, 160),
-                                    c};
+                                    c,
+                                    put(b.label_loss, 160)};
     const ebm_objective_sums expected = expected_sums(&b, rows, c);
     for (int times = 1; times <= 2; times++) { // the second call adds to the first
         ebm_objective_sums found;
@@ -311,14 +314,105 @@ static void test_statistics_report_nonfinite(void **state)
     const int32_t labels[3] = {0};
     const ebm_nce_rows c = {{0, 2}, {2, 2}, 2, 2, 1, 1};
     const ebm_slice statistics = put(NULL, EBM_STATISTICS_COUNT);
-    const ebm_objective_rows all = {put(ce, 3), put(logits, 6), put(labels, 3), 2,
-                                    {0, 3},     put(nce, 4),    put(energy, 4), &c};
+    const ebm_objective_rows all = {.ce_loss = put(ce, 3),
+                                    .logits = put(logits, 6),
+                                    .labels = put(labels, 3),
+                                    .label_count = 2,
+                                    .rows = {0, 3},
+                                    .nce_loss = put(nce, 4),
+                                    .energy = put(energy, 4),
+                                    .contrast = &c};
     assert_ok(ebm_objective_add_statistics(device, statistics, &all));
     ebm_objective_sums sums;
     assert_ok(ebm_objective_read(device, statistics, &sums));
     assert_true(sums.nonfinite == 3);
-    assert_true(isfinite(sums.noise_z) && sums.noise_z > 1e26); // E = -1e4: the exponent is clamped
+    assert_true(isnan(sums.cross_entropy) && isnan(sums.label_loss)); // the same where there is no other loss
+    assert_true(isfinite(sums.noise_z) && sums.noise_z > 1e26);       // E = -1e4: the exponent is clamped
     assert_fails(ebm_objective_check(&sums), EBM_ERROR_NONFINITE, "the loss is not finite: 3 of 7 rows");
+}
+
+// ---- margin loss
+
+// |E| < 8, margins below 4: losses reach 144, errors 4 roundings, 4e-5; gradients as many of 24 weight / total.
+static void check_margin(size_t data, size_t noise, float margin, float weight, size_t spread)
+{
+    const ebm_nce_rows c = {{2, data}, {2 + data + 1, noise}, spread * data, spread * noise, 1, weight};
+    const size_t n = c.noise.first + noise + 2;
+    float energy[128] = {0}, loss[128], denergy[128];
+    uint32_t state = (uint32_t)(data * 19 + noise);
+    for (size_t i = 0; i < n; i++) energy[i] = pseudo(&state, 8), loss[i] = 6, denergy[i] = 5;
+    const ebm_slice losses = put(loss, n), slopes = put(denergy, n);
+    assert_ok(ebm_energy_margin(device, losses, slopes, put(energy, n), &c, margin));
+    get(losses, n, loss);
+    get(slopes, n, denergy);
+    for (size_t i = 0; i < n; i++) {
+        const double e = (double)energy[i], m = (double)margin;
+        double expected = 6, slope = 5, scale = 0;
+        if (i >= 2 && i < 2 + data) {
+            expected = pow(fmax(0, e + m), 2);
+            scale = (double)weight / (double)c.total_data;
+            slope = scale * 2 * fmax(0, e + m);
+        }
+        if (i >= c.noise.first && i < c.noise.first + noise) {
+            expected = pow(fmax(0, m - e), 2);
+            scale = (double)weight / (double)c.total_noise;
+            slope = -scale * 2 * fmax(0, m - e);
+        }
+        check_near("loss", i, (double)loss[i], expected, scale > 0 ? 4e-5 : 0);
+        check_near("denergy", i, (double)denergy[i], slope, scale * 6e-6);
+    }
+}
+
+static void test_margin_shapes(void **state)
+{
+    const size_t rows[] = {1, 15, 17, 33};
+    for (size_t r = 0; r < 4; r++) {
+        check_margin(rows[r], rows[r] * 2, 2, 1, 1);
+        check_margin(rows[r], rows[r], 0.5f, 0.25f, 3);
+        check_margin(rows[r], 0, 4, 1, 1);
+        check_margin(0, rows[r], 4, 1, 1);
+        free_slices(state);
+    }
+}
+
+static float margin_of(const float *energy, float *denergy)
+{
+    const ebm_nce_rows c = {{0, 1}, {1, 1}, 1, 1, 1, 1};
+    const ebm_slice losses = put(NULL, 2), slopes = put(NULL, 2);
+    float loss[2];
+    assert_ok(ebm_energy_margin(device, losses, slopes, put(energy, 2), &c, 2));
+    get(losses, 2, loss);
+    if (denergy) get(slopes, 2, denergy);
+    return loss[0] + loss[1];
+}
+
+// A square has no third derivative: only roundings of losses near 12, 2 * 2^-20 / 2h = 6e-5.
+static void test_margin_finite_differences(void **state)
+{
+    (void)state;
+    const float energy[2] = {1.25f, -0.75f}, h = 0.015625f;
+    float slope[2];
+    margin_of(energy, slope);
+    for (size_t i = 0; i < 2; i++) {
+        float up[2], down[2];
+        memcpy(up, energy, sizeof up), memcpy(down, energy, sizeof down);
+        up[i] += h, down[i] -= h;
+        const float difference = margin_of(up, NULL) - margin_of(down, NULL);
+        check_near("slope", i, (double)slope[i], (double)difference / (2 * (double)h), 2e-4);
+    }
+}
+
+static void test_margin_extremes(void **state)
+{
+    (void)state;
+    const float far[2] = {-1e4f, 1e4f}, bad[2] = {NAN, 0};
+    float slope[2];
+    assert_true(margin_of(far, slope) == 0 && slope[0] == 0 && slope[1] == 0);
+    assert_true(isnan(margin_of(bad, slope)));
+    const ebm_nce_rows c = {{0, 1}, {1, 1}, 1, 1, 1, 1};
+    const ebm_slice two = put(NULL, 2);
+    assert_fails(ebm_energy_margin(device, two, two, two, &c, 0), EBM_ERROR_INPUT, "a finite number above 0");
+    assert_fails(ebm_energy_margin(device, two, two, two, &c, NAN), EBM_ERROR_INPUT, "a finite number above 0");
 }
 
 static void test_bad_arguments(void **state)
@@ -346,6 +440,9 @@ int main(void)
         cmocka_unit_test_teardown(test_nce_finite_differences, free_slices),
         cmocka_unit_test_teardown(test_statistics, free_slices),
         cmocka_unit_test_teardown(test_statistics_report_nonfinite, free_slices),
+        cmocka_unit_test_teardown(test_margin_shapes, free_slices),
+        cmocka_unit_test_teardown(test_margin_finite_differences, free_slices),
+        cmocka_unit_test_teardown(test_margin_extremes, free_slices),
         cmocka_unit_test_teardown(test_bad_arguments, free_slices),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

@@ -94,6 +94,15 @@ static void joint_training_with_a_file_resumes_bit_for_bit(void **state)
     check_resume(*state, settings, STOP);
 }
 
+// PosCal compares with the predictions of earlier steps, which the checkpoint must hold.
+static void other_losses_resume_bit_for_bit(void **state)
+{
+    small_settings settings = small_joint(NULL, SMALL_NOISE_EASY, NULL);
+    settings.trainer.step.label_loss = (ebm_label_loss){0.1f, 1, 0.1f, 0.5f};
+    settings.trainer.step.energy_margin = 2;
+    check_resume(*state, settings, STOP);
+}
+
 // The same with a data batch of its own order, and the held-out noise drawn again: it is the stream's beginning.
 static void joint_training_with_mapped_noise_resumes_bit_for_bit(void **state)
 {
@@ -200,6 +209,9 @@ static void changed_settings_are_refused_by_name(void **state)
     REFUSED(trainer.adamw.beta1 = 0.8, "adam_beta1");
     REFUSED(trainer.eval_steps = 3, "eval_steps was");
     REFUSED(trainer.keep_last = true, "keep_last_model was");
+    REFUSED(trainer.step.label_loss.smoothing = 0.1f,
+            "label_loss was \"cross-entropy\", now it is \"label smoothing 0.1");
+    REFUSED(trainer.step.energy_margin = 1, "energy_margin was 0.0, now it is 1.0");
     REFUSED(trainer.step.limits.tokens = 300, "token_budget was");
     REFUSED(trainer.adamw.beta2 = 0.99, "adam_beta2");
     REFUSED(trainer.adamw.epsilon = 1e-6, "adam_epsilon");
@@ -356,6 +368,7 @@ int main(void)
         in_own_folder(cross_entropy_resumes_bit_for_bit),
         in_own_folder(it_resumes_at_the_end_of_an_epoch),
         in_own_folder(joint_training_with_a_file_resumes_bit_for_bit),
+        in_own_folder(other_losses_resume_bit_for_bit),
         in_own_folder(joint_training_with_mapped_noise_resumes_bit_for_bit),
         in_own_folder(joint_training_with_encoded_noise_resumes_bit_for_bit),
         in_own_folder(it_can_be_stopped_again),

@@ -88,6 +88,63 @@ static void easy_noise_is_told_apart(void **state)
     }
 }
 
+// The mean of the largest probability of the validation texts after a training that CE alone would make certain.
+static double confidence_after(const char *folder, const char *name, ebm_label_loss loss)
+{
+    char *own = make_folder(folder, name);
+    small_settings settings = small_ce(own);
+    small_run run;
+    ebm_predictions predictions;
+    double *p = NULL, sum = 0;
+    settings.trainer.epochs = 16;
+    settings.trainer.learning_rate = 4e-3;
+    settings.trainer.keep_last = true;
+    settings.trainer.step.label_loss = loss;
+    run_to_the_end(&run, &settings);
+    assert_ok(ebm_trainer_predictions(run.trainer, &predictions));
+    assert_ok(ebm_probabilities_create(&predictions, 1, &p));
+    for (size_t i = 0; i < predictions.count; i++) sum += fmax(p[2 * i], p[2 * i + 1]);
+    if (!(run.last_evaluation.value[EBM_ACCURACY] > 0.9))
+        fail_msg("%s: accuracy %g", name, run.last_evaluation.value[EBM_ACCURACY]);
+    const bool plain = ebm_label_loss_is_plain(&loss);
+    assert_true(plain == (fabs(run.last.loss - run.last.cross_entropy) < 1e-9)); // the log keeps them apart
+    free(p);
+    small_run_free(&run);
+    free(own);
+    return sum / SMALL_VALIDATION;
+}
+
+// The words say the label for certain; each of these losses has its minimum short of that: label smoothing 0.4 at
+// p = 0.8, the penalty 0.6 at ln(p / (1 - p)) = 1 / (0.6 p): p = 0.87. Focal loss only slows down.
+static void other_losses_keep_from_certainty(void **state)
+{
+    const double plain = confidence_after(*state, "plain", (ebm_label_loss){0});
+    const double smoothed = confidence_after(*state, "smoothed", (ebm_label_loss){.smoothing = 0.4f});
+    const double penalised = confidence_after(*state, "penalised", (ebm_label_loss){.confidence_penalty = 0.6f});
+    const double focal = confidence_after(*state, "focal", (ebm_label_loss){.focal_gamma = 4});
+    if (!(plain > 0.95 && fabs(smoothed - 0.8) < 0.06 && penalised < 0.93 && focal < plain - 0.01))
+        fail_msg("plain %g, smoothed %g, penalised %g, focal %g", plain, smoothed, penalised, focal);
+}
+
+// Noise of other words lies beyond its margin, data beyond theirs.
+static void a_margin_parts_the_energies(void **state)
+{
+    small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
+    small_run run;
+    settings.trainer.epochs = 14;
+    settings.trainer.learning_rate = 4e-3;
+    settings.trainer.step.energy_margin = 2;
+    run_to_the_end(&run, &settings);
+    if (!(run.last_evaluation.told_apart > 0.9 && run.last.data_energy < -1 && run.last.noise_energy > 1))
+        fail_msg("told apart %g, energies %g and %g", run.last_evaluation.told_apart, run.last.data_energy,
+                 run.last.noise_energy);
+    json_t *log = read_log(*state);
+    assert_non_null(json_object_get(json_array_get(log, 0), "margin_loss"));
+    assert_null(json_object_get(json_array_get(log, 0), "nce"));
+    json_decref(log);
+    small_run_free(&run);
+}
+
 // Where the noise counts less than the labels, they are learnt as well, in one run.
 static void labels_and_noise_are_learnt_together(void **state)
 {
@@ -519,6 +576,8 @@ int main(void)
         in_own_folder(a_seed_gives_the_same_bits_jointly),
         in_own_folder(an_easy_task_is_learnt),
         in_own_folder(easy_noise_is_told_apart),
+        in_own_folder(other_losses_keep_from_certainty),
+        in_own_folder(a_margin_parts_the_energies),
         in_own_folder(labels_and_noise_are_learnt_together),
         in_own_folder(hard_noise_brings_z_to_one),
         in_own_folder(the_written_model_is_the_best_one),

@@ -20,20 +20,23 @@ static const char *const STATE_FILE = "trainer_state.json";
 static json_t *settings_of(const ebm_trainer *t)
 {
     const bool joint = t->set.step.objective == EBM_OBJECTIVE_JOINT;
-    json_t *json =
-        json_pack("{s:I s:I s:I s:f s:I s:f s:f s:f s:f s:f s:s s:I s:I s:s s:I s:I s:b s:b}", "seed",
-                  (json_int_t)t->set.seed, "per_device_train_batch_size", (json_int_t)t->set.batch_size, "total_steps",
-                  (json_int_t)t->total, "learning_rate", t->set.learning_rate, "warmup_steps",
-                  (json_int_t)t->schedule.warmup, "weight_decay", t->set.adamw.weight_decay, "adam_beta1",
-                  t->set.adamw.beta1, "adam_beta2", t->set.adamw.beta2, "adam_epsilon", t->set.adamw.epsilon,
-                  "max_grad_norm", t->set.adamw.max_norm, "objective", ebm_objective_name(t->set.step.objective),
-                  "training_texts", (json_int_t)ebm_encoded_count(t->in.train), "training_tokens",
-                  (json_int_t)ebm_encoded_tokens(t->in.train), "metric_for_best_model", ebm_metric_name(t->set.metric),
-                  "eval_steps", (json_int_t)t->set.eval_steps, "token_budget", (json_int_t)t->set.step.limits.tokens,
-                  "bf16", ebm_gemm_precision(t->in.device) == EBM_BF16, "keep_last_model", t->set.keep_last);
+    char label_loss[200];
+    ebm_label_loss_text(&t->set.step.label_loss, label_loss, sizeof label_loss);
+    json_t *json = json_pack(
+        "{s:I s:I s:I s:f s:I s:f s:f s:f s:f s:f s:s s:I s:I s:s s:I s:I s:b s:b s:s}", "seed",
+        (json_int_t)t->set.seed, "per_device_train_batch_size", (json_int_t)t->set.batch_size, "total_steps",
+        (json_int_t)t->total, "learning_rate", t->set.learning_rate, "warmup_steps", (json_int_t)t->schedule.warmup,
+        "weight_decay", t->set.adamw.weight_decay, "adam_beta1", t->set.adamw.beta1, "adam_beta2", t->set.adamw.beta2,
+        "adam_epsilon", t->set.adamw.epsilon, "max_grad_norm", t->set.adamw.max_norm, "objective",
+        ebm_objective_name(t->set.step.objective), "training_texts", (json_int_t)ebm_encoded_count(t->in.train),
+        "training_tokens", (json_int_t)ebm_encoded_tokens(t->in.train), "metric_for_best_model",
+        ebm_metric_name(t->set.metric), "eval_steps", (json_int_t)t->set.eval_steps, "token_budget",
+        (json_int_t)t->set.step.limits.tokens, "bf16", ebm_gemm_precision(t->in.device) == EBM_BF16, "keep_last_model",
+        t->set.keep_last, "label_loss", label_loss);
     if (!json || !joint) return json;
-    json_t *more = json_pack("{s:s s:i s:f s:s s:s s:s}", "energy", ebm_energy_name(t->in.info.energy), "noise_ratio",
-                             t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight, "nce_data",
+    json_t *more = json_pack("{s:s s:i s:f s:f s:s s:s s:s}", "energy", ebm_energy_name(t->in.info.energy),
+                             "noise_ratio", t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight,
+                             "energy_margin", (double)t->set.step.energy_margin, "nce_data",
                              t->set.step.nce_data == EBM_NCE_SHARED ? "shared" : "separate", "noise",
                              t->in.noise ? ebm_noise_stream_route(t->in.noise) : "none", "noise_source",
                              t->in.noise ? ebm_noise_stream_source(t->in.noise) : "none");
@@ -85,11 +88,12 @@ static ebm_status write_state(const ebm_trainer *t, const char *directory)
 {
     const uint64_t noise = t->in.noise ? ebm_noise_stream_position(t->in.noise) : 0;
     return ebm_json_file_write(directory, STATE_FILE,
-                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o}", "global_step", (json_int_t)t->done,
+                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o s:o*}", "global_step", (json_int_t)t->done,
                                          "epoch", (double)t->done / (double)t->steps_per_epoch, "order",
                                          ebm_place_of(t->order), "nce_order", ebm_place_of(t->nce_order),
                                          "noise_position", (json_int_t)noise, "log_window", window_of(t), "best",
-                                         best_of(t), "settings", settings_of(t)));
+                                         best_of(t), "settings", settings_of(t), "posterior",
+                                         t->posterior ? ebm_posterior_json(t->posterior) : NULL));
 }
 
 ebm_status ebm_checkpoint_write(ebm_trainer *t)
@@ -189,6 +193,10 @@ static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *jso
     t->done = (uint64_t)json_integer_value(step);
     EBM_TRY(read_window(t, json_object_get(json, "log_window"), path));
     EBM_TRY(read_best(t, json_object_get(json, "best"), path));
+    if (t->posterior) {
+        EBM_TRY(ebm_in(ebm_posterior_restore(t->posterior, json_object_get(json, "posterior")), "%s", path));
+        EBM_TRY(ebm_step_set_posterior(t->step, t->posterior)); // to be sent again
+    }
     return check_best(t, path);
 }
 

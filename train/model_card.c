@@ -114,6 +114,11 @@ static void put_introduction(FILE *out, const ebm_card *card)
         fputs(", trained with ebmcl by cross-entropy.\n\n", out);
     else
         fputs(".\n\n", out);
+    if (card->info.method[0]) {
+        fputs("Trained with: ", out);
+        ebm_card_markdown(out, card->info.method);
+        fputs(".\n\n", out);
+    }
     if (!from) return;
     fputs("It is ", out);
     ebm_card_markdown(out, from);

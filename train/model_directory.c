@@ -1,6 +1,7 @@
 #include "model_directory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "json_file.h"
@@ -18,6 +19,7 @@ static ebm_status write_info(const char *directory, const ebm_model_info *info)
         failed = failed || json_object_set_new(json, "noise_ratio", json_integer(info->noise_ratio));
         failed = failed || json_object_set_new(json, "nce_weight", json_real((double)info->nce_weight));
     }
+    if (info->method[0]) failed = failed || json_object_set_new(json, "method", json_string(info->method));
     if (info->logits_divided_by > 0)
         failed = failed || json_object_set_new(json, "logits_divided_by", json_real(info->logits_divided_by));
     if (!failed) return ebm_json_file_write(directory, INFO_FILE, json);
@@ -50,6 +52,8 @@ static ebm_status parse_info(const json_t *json, ebm_model_info *info)
     const json_int_t longest = json_integer_value(json_object_get(json, "max_seq_length"));
     info->max_tokens = longest > 0 ? (size_t)longest : 0;
     EBM_TRY(parse_folded(json, info));
+    const char *method = json_string_value(json_object_get(json, "method"));
+    snprintf(info->method, sizeof info->method, "%s", method ? method : "");
     info->objective = strcmp(objective, "joint") == 0 ? EBM_OBJECTIVE_JOINT : EBM_OBJECTIVE_CE;
     if (info->objective == EBM_OBJECTIVE_CE) return ebm_ok();
     const char *energy = json_string_value(json_object_get(json, "energy"));

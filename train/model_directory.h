@@ -1,5 +1,6 @@
 // A model directory as others' tools read it, with ebmcl's own settings in a file beside: ebmcl.json
 //     {"objective": "joint", "energy": "hidden", "noise_ratio": 1, "nce_weight": 1.0, "max_seq_length": 128}
+// "method": "label smoothing 0.1" besides where it was trained by more than cross-entropy and NCE.
 // "logits_divided_by": 1.8 besides where a temperature is folded into the last layer: `hidden` and `sharp-hidden`
 // energies are those of the logits multiplied by it (ebm_energy_of_logits).
 #ifndef EBM_MODEL_DIRECTORY_H
@@ -20,6 +21,7 @@ typedef struct {
     float nce_weight;
     size_t max_tokens;        // longest sequence it was trained on; 0 = not known
     double logits_divided_by; // a temperature folded into the last layer; 0 = none
+    char method[200];         // of training, beside the objective, in words; "" = nothing
 } ebm_model_info;
 
 // Writes config.json, model.safetensors (energy.safetensors), tokenizer files and ebmcl.json into an existing

@@ -64,6 +64,12 @@ static ebm_status check_contrast(const ebm_nce_rows *c, size_t available)
     return ebm_ok();
 }
 
+static size_t least_of(ebm_slice a, ebm_slice b, ebm_slice c)
+{
+    const size_t least = a.count < b.count ? a.count : b.count;
+    return c.count < least ? c.count : least;
+}
+
 // One side of the contrast; sign +1 for data, -1 for noise.
 static ebm_status nce_side(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy, ebm_rows rows,
                            float sign, double noise_ratio, double loss_scale, double gradient_scale)
@@ -87,12 +93,40 @@ ebm_status ebm_nce(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_sl
                    const ebm_nce_rows *contrast)
 {
     const ebm_nce_rows *c = contrast;
-    size_t available = loss.count < energy.count ? loss.count : energy.count;
-    if (denergy.count < available) available = denergy.count;
-    EBM_TRY(check_contrast(c, available));
+    EBM_TRY(check_contrast(c, least_of(loss, denergy, energy)));
     const double k = c->noise_ratio, weight = (double)c->weight;
     EBM_TRY(nce_side(device, loss, denergy, energy, c->data, 1.0f, k, 1.0, weight / (double)c->total_data));
     return nce_side(device, loss, denergy, energy, c->noise, -1.0f, k, k, weight * k / (double)c->total_noise);
+}
+
+static ebm_status margin_side(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy, ebm_rows rows,
+                              float sign, float margin, double gradient_scale)
+{
+    if (rows.count == 0) return ebm_ok();
+    ebm_launch l = ebm_launch_begin(device, "objective.cl", "energy_margin", "%s", "");
+    ebm_arg_slice(&l, loss);
+    ebm_arg_slice(&l, denergy);
+    ebm_arg_slice(&l, energy);
+    ebm_arg_i32(&l, (int64_t)rows.first);
+    ebm_arg_i32(&l, (int64_t)rows.count);
+    ebm_arg_f32(&l, sign);
+    ebm_arg_f32(&l, margin);
+    ebm_arg_f32(&l, (float)gradient_scale);
+    ebm_launch_cost(&l, 4.0 * (double)rows.count, 12.0 * (double)rows.count);
+    return ebm_launch_rows(&l, groups_for(device, rows.count));
+}
+
+ebm_status ebm_energy_margin(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy,
+                             const ebm_nce_rows *contrast, float margin)
+{
+    const ebm_nce_rows *c = contrast;
+    const double weight = (double)c->weight;
+    if (!(margin > 0 && isfinite(margin)))
+        return ebm_fail(EBM_ERROR_INPUT, "margin of energies: a finite number above 0 expected, found %g",
+                        (double)margin);
+    EBM_TRY(check_contrast(c, least_of(loss, denergy, energy)));
+    EBM_TRY(margin_side(device, loss, denergy, energy, c->data, 1.0f, margin, weight / (double)c->total_data));
+    return margin_side(device, loss, denergy, energy, c->noise, -1.0f, margin, weight / (double)c->total_noise);
 }
 
 double ebm_nce_published_constant(int noise_ratio) { return noise_ratio * log(noise_ratio); }
@@ -108,6 +142,7 @@ ebm_status ebm_objective_add_statistics(ebm_device *device, ebm_slice statistics
     if (labelled) {
         EBM_TRY(check_rows("statistics, losses", rows->rows, rows->ce_loss.count));
         EBM_TRY(check_rows("statistics, labels", rows->rows, rows->labels.count));
+        if (rows->label_loss.count) EBM_TRY(check_rows("statistics, label losses", rows->rows, rows->label_loss.count));
         EBM_TRY(check_rows("statistics, logits", rows->rows, rows->logits.count / rows->label_count));
     }
     if (c)
@@ -117,6 +152,7 @@ ebm_status ebm_objective_add_statistics(ebm_device *device, ebm_slice statistics
     ebm_launch l = ebm_launch_begin(device, "objective.cl", "statistics", "%s", "");
     ebm_arg_slice(&l, statistics);
     ebm_arg_slice(&l, rows->ce_loss);
+    ebm_arg_slice(&l, rows->label_loss.count ? rows->label_loss : rows->ce_loss);
     ebm_arg_slice(&l, rows->logits);
     ebm_arg_slice(&l, rows->labels);
     ebm_arg_slice(&l, rows->nce_loss);
@@ -151,12 +187,13 @@ ebm_status ebm_objective_read(ebm_device *device, ebm_slice statistics, ebm_obje
     sums->data = (double)s[10];
     sums->noise = (double)s[11];
     sums->nonfinite = (double)s[12];
+    sums->label_loss = (double)s[13];
     return ebm_ok();
 }
 
 ebm_status ebm_objective_check(const ebm_objective_sums *sums)
 {
-    const double total = sums->cross_entropy + sums->nce_data + sums->nce_noise;
+    const double total = sums->cross_entropy + sums->label_loss + sums->nce_data + sums->nce_noise;
     if (sums->nonfinite == 0 && isfinite(total)) return ebm_ok();
     return ebm_fail(EBM_ERROR_NONFINITE,
                     "the loss is not finite: %.0f of %.0f rows (sums: cross-entropy %g, NCE on data %g, on noise %g)",

@@ -12,6 +12,7 @@
 #ifndef EBM_OBJECTIVE_H
 #define EBM_OBJECTIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arena.h"
@@ -44,6 +45,15 @@ typedef struct {
 ebm_status ebm_nce(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy,
                    const ebm_nce_rows *contrast);
 
+// The margin loss on energies instead of NCE, noise samples as the outliers (Liu et al. 2020, section 3.2, equations 7
+// to 9): squared hinges push data below -margin and noise above +margin.
+//     Data rows:  loss[i] = max(0, E + margin)^2      denergy[i] =  weight * 2 max(0, E + margin) / total_data
+//     Noise rows: loss[i] = max(0, margin - E)^2      denergy[i] = -weight * 2 max(0, margin - E) / total_noise
+// The paper has two margins; only their distance counts: adding a constant to all logits (or to the scalar energy)
+// moves every energy and no probability. So they lie about 0, the threshold of all statistics. noise_ratio is not read.
+ebm_status ebm_energy_margin(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy,
+                             const ebm_nce_rows *contrast, float margin);
+
 // What the published code adds to L_NCE: its noise term is log(K + e^{-E}), so its loss is larger by K ln K. With E = 0
 // everywhere L_NCE plus this is (K + 1) ln(K + 1): 1.386 for K = 1, 19.775 for K = 8.
 double ebm_nce_published_constant(int noise_ratio);
@@ -58,8 +68,9 @@ typedef struct {
     double data_energy, noise_energy; // sums of E
     double labelled, data, noise;     // rows counted
     double nonfinite;                 // rows whose loss or energy is NaN or infinite; 0 in a sound step
+    double label_loss;                // of label_loss.h over labelled rows; cross_entropy where that is the loss
 } ebm_objective_sums;
-enum { EBM_STATISTICS_COUNT = 13 }; // floats in the statistics slice, in the order above; counts exact up to 2^24
+enum { EBM_STATISTICS_COUNT = 14 }; // floats in the statistics slice, in the order above; counts exact up to 2^24
 
 // Adds to statistics. labels_count 0 or rows.count 0: no cross-entropy; contrast NULL: no NCE (its slices are not
 // read).
@@ -69,6 +80,7 @@ typedef struct {
     ebm_rows rows;
     ebm_slice nce_loss, energy; // as given to ebm_nce
     const ebm_nce_rows *contrast;
+    ebm_slice label_loss; // of another loss than cross-entropy; else 0 elements
 } ebm_objective_rows;
 ebm_status ebm_objective_add_statistics(ebm_device *device, ebm_slice statistics, const ebm_objective_rows *rows);
 

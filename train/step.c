@@ -11,7 +11,15 @@ struct ebm_step {
     ebm_packing *packing;
     int32_t *labels; // host copy of the rows of one batch; 0 where a row has none
     ebm_slice device_labels, ce_loss, nce_loss, statistics;
+    ebm_slice label_loss; // 0 elements with plain cross-entropy
+    // PosCal.
+    ebm_posterior *posterior; // NULL without
+    bool is_new;              // its table is not on the device yet
+    ebm_slice table;          // (labels, EBM_POSTERIOR_BINS)
+    float *logits;            // host copy of a batch's labelled rows
 };
+
+static bool uses_posterior(const ebm_step *s) { return s->set.label_loss.posterior_weight > 0; }
 
 ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const ebm_step_settings *settings,
                            ebm_arena *arena, ebm_step **out)
@@ -25,14 +33,19 @@ ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const
     s->set = *settings;
     s->label_count = ebm_classifier_config(classifier)->label_count;
     s->labels = calloc(n, sizeof *s->labels);
-    ebm_status status = s->labels ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a training step");
+    s->logits = calloc(n * s->label_count, sizeof *s->logits);
+    ebm_status status =
+        s->labels && s->logits ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a training step");
     EBM_CHECK(status, fail);
+    EBM_CHECK(ebm_label_loss_check(&settings->label_loss), fail);
     EBM_CHECK(ebm_packing_create(device, ebm_classifier_config(classifier), &settings->limits, arena, &s->packing),
               fail);
     ebm_arena_reserve(arena, &s->device_labels, n);
     ebm_arena_reserve(arena, &s->ce_loss, n);
     ebm_arena_reserve(arena, &s->nce_loss, n);
     ebm_arena_reserve(arena, &s->statistics, EBM_STATISTICS_COUNT);
+    ebm_arena_reserve(arena, &s->label_loss, ebm_label_loss_is_plain(&settings->label_loss) ? 0 : n);
+    ebm_arena_reserve(arena, &s->table, uses_posterior(s) ? s->label_count * EBM_POSTERIOR_BINS : 0);
     *out = s;
     return status;
 fail:
@@ -45,6 +58,7 @@ void ebm_step_free(ebm_step *s)
     if (!s) return;
     ebm_packing_free(s->packing);
     free(s->labels);
+    free(s->logits);
     free(s);
 }
 
@@ -85,27 +99,71 @@ static ebm_nce_rows contrast_of(const ebm_step *s, const ebm_step_texts *t, size
     return contrast;
 }
 
+ebm_status ebm_step_set_posterior(ebm_step *s, ebm_posterior *posterior)
+{
+    if (!uses_posterior(s)) return ebm_fail(EBM_ERROR_INPUT, "a posterior was given to a step without PosCal");
+    s->posterior = posterior;
+    s->is_new = true;
+    return ebm_ok();
+}
+
+// What training predicts now is what PosCal compares later predictions with.
+static ebm_status add_to_posterior(ebm_step *s, ebm_rows rows)
+{
+    if (!s->posterior || rows.count == 0) return ebm_ok();
+    EBM_TRY(ebm_slice_read(s->device, ebm_classifier_logits(s->classifier), rows.first * s->label_count,
+                           rows.count * s->label_count, s->logits));
+    ebm_posterior_add(s->posterior, s->logits, s->labels, rows.count);
+    return ebm_ok();
+}
+
+static ebm_status label_losses(ebm_step *s, ebm_rows rows, size_t total)
+{
+    const ebm_slice logits = ebm_classifier_logits(s->classifier);
+    const ebm_slice d_logits = ebm_classifier_logits_gradient(s->classifier);
+    if (ebm_label_loss_is_plain(&s->set.label_loss))
+        return ebm_cross_entropy(s->device, s->ce_loss, d_logits, logits, s->device_labels, s->label_count, rows, total,
+                                 1.0f);
+    const ebm_label_loss_rows labelled = {s->label_loss,
+                                          s->ce_loss,
+                                          d_logits,
+                                          logits,
+                                          s->device_labels,
+                                          s->table,
+                                          s->label_count,
+                                          uses_posterior(s) ? EBM_POSTERIOR_BINS : 0,
+                                          rows,
+                                          total};
+    EBM_TRY(ebm_label_loss_run(s->device, &s->set.label_loss, &labelled));
+    return add_to_posterior(s, rows);
+}
+
+static ebm_status energy_losses(ebm_step *s, const ebm_nce_rows *contrast, size_t count)
+{
+    const ebm_slice energy = ebm_classifier_energy(s->classifier);
+    const ebm_slice d_energy = ebm_classifier_energy_gradient(s->classifier);
+    EBM_TRY(ebm_slice_zero(s->device, d_energy, 0, count));
+    if (s->set.energy_margin > 0)
+        return ebm_energy_margin(s->device, s->nce_loss, d_energy, energy, contrast, s->set.energy_margin);
+    return ebm_nce(s->device, s->nce_loss, d_energy, energy, contrast);
+}
+
 // Losses of one batch and their gradients with respect to logits and energies.
 static ebm_status losses(ebm_step *s, const ebm_step_texts *t, size_t first, size_t count)
 {
     const bool joint = s->set.objective == EBM_OBJECTIVE_JOINT;
     const ebm_slice logits = ebm_classifier_logits(s->classifier), energy = ebm_classifier_energy(s->classifier);
     const ebm_slice d_logits = ebm_classifier_logits_gradient(s->classifier);
-    const ebm_slice d_energy = ebm_classifier_energy_gradient(s->classifier);
     const ebm_rows labelled = rows_in_batch(0, t->labelled_count, first, count);
     const ebm_nce_rows contrast = contrast_of(s, t, first, count);
 
     for (size_t i = 0; i < labelled.count; i++) s->labels[i] = t->labels[first + i];
     EBM_TRY(ebm_slice_write(s->device, s->device_labels, 0, labelled.count, s->labels));
     EBM_TRY(ebm_slice_zero(s->device, d_logits, 0, count * s->label_count));
-    EBM_TRY(ebm_cross_entropy(s->device, s->ce_loss, d_logits, logits, s->device_labels, s->label_count, labelled,
-                              t->labelled_count, 1.0f));
-    if (joint) {
-        EBM_TRY(ebm_slice_zero(s->device, d_energy, 0, count));
-        EBM_TRY(ebm_nce(s->device, s->nce_loss, d_energy, energy, &contrast));
-    }
-    const ebm_objective_rows rows = {s->ce_loss, logits,      s->device_labels, s->label_count,
-                                     labelled,   s->nce_loss, energy,           joint ? &contrast : NULL};
+    EBM_TRY(label_losses(s, labelled, t->labelled_count));
+    if (joint) EBM_TRY(energy_losses(s, &contrast, count));
+    const ebm_objective_rows rows = {s->ce_loss,  logits, s->device_labels,         s->label_count, labelled,
+                                     s->nce_loss, energy, joint ? &contrast : NULL, s->label_loss};
     return ebm_objective_add_statistics(s->device, s->statistics, &rows);
 }
 
@@ -131,9 +189,19 @@ static void fill_means(const ebm_step *s, ebm_step_result *result)
 {
     const ebm_objective_sums *sums = &result->sums;
     result->cross_entropy = sums->labelled > 0 ? sums->cross_entropy / sums->labelled : 0;
+    result->label_loss = sums->labelled > 0 ? sums->label_loss / sums->labelled : 0;
     result->nce = sums->data > 0 ? sums->nce_data / sums->data : 0;
     if (sums->noise > 0) result->nce += sums->nce_noise / sums->noise;
-    result->loss = result->cross_entropy + (double)s->set.nce_weight * result->nce;
+    result->loss = result->label_loss + (double)s->set.nce_weight * result->nce;
+}
+
+static ebm_status send_posterior(ebm_step *s)
+{
+    if (!uses_posterior(s)) return ebm_ok();
+    if (!s->posterior) return ebm_fail(EBM_ERROR_INPUT, "PosCal needs a posterior (ebm_step_set_posterior)");
+    if (!s->is_new) return ebm_ok();
+    return ebm_slice_write(s->device, s->table, 0, s->label_count * EBM_POSTERIOR_BINS,
+                           ebm_posterior_table(s->posterior));
 }
 
 ebm_status ebm_step_gradients(ebm_step *s, const ebm_step_texts *texts, const ebm_run *run, ebm_step_result *result)
@@ -141,11 +209,14 @@ ebm_status ebm_step_gradients(ebm_step *s, const ebm_step_texts *texts, const eb
     memset(result, 0, sizeof *result);
     if (texts->labelled_count == 0) return ebm_fail(EBM_ERROR_INPUT, "a training step without labelled texts");
     EBM_TRY(ebm_slice_zero(s->device, s->statistics, 0, EBM_STATISTICS_COUNT));
+    EBM_TRY(send_posterior(s));
     uint64_t tokens = 0;
     for (size_t next = 0; next < total_rows(texts); result->batches++)
         EBM_TRY(run_batch(s, texts, run, &next, &tokens));
     EBM_TRY(ebm_objective_read(s->device, s->statistics, &result->sums));
     result->tokens = (size_t)tokens;
     fill_means(s, result);
-    return ebm_objective_check(&result->sums);
+    EBM_TRY(ebm_objective_check(&result->sums));
+    s->is_new = s->posterior && ebm_posterior_step(s->posterior);
+    return ebm_ok();
 }

@@ -10,8 +10,10 @@
 #define EBM_STEP_H
 
 #include "classifier.h"
+#include "label_loss.h"
 #include "objective.h"
 #include "packing.h"
+#include "posterior.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,9 +27,11 @@ typedef enum { EBM_NCE_SEPARATE, EBM_NCE_SHARED } ebm_nce_data;
 typedef struct {
     ebm_objective_kind objective;
     ebm_nce_data nce_data;
-    int noise_ratio;   // K
-    float nce_weight;  // lambda
-    ebm_limits limits; // of one packed batch: the token budget
+    int noise_ratio;           // K
+    float nce_weight;          // lambda
+    float energy_margin;       // above 0: the margin loss on energies in the place of NCE, see objective.h
+    ebm_label_loss label_loss; // zeroed: cross-entropy
+    ebm_limits limits;         // of one packed batch: the token budget
 } ebm_step_settings;
 
 // What a step works on, all borrowed. data is empty with SHARED, data and noise are empty with EBM_OBJECTIVE_CE.
@@ -39,8 +43,10 @@ typedef struct {
 
 typedef struct {
     ebm_objective_sums sums;
-    double loss, cross_entropy, nce; // means as METHOD section 2 defines them; loss = cross_entropy + lambda nce
-    size_t tokens, batches;          // packed, and in how many batches
+    double loss, cross_entropy,
+        nce;                // means as METHOD section 2 defines them; nce: of the margin loss where that is used
+    double label_loss;      // cross_entropy, or what label_loss.h makes of it; loss = label_loss + lambda nce
+    size_t tokens, batches; // packed, and in how many batches
 } ebm_step_result;
 
 typedef struct ebm_step ebm_step;
@@ -48,6 +54,10 @@ typedef struct ebm_step ebm_step;
 ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const ebm_step_settings *settings,
                            ebm_arena *arena, ebm_step **step);
 void ebm_step_free(ebm_step *step); // NULL is accepted
+
+// PosCal: the posterior that every step's labelled texts are added to and compared with; borrowed. Needed before the
+// first step when label_loss.posterior_weight is above 0. What was read back into it afterwards is sent again by this.
+ebm_status ebm_step_set_posterior(ebm_step *step, ebm_posterior *posterior);
 
 // Forward and backward over all texts; adds to the gradients of the classifier's parameters and reads the losses back.
 // EBM_ERROR_NONFINITE when a loss or energy is not finite.

@@ -77,7 +77,11 @@ static ebm_status create_model(ebm_step_benchmark *b, const ebm_config *config)
     const size_t all = b->rows * longest_text(b), budget = b->set.token_budget;
     const ebm_limits limits = {budget > 0 && budget < all ? budget : all, b->rows, true};
     const ebm_classifier_settings model = {.limits = limits, .has_energy = is_joint(b), .energy = b->set.energy};
-    const ebm_step_settings step = {b->set.objective, b->set.nce_data, b->set.noise_ratio, 1.0f, limits};
+    const ebm_step_settings step = {.objective = b->set.objective,
+                                    .nce_data = b->set.nce_data,
+                                    .noise_ratio = b->set.noise_ratio,
+                                    .nce_weight = 1.0f,
+                                    .limits = limits};
     EBM_TRY(ebm_classifier_create(b->device, config, &model, &b->classifier));
     b->arena = ebm_arena_create(b->device, "step");
     if (!b->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a step");

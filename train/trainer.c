@@ -61,6 +61,14 @@ static ebm_status check_labels(const ebm_encoded *encoded, size_t label_count, c
     return ebm_ok();
 }
 
+static ebm_status create_posterior(ebm_trainer *t)
+{
+    if (t->set.step.label_loss.posterior_weight == 0) return ebm_ok();
+    EBM_TRY(ebm_posterior_create(ebm_classifier_config(t->in.classifier)->label_count, EBM_POSTERIOR_BINS,
+                                 EBM_POSTERIOR_UPDATES, t->steps_per_epoch, &t->posterior));
+    return ebm_step_set_posterior(t->step, t->posterior);
+}
+
 ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_trainer_settings *settings, ebm_trainer **out)
 {
     *out = NULL;
@@ -79,6 +87,7 @@ ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_traine
     plan_steps(t);
     EBM_CHECK(allocate_host(t), fail);
     EBM_CHECK(ebm_step_create(inputs->device, inputs->classifier, &settings->step, t->arena, &t->step), fail);
+    EBM_CHECK(create_posterior(t), fail);
     EBM_CHECK(ebm_optimizer_create(inputs->device, ebm_classifier_parameters(inputs->classifier), &settings->adamw,
                                    t->arena, &t->optimizer),
               fail);
@@ -97,6 +106,7 @@ void ebm_trainer_free(ebm_trainer *t)
     if (!t) return;
     ebm_order_free(t->order);
     ebm_order_free(t->nce_order);
+    ebm_posterior_free(t->posterior);
     ebm_optimizer_free(t->optimizer);
     ebm_step_free(t->step);
     ebm_arena_free(t->arena);

@@ -20,6 +20,7 @@ struct ebm_trainer {
     ebm_optimizer *optimizer;
     ebm_schedule schedule;
     uint64_t steps_per_epoch, total;
+    ebm_posterior *posterior; // PosCal only, else NULL
     ebm_order *order, *nce_order;
     uint64_t done; // steps completed
     ebm_log_window window;

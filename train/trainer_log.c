@@ -45,7 +45,7 @@ ebm_status ebm_trainer_log_step(ebm_trainer *t, const ebm_progress *p)
     put(json, "grad_norm", p->gradient_norm);
     put(json, "tokens_per_second", p->tokens_per_second);
     if (p->joint) {
-        put(json, "nce", p->nce);
+        put(json, t->set.step.energy_margin > 0 ? "margin_loss" : "nce", p->nce);
         put(json, "noise_share", p->noise_share);
         put(json, "data_told_apart", p->data_apart);
         put(json, "noise_told_apart", p->noise_apart);

@@ -21,13 +21,15 @@ typedef struct {
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
     size_t noise_slots;
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, mask,
-        temperature;
+        temperature, smoothing, focal_gamma, confidence_penalty, poscal_weight, margin;
     int64_t seed, noise_ratio, top_k;
-    int objective, energy, nce_data;
+    int objective, energy, nce_data, energy_loss;
 } train_options;
 
 static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
 static const char *const ENERGIES[] = {"scalar", "hidden", "sharp-hidden", NULL};
+enum { ENERGY_NCE, ENERGY_MARGIN };
+static const char *const ENERGY_LOSSES[] = {"nce", "margin", NULL};
 static const char *const NCE_DATA[] = {"separate", "shared", NULL};
 
 #define AT(member) offsetof(train_options, member)
@@ -78,6 +80,19 @@ static const ebm_option OPTIONS[] = {
     {"nce_weight", EBM_OPTION_FLOAT, AT(nce_weight), "1", .help = "Weight of the NCE loss", .least = 0, .most = 1000},
     {"nce_data", EBM_OPTION_ENUM, AT(nce_data), "separate",
      .help = "NCE's texts: a pass of their own, or the labelled batch", .choices = NCE_DATA},
+    {"energy_loss", EBM_OPTION_ENUM, AT(energy_loss), "nce",
+     .help = "Between data and noise: NCE, or the margin loss of Liu et al. 2020", .choices = ENERGY_LOSSES},
+    {"energy_margin", EBM_OPTION_FLOAT, AT(margin), "2",
+     .help = "Of the margin loss: data below minus it, noise above it", .least = 0, .most = 1000, .above_least = true},
+    {"label_smoothing_factor", EBM_OPTION_FLOAT, AT(smoothing), "0", .help = "Label smoothing; 0: none", .least = 0,
+     .most = 0.999},
+    {"focal_gamma", EBM_OPTION_FLOAT, AT(focal_gamma), "0", .help = "Gamma of the focal loss; 0: none", .least = 0,
+     .most = 100},
+    {"confidence_penalty", EBM_OPTION_FLOAT, AT(confidence_penalty), "0",
+     .help = "Weight of the predictions' entropy, taken off the loss; 0: none", .least = 0, .most = 100},
+    {"poscal_weight", EBM_OPTION_FLOAT, AT(poscal_weight), "0",
+     .help = "Weight of PosCal, the divergence from how often predictions are right; 0: none", .least = 0,
+     .most = 1000},
     {"noise_model", EBM_OPTION_MODEL, AT(noise_model), NULL, .help = "The noise model to stream from"},
     {"noise_file", EBM_OPTION_STRING, AT(noise_file), NULL, .help = "Noise texts, one a line, pairs as A <SEP> B"},
     {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Of the noise model's prompts (M)", .least = 0,
@@ -137,6 +152,8 @@ static ebm_status check_options(const train_run *r)
                         "--objective joint needs noise: give --noise_model or --noise_file, one of them");
     if (!is_joint(r) && (o->noise_model || o->noise_file))
         return ebm_fail(EBM_ERROR_INPUT, "noise was given, but --objective is ce; did you mean --objective joint?");
+    if (!is_joint(r) && o->energy_loss == ENERGY_MARGIN)
+        return ebm_fail(EBM_ERROR_INPUT, "--energy_loss margin is one of energies; did you mean --objective joint?");
     if (!o->overwrite && !o->resume && !ebm_directory_is_empty(o->output_dir))
         return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
                         o->output_dir);
@@ -192,6 +209,9 @@ static ebm_step_settings step_settings(const train_run *r)
         .nce_data = (ebm_nce_data)o->nce_data,
         .noise_ratio = (int)o->noise_ratio,
         .nce_weight = (float)o->nce_weight,
+        .energy_margin = is_joint(r) && o->energy_loss == ENERGY_MARGIN ? (float)o->margin : 0,
+        .label_loss = {(float)o->smoothing, (float)o->focal_gamma, (float)o->confidence_penalty,
+                       (float)o->poscal_weight},
         .limits = {.tokens = budget, .sequences = most > rows ? most : rows, .training = true},
     };
     return settings;
@@ -224,6 +244,17 @@ static ebm_status find_metric(const train_run *r, ebm_metric *metric)
     return ebm_metric_by_name(r->set.best_metric ? r->set.best_metric : task ? task->metric : "accuracy", metric);
 }
 
+// What the objective's name does not say.
+static void describe_method(const ebm_step_settings *step, char *text, size_t size)
+{
+    *text = 0;
+    if (!ebm_label_loss_is_plain(&step->label_loss)) ebm_label_loss_text(&step->label_loss, text, size);
+    const size_t used = strlen(text);
+    if (step->energy_margin > 0)
+        snprintf(text + used, size - used, "%smargin loss on energies with margin %g in the place of NCE",
+                 used ? ", " : "", (double)step->energy_margin);
+}
+
 static ebm_status create_trainer(train_run *r)
 {
     const train_options *o = &r->set;
@@ -247,7 +278,7 @@ static ebm_status create_trainer(train_run *r)
         .listener = ebm_program_trainer_listener(),
     };
     EBM_TRY(find_metric(r, &settings.metric));
-    const ebm_trainer_inputs inputs = {
+    ebm_trainer_inputs inputs = {
         .device = r->device,
         .classifier = r->classifier,
         .tokenizer = r->tokenizer,
@@ -260,6 +291,7 @@ static ebm_status create_trainer(train_run *r)
                  .nce_weight = (float)o->nce_weight,
                  .max_tokens = o->max_seq_length},
     };
+    describe_method(&settings.step, inputs.info.method, sizeof inputs.info.method);
     return ebm_trainer_create(&inputs, &settings, &r->trainer);
 }
 
