@@ -49,6 +49,7 @@
 #include "detection.h"
 #include "encoded.h"
 #include "eval_benchmark.h"
+#include "example_file.h"
 #include "grammar.h"
 #include "kernel_benchmark.h"
 #include "labels.h"

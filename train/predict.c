@@ -40,3 +40,9 @@ ebm_status ebm_predict_energies(ebm_device *device, ebm_classifier *classifier, 
 {
     return predict(device, classifier, packing, of_array, sequences, count, NULL, energy);
 }
+
+ebm_status ebm_predict_sequences(ebm_device *device, ebm_classifier *classifier, ebm_packing *packing,
+                                 const ebm_sequence *sequences, size_t count, float *logits, float *energy)
+{
+    return predict(device, classifier, packing, of_array, sequences, count, logits, energy);
+}

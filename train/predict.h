@@ -16,6 +16,9 @@ ebm_status ebm_predict(ebm_device *device, ebm_classifier *classifier, ebm_packi
 // Energies of any sequences (noise texts), with the classifier's own energy.
 ebm_status ebm_predict_energies(ebm_device *device, ebm_classifier *classifier, ebm_packing *packing,
                                 const ebm_sequence *sequences, size_t count, float *energy);
+// The same with their logits, count x labels.
+ebm_status ebm_predict_sequences(ebm_device *device, ebm_classifier *classifier, ebm_packing *packing,
+                                 const ebm_sequence *sequences, size_t count, float *logits, float *energy);
 
 #ifdef __cplusplus
 }

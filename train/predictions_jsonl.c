@@ -64,8 +64,10 @@ static ebm_status begin(ebm_prediction_builder *b, const json_t *row, size_t lin
 {
     if (!b->labels_only) EBM_TRY(begin_scores(b, row, line, k));
     k->label = b->label_column ? b->label_column : first_key(row, ebm_label_columns, EBM_LABEL_COLUMNS);
-    // What ebmcl predict writes: its "label" is the predicted one, named by "label_id".
-    b->predicted = !b->labels_only && json_object_get(row, "label_id") && json_object_get(row, "label");
+    // What ebmcl predict writes: its "label" is the predicted one, named by "label_id". Beside a "prediction" it is the
+    // true one (example_file.h).
+    b->identified = !b->labels_only && json_object_get(row, "label_id") && json_object_get(row, "label");
+    b->predicted = b->identified && !json_object_get(row, "prediction");
     if (b->predicted && k->label && strcmp(k->label, "label") == 0) k->label = NULL;
     if (!b->needs_labels) k->label = NULL;
     b->has_labels = k->label != NULL;
@@ -107,7 +109,7 @@ static ebm_status take_label(const ebm_prediction_builder *b, const json_t *row,
     return ebm_ok();
 }
 
-// The names of labels, as ebmcl predict says them one by one.
+// The names of labels, as these files say them one by one.
 static ebm_status learn_name(ebm_prediction_builder *b, const json_t *row)
 {
     const json_t *id = json_object_get(row, "label_id"), *name = json_object_get(row, "label");
@@ -131,7 +133,7 @@ static ebm_status take_row(ebm_prediction_builder *b, const json_t *row, size_t 
         line.energy = json_number_value(energy);
     }
     if (b->has_labels) EBM_TRY(take_label(b, row, number, k->label, text, &line.label));
-    if (b->predicted) EBM_TRY(learn_name(b, row));
+    if (b->identified) EBM_TRY(learn_name(b, row));
     return ebm_prediction_builder_add(b, &line);
 }
 

@@ -12,7 +12,7 @@
 //              places. Other columns are passed over.
 //   .jsonl     objects with "logits" or "probabilities" (a list in id order, or an object by name), "label"; perhaps
 //              "energy" and "counts". What `ebmcl predict` writes has the predicted label in "label": it needs labels
-//              from elsewhere.
+//              from elsewhere. Where there is a "prediction", "label" is the true one (example_file.h).
 //              With both logits and probabilities `scores` says which count; by default the logits, if the
 //              probabilities are theirs within .001: those of `ebmcl predict --calibrated` are not, and are refused
 //              until it is said.

@@ -14,8 +14,9 @@ typedef struct {
     // Set by the reader before the first row, with ebm_prediction_builder_begin.
     int labels;
     bool probabilities, has_energy, has_labels, has_counts;
-    char **names;   // labels: what ids are called, NULL where that is not known; owned
-    bool predicted; // the labels in the file are ebmcl predict's
+    char **names;    // labels: what ids are called, NULL where that is not known; owned
+    bool identified; // rows say what ids are called, "label" and "label_id"
+    bool predicted;  // the labels in the file are ebmcl predict's
     // What has been read.
     size_t count, capacity;
     float *logits, *energy;

@@ -359,7 +359,7 @@ ebm_status ebm_trainer_predictions(ebm_trainer *t, ebm_predictions *predictions)
 {
     *predictions = (ebm_predictions){0};
     if (!t->in.validation || !t->has_best) return ebm_ok();
-    if (t->best.step != t->done) EBM_TRY(ebm_classifier_load(t->in.classifier, t->set.output_dir, NULL));
+    EBM_TRY(ebm_trainer_load_written(t));
     return predict(t, predictions);
 }
 

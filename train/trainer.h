@@ -101,6 +101,16 @@ bool ebm_trainer_best(const ebm_trainer *trainer, ebm_trainer_evaluation *evalua
 // again. Without validation texts: count 0.
 ebm_status ebm_trainer_predictions(ebm_trainer *trainer, ebm_predictions *predictions);
 
+typedef struct {
+    ebm_predictions rows; // without labels; points into what is owned below. count 0: there is no such noise
+    float *logits, *energy;
+    char **text, **text_pair; // as the tokenizer decodes them; text_pair[i] NULL for single texts
+} ebm_trainer_noise;
+
+// The same of the noise texts that were kept out of training (joint runs with validation texts), by the written model.
+ebm_status ebm_trainer_noise_predictions(ebm_trainer *trainer, ebm_trainer_noise *noise);
+void ebm_trainer_noise_free(ebm_trainer_noise *noise); // zeroed is accepted, and what is left
+
 #ifdef __cplusplus
 }
 #endif

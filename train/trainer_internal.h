@@ -47,6 +47,9 @@ ebm_status ebm_checkpoint_read(ebm_trainer *trainer, const char *directory);
 // trainer_predictions.c: <output_dir>/predictions/step-<step>.jsonl.
 ebm_status ebm_trainer_save_predictions(const ebm_trainer *trainer, const ebm_predictions *predictions);
 
+// trainer_noise.c: the weights that were written, when later ones have taken their place.
+ebm_status ebm_trainer_load_written(ebm_trainer *trainer);
+
 // trainer_log.c: one line of JSON appended to trainer_log.jsonl.
 ebm_status ebm_trainer_log_step(ebm_trainer *trainer, const ebm_progress *progress);
 ebm_status ebm_trainer_log_evaluation(ebm_trainer *trainer, const ebm_trainer_evaluation *evaluation);

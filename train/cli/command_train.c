@@ -382,6 +382,7 @@ static ebm_status write_results(const train_run *r)
         .trainer = r->trainer,
         .train = r->encoded_train,
         .validation = r->encoded_validation,
+        .validation_texts = r->validation,
         .pairs = ebm_dataset_is_pairs(r->train),
         .noise = r->set.noise_model ? r->set.noise_model : r->set.noise_file,
         .source = &r->noise,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "card_text.h"
+#include "example_file.h"
 #include "file.h"
 #include "gemm.h"
 #include "json_file.h"
@@ -129,12 +130,59 @@ static json_t *describe_evaluation(const ebm_train_results *r)
     return object;
 }
 
+static ebm_status write_rows(const ebm_train_results *r, const char *name, const ebm_example_rows *rows)
+{
+    char *path = ebm_path_join(r->output_dir, name);
+    const ebm_status status = ebm_example_file_write(path, rows);
+    free(path);
+    return ebm_in(status, "%s", name);
+}
+
+static ebm_status write_validation(const ebm_train_results *r, const ebm_predictions *predictions)
+{
+    const char **text = calloc(2 * predictions->count, sizeof *text);
+    if (!text) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %s", EBM_EVAL_PREDICTIONS);
+    const ebm_example_rows rows = {
+        .predictions = *predictions,
+        .names = ebm_dataset_labels(r->validation_texts)->names,
+        .text = text,
+        .text_pair = text + predictions->count,
+    };
+    for (size_t i = 0; i < predictions->count; i++) {
+        const ebm_row row = ebm_dataset_row(r->validation_texts, i);
+        text[i] = row.text_a;
+        text[predictions->count + i] = row.text_b;
+    }
+    const ebm_status status = write_rows(r, EBM_EVAL_PREDICTIONS, &rows);
+    free(text);
+    return status;
+}
+
+static ebm_status write_noise(const ebm_train_results *r)
+{
+    ebm_trainer_noise noise;
+    EBM_TRY(ebm_trainer_noise_predictions(r->trainer, &noise));
+    const ebm_example_rows rows = {
+        .predictions = noise.rows,
+        .names = ebm_dataset_labels(r->validation_texts)->names,
+        .text = (const char *const *)noise.text,
+        .text_pair = (const char *const *)noise.text_pair,
+    };
+    const ebm_status status = noise.rows.count ? write_rows(r, EBM_NOISE_PREDICTIONS, &rows) : ebm_ok();
+    ebm_trainer_noise_free(&noise);
+    return status;
+}
+
 ebm_status ebm_program_write_results(const ebm_train_results *r)
 {
     ebm_predictions predictions;
     EBM_TRY(write_training(r));
     EBM_TRY(ebm_trainer_predictions(r->trainer, &predictions));
-    if (predictions.count > 0) EBM_TRY(ebm_evaluation_file_write(r->output_dir, &predictions, describe_evaluation(r)));
+    if (predictions.count > 0) {
+        EBM_TRY(ebm_evaluation_file_write(r->output_dir, &predictions, describe_evaluation(r)));
+        EBM_TRY(write_validation(r, &predictions));
+        EBM_TRY(write_noise(r));
+    }
     return ebm_model_card_write(r->output_dir);
 }
 

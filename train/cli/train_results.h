@@ -18,12 +18,14 @@ typedef struct {
     ebm_device *device;
     ebm_trainer *trainer;
     const ebm_encoded *train, *validation; // validation may be NULL
+    const ebm_dataset *validation_texts;   // those, as texts; names of labels in the model's order
     bool pairs;
     const char *noise;               // file or directory; NULL: none
     const ebm_program_noise *source; // with noise
 } ebm_train_results;
 
-// After training: the validation texts are evaluated once more, with intervals and floors.
+// After training: the validation texts are evaluated once more, with intervals and floors, and what the model says of
+// them and of held-out noise goes into the files of example_file.h.
 ebm_status ebm_program_write_results(const ebm_train_results *results);
 
 typedef struct {
