@@ -155,9 +155,12 @@ static void ticks_are_round_numbers(void **state)
 {
     check_ticks((ebm_figure_axis){0}, 0, 2144, TICKS("0", "500", "1000", "1500", "2000"));
     check_ticks((ebm_figure_axis){0}, -1.2, 1.1, TICKS("-1.0", "-0.5", "0.0", "0.5", "1.0"));
-    check_ticks((ebm_figure_axis){0}, 0, 1e-4, TICKS("0", "2e-5", "4e-5", "6e-5", "8e-5", "0.0001"));
-    check_ticks((ebm_figure_axis){0}, 7, 7, TICKS("4", "6", "8", "10"));
+    check_ticks((ebm_figure_axis){0}, 0, 1e-4, TICKS("0", "2e-5", "4e-5", "6e-5", "8e-5", "1e-4"));
+    check_ticks((ebm_figure_axis){0}, 7, 7, TICKS("6.5", "7.0", "7.5"));
     check_ticks((ebm_figure_axis){0}, 0, 0, TICKS("-1.0", "-0.5", "0.0", "0.5", "1.0"));
+    check_ticks((ebm_figure_axis){0}, 0, 3e-4, TICKS("0", "1e-4", "2e-4", "3e-4"));
+    check_ticks((ebm_figure_axis){0}, 0, 2e-4, TICKS("0", "5e-5", "1e-4", "1.5e-4", "2e-4"));
+    check_ticks((ebm_figure_axis){0}, 0, 1e6, TICKS("0", "2e5", "4e5", "6e5", "8e5", "1e6"));
     check_ticks((ebm_figure_axis){0, 0, true}, 1, 1e4, TICKS("1", "10", "100", "1000", "10000"));
     check_ticks((ebm_figure_axis){0, 0, true}, 0.3, 30, TICKS("0.5", "1", "2", "5", "10", "20"));
     check_ticks((ebm_figure_axis){0, 1, false}, 0.4, 0.5, TICKS("0.0", "0.2", "0.4", "0.6", "0.8", "1.0"));

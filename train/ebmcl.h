@@ -53,6 +53,7 @@
 #include "figure.h"
 #include "grammar.h"
 #include "html.h"
+#include "html_report.h"
 #include "kernel_benchmark.h"
 #include "labels.h"
 #include "metrics.h"

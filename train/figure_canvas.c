@@ -18,18 +18,31 @@ void ebm_range_add(ebm_range *range, const ebm_figure_axis *wanted, const double
     }
 }
 
+// 1.50e-04 becomes 1.5e-4.
+static void shorten_exponent(char text[24])
+{
+    char *exponent = strchr(text, 'e'), *end = exponent;
+    if (!exponent) return;
+    while (end > text && end[-1] == '0' && memchr(text, '.', (size_t)(end - text))) end--;
+    if (end[-1] == '.') end--;
+    const bool negative = exponent[1] == '-';
+    const char *digits = exponent + 2 + (exponent[2] == '0');
+    char tail[12];
+    snprintf(tail, sizeof tail, "e%s%.8s", negative ? "-" : "", digits);
+    memcpy(end, tail, strlen(tail) + 1);
+}
+
 static void put_number(char text[24], double value, double step)
 {
     const int decimals = step >= 1 ? 0 : (int)ceil(-log10(step) - 1e-9);
     if (fabs(value) < step * 1e-6) value = 0;
-    if (decimals > 3 || fabs(value) >= 1e5) {
-        snprintf(text, 24, "%.3g", value);
-        char *exponent = strchr(text, 'e'); // 2e-05: one figure less
-        if (exponent && exponent[2] == '0') memmove(exponent + 2, exponent + 3, strlen(exponent + 3) + 1);
+    if (value != 0 && (decimals > 3 || fabs(value) >= 1e5)) {
+        snprintf(text, 24, "%.2e", value);
+        shorten_exponent(text);
         return;
     }
     const bool quarter = step < 10 && fabs(step * pow(10, decimals) - round(step * pow(10, decimals))) > 1e-6;
-    snprintf(text, 24, "%.*f", decimals + quarter, value);
+    snprintf(text, 24, "%.*f", value == 0 && decimals > 3 ? 0 : decimals + quarter, value);
 }
 
 static double nice_step(double span, int about)
@@ -58,11 +71,23 @@ static void linear_ticks(ebm_axis *a, int about, bool whole)
     for (double k = ceil(a->low / step - 1e-9); k * step <= a->high + 1e-9 * step; k++) add_tick(a, k * step, step);
 }
 
+// The next 1, 2 or 5 times a power of ten.
+static double round_logarithmic(double value, bool up)
+{
+    static const double factors[] = {1, 2, 5, 10};
+    const double power = pow(10, floor(log10(value) + 1e-9)), limit = 1e-9;
+    for (size_t i = 0; i < 4; i++) {
+        if (up && factors[i] * power >= value * (1 - limit)) return factors[i] * power;
+        if (!up && factors[3 - i] * power <= value * (1 + limit)) return factors[3 - i] * power;
+    }
+    return value;
+}
+
 static void logarithmic_ticks(ebm_axis *a, bool whole)
 {
     if (whole) {
-        a->low = pow(10, floor(log10(a->low) + 1e-9));
-        a->high = pow(10, ceil(log10(a->high) - 1e-9));
+        a->low = round_logarithmic(a->low, false);
+        a->high = round_logarithmic(a->high, true);
     }
     const double first = floor(log10(a->low)), last = ceil(log10(a->high)), every = ceil((last - first) / 7);
     const double limit = 1 + 1e-9;
@@ -84,7 +109,7 @@ ebm_axis ebm_axis_make(const ebm_figure_axis *wanted, ebm_range data, int about,
         a.low /= 2;
         a.high *= 2;
     } else if (!(a.high - a.low > 1e-12 * fmax(fabs(a.low), fabs(a.high)))) {
-        const double half = a.low != 0 ? fabs(a.low) / 2 : 1;
+        const double half = a.low != 0 ? fabs(a.low) / 10 : 1;
         a.low -= half;
         a.high += half;
     }

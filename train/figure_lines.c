@@ -81,6 +81,13 @@ static bool begin(drawing *d, const ebm_figure_series *series, size_t count, boo
     return true;
 }
 
+static bool any_point(const drawing *d, const ebm_figure_series *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (is_drawable(d, s, i)) return true;
+    return false;
+}
+
 static bool any_name(const ebm_figure_series *series, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -93,12 +100,14 @@ static void end(drawing *d, const ebm_figure_series *series, size_t count, ebm_l
     ebm_canvas_end_drawing(d->page);
     if (!any_name(series, count)) return;
     ebm_legend_begin(d->page);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (!any_point(d, &series[i])) continue;
         ebm_legend_item(d->page,
                         series[i].reference                            ? EBM_LEGEND_REFERENCE
                         : kind == EBM_LEGEND_LINE && series[i].markers ? EBM_LEGEND_MARKED_LINE
                                                                        : kind,
                         series[i].style, series[i].name);
+    }
     ebm_legend_end(d->page);
 }
 

@@ -149,9 +149,9 @@ void ebm_html_table_begin(ebm_html *page, const char *caption, const char *const
 {
     fputs("<div class=\"scroll\"><table>\n", page->stream);
     if (caption) {
-        fputs("<caption>", page->stream);
+        fputs("<caption><span>", page->stream);
         ebm_html_text(page->stream, caption);
-        fputs("</caption>\n", page->stream);
+        fputs("</span></caption>\n", page->stream);
     }
     fputs("<thead><tr>", page->stream);
     for (size_t i = 0; i < columns; i++) {

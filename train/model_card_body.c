@@ -105,8 +105,7 @@ void ebm_card_evaluation(FILE *out, const ebm_card *card)
 
 // ---- how it was trained
 
-// Options that name files or directories: of those the card tells the last part only.
-static bool is_path(const char *option, const char *value)
+bool ebm_card_is_path(const char *option, const char *value)
 {
     static const char *const paths[] = {
         "model_name_or_path", "encoder",   "init_embeddings_from", "data_dir",   "train_file",
@@ -118,7 +117,7 @@ static bool is_path(const char *option, const char *value)
 
 static void put_text_value(FILE *out, const char *option, const char *value)
 {
-    char *base = is_path(option, value) ? ebm_card_base_name(value) : NULL;
+    char *base = ebm_card_is_path(option, value) ? ebm_card_base_name(value) : NULL;
     ebm_card_markdown(out, base ? base : value);
     free(base);
 }

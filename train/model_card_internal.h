@@ -28,6 +28,8 @@ long long ebm_card_count(const json_t *object, const char *key);    // -1
 
 bool ebm_card_is_joint(const ebm_card *card);
 const char *ebm_card_name(const ebm_card *card);
+// Options that name files or directories: of those what may be published tells the last part only.
+bool ebm_card_is_path(const char *option, const char *value);
 
 void ebm_card_front_matter(FILE *out, const ebm_card *card);
 void ebm_card_settings(FILE *out, const ebm_card *card);

@@ -13,6 +13,7 @@ static const ebm_command commands[] = {
     {"compare", "tasks x methods x seeds from one file: the table of accuracy and calibration", ebm_command_compare},
     {"calibrate", "fit a temperature on held-out texts and store it beside the model", ebm_command_calibrate},
     {"predict", "labels, probabilities and energies of texts", ebm_command_predict},
+    {"report", "a page of HTML on one training run or several, with figures", ebm_command_report},
     {"devices", "list the OpenCL devices", ebm_command_devices},
     {"tune", "find the fastest matrix products for a device, once for all commands", ebm_command_tune},
     {"bench", "measure the device, and time what training and prediction are made of", ebm_command_bench},

@@ -23,6 +23,7 @@ ebm_status ebm_command_eval(int argc, char **argv);
 ebm_status ebm_command_noise(int argc, char **argv);
 ebm_status ebm_command_predict(int argc, char **argv);
 ebm_status ebm_command_quickstart(int argc, char **argv);
+ebm_status ebm_command_report(int argc, char **argv);
 ebm_status ebm_command_train(int argc, char **argv);
 ebm_status ebm_command_tune(int argc, char **argv);
 
