@@ -111,7 +111,7 @@ static void make_trainer(small_run *r, const small_settings *s)
         .validation = r->validation,
         .noise = r->noise.stream,
         .info = {settings.step.objective, s->energy, settings.step.noise_ratio, settings.step.nce_weight, s->max_tokens,
-                 0},
+                 0, ""},
     };
     assert_ok(ebm_trainer_create(&inputs, &settings, &r->trainer));
 }

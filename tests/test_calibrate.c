@@ -13,8 +13,8 @@ static const struct {
     ebm_model_info info;
 } MODELS[] = {
     {"ce", {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32}},
-    {"hidden", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32, 0}},
-    {"scalar", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32, 0}},
+    {"hidden", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32, 0, ""}},
+    {"scalar", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32, 0, ""}},
 };
 
 static int make_files(void **state)

@@ -13,8 +13,8 @@ static int make_files(void **state)
     static const char *const names[] = {"negative", "positive"}, *const reversed[] = {"Positive", "Negative"},
                              *const ids[] = {"0", "1"};
     const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    const ebm_model_info hidden = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32, 0};
-    const ebm_model_info scalar = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32, 0};
+    const ebm_model_info hidden = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32, 0, ""};
+    const ebm_model_info scalar = {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32, 0, ""};
     ebm_device *device = NULL;
     if (!mkdtemp(folder)) return -1;
     assert_ok(ebm_device_open(NULL, &device));

@@ -13,9 +13,9 @@ static const struct {
     ebm_model_info info;
 } MODELS[] = {
     {"ce", "ce-folded", {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32}},
-    {"hidden", "hidden-folded", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32, 0}},
-    {"sharp", "sharp-folded", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SHARP_HIDDEN, 1, 1.0f, 32, 0}},
-    {"scalar", "scalar-folded", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32, 0}},
+    {"hidden", "hidden-folded", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_HIDDEN, 1, 1.0f, 32, 0, ""}},
+    {"sharp", "sharp-folded", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SHARP_HIDDEN, 1, 1.0f, 32, 0, ""}},
+    {"scalar", "scalar-folded", {EBM_OBJECTIVE_JOINT, EBM_ENERGY_SCALAR, 1, 1.0f, 32, 0, ""}},
 };
 enum { MODEL_COUNT = sizeof MODELS / sizeof *MODELS };
 

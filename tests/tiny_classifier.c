@@ -20,8 +20,11 @@ static void load_rows(tiny *t)
 static void create_model(tiny *t, const ebm_limits *limits)
 {
     const ebm_classifier_settings classifier = {*limits, t->set.joint, t->set.energy};
-    const ebm_step_settings step = {t->set.joint ? EBM_OBJECTIVE_JOINT : EBM_OBJECTIVE_CE, t->set.nce_data,
-                                    t->set.noise_ratio, 1.0f, *limits};
+    const ebm_step_settings step = {.objective = t->set.joint ? EBM_OBJECTIVE_JOINT : EBM_OBJECTIVE_CE,
+                                    .nce_data = t->set.nce_data,
+                                    .noise_ratio = t->set.noise_ratio,
+                                    .nce_weight = 1.0f,
+                                    .limits = *limits};
     const ebm_adamw adamw = {0.9, 0.999, 1e-8, 0.1, 1.0};
     assert_ok(ebm_config_load(model_folder(t->set.family), &t->config));
     t->config->hidden_dropout = t->config->attention_dropout = t->set.dropout;
