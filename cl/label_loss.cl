@@ -1,22 +1,19 @@
 // Losses of labelled texts beside plain cross-entropy, each off at 0 (train/label_loss.h has sources and formula):
 //
 //   loss = (1 - smoothing) (1 - p_t)^gamma (-ln p_t)  +  smoothing / Y sum_y -ln p_y  -  penalty H(p)
-//          + weight sum_y p_y ln(p_y / q_y)
+//          + weight / Y sum_y q_y ln(q_y / p_y)
 //
-//   f, df   (n, Y)     labels, loss, plain   (n)     q   (Y, bins), below 0 where there is none
+//   f, df   (n, Y)     labels, loss, plain   (n)     q   (Y, bins)
 //
 // Launch   one work-item a row, in groups of GROUP; items past `rows` do nothing
 // Writes   loss, plain (cross-entropy) and df of rows [first, first + rows), and nothing of other rows
 
 #include "lanes.h"
 
-// ln q of a label with probability p, or ln p itself where nothing is known: its term is 0 then.
-static inline float log_posterior(__global const float *restrict q, const int y, const int bins, const float p,
-                                  const float log_p)
+// How often label y was right where its probability was like p, which may be NaN.
+static inline float posterior(__global const float *restrict q, const int y, const int bins, const float p)
 {
-    if (bins == 0) return log_p;
-    const float known = q[y * bins + clamp((int)(p * bins), 0, bins - 1)]; // p may be NaN
-    return known < 0 ? log_p : log(known);
+    return bins > 0 ? q[y * bins + clamp((int)(p * bins), 0, bins - 1)] : 0.0f;
 }
 
 ROW_KERNEL void label_loss(__global float *restrict loss, __global float *restrict plain,
@@ -39,12 +36,14 @@ ROW_KERNEL void label_loss(__global float *restrict loss, __global float *restri
     const float log_sum = log(sum);
 
     // others = 1 - p_t without cancellation
-    float entropy = 0, surprise = 0, divergence = 0, others = 0;
+    float entropy = 0, surprise = 0, divergence = 0, whole = 0, others = 0;
     for (int y = 0; y < label_count; y++) {
         const float log_p = f[y] - most - log_sum, p = exp(log_p);
         entropy -= p * log_p;
         surprise -= log_p;
-        divergence += p * (log_p - log_posterior(q, y, bins, p, log_p));
+        const float share = posterior(q, y, bins, p);
+        divergence += share > 0 ? share * (log(share) - log_p) : 0.0f;
+        whole += share;
         others += y == label ? 0.0f : p;
     }
     const float log_t = known ? f[label] - most - log_sum : NAN;
@@ -57,10 +56,10 @@ ROW_KERNEL void label_loss(__global float *restrict loss, __global float *restri
         const float focal = slope * (p - (y == label ? 1.0f : 0.0f));
         const float gradient = (1 - smoothing) * focal + smoothing * (p - 1.0f / label_count) +
                                penalty * p * (log_p + entropy) +
-                               weight * p * (log_p - log_posterior(q, y, bins, p, log_p) - divergence);
+                               weight / label_count * (p * whole - posterior(q, y, bins, p));
         df[y] = known ? scale * gradient : 0.0f;
     }
     plain[row] = -log_t;
     loss[row] = (1 - smoothing) * damping * -log_t + smoothing / label_count * surprise - penalty * entropy +
-                weight * divergence;
+                weight / label_count * divergence;
 }

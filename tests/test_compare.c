@@ -276,6 +276,16 @@ static void the_files_hold_every_method(void **state)
     if (!strstr(csv, "\n\"films\",\"joint K=2\",temperature,ece_class_wise,2,")) fail_msg("%s", csv);
     if (!strstr(csv, "\n\"films\",\"joint K=2\",ood odd,ood_auroc_energy,2,")) fail_msg("%s", csv);
     if (!strstr(tex, "\nCE scale=0.5 & ") || !strstr(tex, "\\textbf{")) fail_msg("%s", tex);
+    char *page = get("out/report.html");
+    static const char *const parts[] = {"<title>Comparison</title>",      "joint K=2",
+                                        "Reliability with a temperature", "Texts of odd told apart",
+                                        "Cross-entropy in training",      "wrong with the most confidence",
+                                        "The comparison's file",      "</html>"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strstr(page, parts[i])) fail_msg("\"%s\" is not in the page", parts[i]);
+    assert_null(strstr(page, "src="));
+    assert_null(strstr(page, "href=\"http"));
+    free(page);
     json_t *kept = json_loads(again, 0, NULL), *given = json_loads(COMPARISON, 0, NULL);
     assert_true(kept && json_equal(kept, given));
     json_decref(kept);

@@ -18,17 +18,18 @@ typedef struct {
     double loss, plain, slope[MOST_LABELS];
 } reference;
 
-static double log_posterior(const float *q, size_t y, double p, double log_p)
+static double posterior(const float *q, size_t y, double p)
 {
-    if (!q) return log_p;
+    if (!q) return 0;
     size_t bin = (size_t)(p * BINS);
     if (bin >= BINS) bin = BINS - 1;
-    return q[y * BINS + bin] < 0 ? log_p : log((double)q[y * BINS + bin]);
+    return (double)q[y * BINS + bin];
 }
 
 static reference reference_of(const ebm_label_loss *l, const float *f, size_t Y, size_t label, const float *q)
 {
-    double log_p[MOST_LABELS], most = (double)f[0], sum = 0, entropy = 0, surprise = 0, divergence = 0, others = 0;
+    double log_p[MOST_LABELS], most = (double)f[0], sum = 0, entropy = 0, surprise = 0, divergence = 0, whole = 0,
+                               others = 0;
     const double s = (double)l->smoothing, g = (double)l->focal_gamma, b = (double)l->confidence_penalty,
                  w = (double)l->posterior_weight;
     reference r;
@@ -39,17 +40,19 @@ static reference reference_of(const ebm_label_loss *l, const float *f, size_t Y,
         const double p = exp(log_p[y]);
         entropy -= p * log_p[y];
         surprise -= log_p[y];
-        divergence += p * (log_p[y] - log_posterior(q, y, p, log_p[y]));
+        const double share = posterior(q, y, p);
+        divergence += share > 0 ? share * (log(share) - log_p[y]) : 0;
+        whole += share;
         others += y == label ? 0 : p;
     }
     const double t = exp(log_p[label]), u = pow(others, g);
     r.plain = -log_p[label];
-    r.loss = (1 - s) * u * r.plain + s / (double)Y * surprise - b * entropy + w * divergence;
+    r.loss = (1 - s) * u * r.plain + s / (double)Y * surprise - b * entropy + w / (double)Y * divergence;
     for (size_t y = 0; y < Y; y++) {
         const double p = exp(log_p[y]), hot = y == label;
         const double focal = (hot - p) * ((others > 0 ? g * t * log_p[label] * u / others : 0) - u);
         r.slope[y] = (1 - s) * focal + s * (p - 1 / (double)Y) + b * p * (log_p[y] + entropy) +
-                     w * p * (log_p[y] - log_posterior(q, y, p, log_p[y]) - divergence);
+                     w / (double)Y * (p * whole - posterior(q, y, p));
     }
     return r;
 }
@@ -59,7 +62,7 @@ static reference reference_of(const ebm_label_loss *l, const float *f, size_t Y,
 // A posterior that has gaps.
 static void fill_posterior(float *q, size_t Y)
 {
-    for (size_t i = 0; i < Y * BINS; i++) q[i] = i % 7 == 3 ? -1.0f : 0.05f + 0.9f * (float)(i % BINS) / BINS;
+    for (size_t i = 0; i < Y * BINS; i++) q[i] = i % 7 == 3 ? 0.0f : 0.05f + 0.9f * (float)(i % BINS) / BINS;
 }
 
 // Whether a probability lies so near the edge of a bin that float may take the other one.
@@ -222,25 +225,28 @@ static void add(ebm_posterior *posterior, double p, int32_t label)
     ebm_posterior_add(posterior, f, &label, 1);
 }
 
-// Two updates an epoch of 4 steps: a table is made of the last two windows of 2 steps.
+// Two updates in an epoch of 5 steps, after the third and the last: a table is made of the last two windows.
 static void test_posterior_counts_the_last_epoch(void **state)
 {
     (void)state;
     ebm_posterior *p = NULL;
-    assert_ok(ebm_posterior_create(2, 10, 2, 4, &p));
+    assert_ok(ebm_posterior_create(2, 10, 2, 5, &p));
     const float *q = ebm_posterior_table(p);
-    for (size_t i = 0; i < 20; i++) assert_true(q[i] == -1);
+    for (size_t i = 0; i < 20; i++) assert_true(q[i] == 0);
     add(p, 0.73, 1), add(p, 0.78, 0), add(p, 0.71, 1);
     assert_false(ebm_posterior_step(p));
-    assert_true(q[10 + 7] == -1); // not before the window is over
+    assert_false(ebm_posterior_step(p));
+    assert_true(q[10 + 7] == 0); // not before the window is over
     add(p, 0.75, 1);
     assert_true(ebm_posterior_step(p));
-    assert_true(q[10 + 7] == 3.5f / 5 && q[2] == 1.5f / 5 && q[7] == -1 && q[10 + 2] == -1);
+    assert_true(q[10 + 7] == 0.75f && q[2] == 0.25f && q[7] == 0 && q[10 + 2] == 0);
     add(p, 0.75, 0);
-    ebm_posterior_step(p), assert_true(ebm_posterior_step(p));
-    assert_true(q[10 + 7] == 3.5f / 6);
-    ebm_posterior_step(p), assert_true(ebm_posterior_step(p));
-    assert_true(q[10 + 7] == 0.5f / 2); // the first window is forgotten
+    assert_false(ebm_posterior_step(p));
+    assert_true(ebm_posterior_step(p)); // the epoch's end
+    assert_true(q[10 + 7] == 0.6f);
+    ebm_posterior_step(p), ebm_posterior_step(p);
+    assert_true(ebm_posterior_step(p));
+    assert_true(q[10 + 7] == 0); // the first window is forgotten, one wrong answer is left
     ebm_posterior_free(p);
 }
 
@@ -253,10 +259,13 @@ static void test_posterior_edges(void **state)
     const int32_t label = 1;
     ebm_posterior_add(p, certain, &label, 1);
     ebm_posterior_add(p, bad, &label, 1); // left out
+    assert_true(ebm_posterior_step(p) && ebm_posterior_step(p) && ebm_posterior_step(p));
+    assert_true(ebm_posterior_table(p)[10 + 9] == 1 && ebm_posterior_table(p)[0] == 0);
     assert_true(ebm_posterior_step(p));
-    assert_true(ebm_posterior_table(p)[10 + 9] == 0.75f && ebm_posterior_table(p)[0] == 0.25f);
+    assert_true(ebm_posterior_table(p)[10 + 9] == 0); // three windows, the first is forgotten
     ebm_posterior_free(p);
     assert_fails(ebm_posterior_create(0, 10, 10, 3, &p), EBM_ERROR_INPUT, "must be at least 1");
+    assert_fails(ebm_posterior_create(2, 10, 10, 0, &p), EBM_ERROR_INPUT, "must be at least 1");
     ebm_posterior_free(NULL);
 }
 

@@ -1,18 +1,17 @@
 // Losses of labelled texts other than plain cross-entropy, as baselines beside joint training. All are one loss with
 // parts that are off by default; f logits, p = softmax f, t the label, Y labels:
 //
-//   L = (1 - s) (1 - p_t)^g (-ln p_t)  +  s / Y sum_y -ln p_y  -  b H(p)  +  w sum_y p_y ln(p_y / q_y)
+//   L = (1 - s) (1 - p_t)^g (-ln p_t)  +  s / Y sum_y -ln p_y  -  b H(p)  +  w / Y sum_y q_y ln(q_y / p_y)
 //
 //   s  label smoothing: Szegedy et al. 2016, section 7; as transformers' LabelSmoother; for calibration Mueller et al.
 //      2019
 //   g  focal loss: Lin et al. 2017, section 3; for calibration Mukhoti et al. 2020
 //   b  confidence penalty: Pereyra et al. 2017, section 3, H the entropy
-//   w  PosCal: Jung et al. 2020, section 3: q_y is how often label y was right where its probability lay in the same
-//   bin
-//      (posterior.h); bins nobody fell into yet take no part
+//   w  PosCal: Jung et al. 2020, section 3, in the form of its published code: q_y is how often label y was right where
+//      its probability lay in the same bin (posterior.h), constant; 0 for bins nobody fell into
 //
 // Gradient: dL/df_j = (1 - s) (d_tj - p_j) (g p_t (1 - p_t)^{g-1} ln p_t - (1 - p_t)^g) + s (p_j - 1/Y)
-//                     + b p_j (ln p_j + H) + w p_j (ln(p_j / q_j) - sum_y p_y ln(p_y / q_y))
+//                     + b p_j (ln p_j + H) + w / Y (p_j sum_y q_y - q_j)
 #ifndef EBM_LABEL_LOSS_H
 #define EBM_LABEL_LOSS_H
 
@@ -36,7 +35,7 @@ ebm_status ebm_label_loss_check(const ebm_label_loss *loss);
 void ebm_label_loss_text(const ebm_label_loss *loss, char *text, size_t size);
 
 // As ebm_cross_entropy, which it takes the place of: writes loss (the above), plain (cross-entropy) and dlogits of its
-// rows. posterior: (Y, bins) q, a number below 0 where there is none; 0 elements and bins 0 without PosCal.
+// rows. posterior: (Y, bins) q; 0 elements and bins 0 without PosCal.
 typedef struct {
     ebm_slice loss, plain, dlogits; // written
     ebm_slice logits, labels, posterior;

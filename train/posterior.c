@@ -1,12 +1,13 @@
 #include "posterior.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct ebm_posterior {
     size_t labels, bins, windows, cells; // cells = labels x bins
-    uint64_t steps_per_window, steps;    // steps since the last update
+    uint64_t steps_per_epoch, steps;     // steps: of this epoch
     size_t window;                       // being filled
     uint32_t *counts, *hits;             // windows x cells
     float *table;
@@ -20,7 +21,7 @@ static void fill_table(ebm_posterior *p)
             count += p->counts[w * p->cells + c];
             hits += p->hits[w * p->cells + c];
         }
-        p->table[c] = count > 0 ? (float)((hits + 0.5) / (count + 1)) : -1.0f;
+        p->table[c] = count > 0 ? (float)(hits / count) : 0.0f;
     }
 }
 
@@ -28,16 +29,17 @@ ebm_status ebm_posterior_create(size_t labels, size_t bins, size_t updates, uint
                                 ebm_posterior **out)
 {
     *out = NULL;
-    if (labels < 1 || bins < 1 || updates < 1)
-        return ebm_fail(EBM_ERROR_INPUT, "posterior: labels, bins and updates must be at least 1, found %zu, %zu, %zu",
-                        labels, bins, updates);
+    if (labels < 1 || bins < 1 || updates < 1 || steps_per_epoch < 1)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "posterior: labels, bins, updates and steps must be at least 1, found %zu, %zu, %zu, %" PRIu64,
+                        labels, bins, updates, steps_per_epoch);
     ebm_posterior *p = calloc(1, sizeof *p);
     if (!p) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a posterior");
     p->labels = labels;
     p->bins = bins;
-    p->windows = updates;
+    p->windows = updates < steps_per_epoch ? updates : (size_t)steps_per_epoch;
     p->cells = labels * bins;
-    p->steps_per_window = steps_per_epoch > updates ? (steps_per_epoch + updates - 1) / updates : 1;
+    p->steps_per_epoch = steps_per_epoch;
     p->counts = calloc(p->windows * p->cells, sizeof *p->counts);
     p->hits = calloc(p->windows * p->cells, sizeof *p->hits);
     p->table = calloc(p->cells, sizeof *p->table);
@@ -86,8 +88,10 @@ void ebm_posterior_add(ebm_posterior *p, const float *logits, const int32_t *lab
 
 bool ebm_posterior_step(ebm_posterior *p)
 {
-    if (++p->steps < p->steps_per_window) return false;
-    p->steps = 0;
+    const uint64_t before = p->steps * p->windows / p->steps_per_epoch;
+    const bool is_due = ++p->steps * p->windows / p->steps_per_epoch > before;
+    p->steps %= p->steps_per_epoch;
+    if (!is_due) return false;
     fill_table(p);
     p->window = (p->window + 1) % p->windows;
     memset(p->counts + p->window * p->cells, 0, p->cells * sizeof *p->counts);
@@ -142,7 +146,7 @@ static bool read_table(const json_t *list, float *table, size_t count)
     if (json_array_size(list) != count) return false;
     for (size_t i = 0; i < count; i++) {
         const double value = json_number_value(json_array_get(list, i));
-        if (!(value == -1 || (value > 0 && value < 1))) return false;
+        if (!json_is_number(json_array_get(list, i)) || !(value >= 0 && value <= 1)) return false;
         table[i] = (float)value;
     }
     return true;
@@ -153,7 +157,7 @@ ebm_status ebm_posterior_restore(ebm_posterior *p, const json_t *state)
     const size_t count = p->windows * p->cells;
     const json_int_t steps = json_integer_value(json_object_get(state, "steps"));
     const json_int_t window = json_integer_value(json_object_get(state, "window"));
-    const bool sound = steps >= 0 && (uint64_t)steps < p->steps_per_window && window >= 0 &&
+    const bool sound = steps >= 0 && (uint64_t)steps < p->steps_per_epoch && window >= 0 &&
                        (size_t)window < p->windows && read_list(json_object_get(state, "counts"), p->counts, count) &&
                        read_list(json_object_get(state, "hits"), p->hits, count) &&
                        read_table(json_object_get(state, "table"), p->table, p->cells);

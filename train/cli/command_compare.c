@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "compare_cell.h"
+#include "compare_page.h"
 #include "compare_results.h"
 #include "file.h"
 #include "json_output.h"
@@ -193,16 +194,21 @@ static ebm_status keep_comparison(const compare_options *o, const compare_plan *
     return status;
 }
 
+static ebm_status no_memory(void) { return ebm_fail(EBM_ERROR_MEMORY, "no memory for a comparison"); }
+
 static ebm_status report(const compare_options *o, const compare_place *place)
 {
     compare_results results = {0};
+    char *page = ebm_path_join(o->output_dir, "report.html");
     ebm_status status = compare_results_measure(place, o->full, &results);
     EBM_CHECK(status, end);
     EBM_CHECK(compare_write(&results, o->output_dir), end);
+    EBM_CHECK(page ? compare_page_write(place, &results, page) : no_memory(), end);
     EBM_CHECK(o->json ? ebm_program_print_json(compare_results_json(&results)) : compare_print(stdout, &results), end);
-    ebm_program_say("results written to %s: results.json, results.csv, results.tex", o->output_dir);
+    ebm_program_say("results written to %s: report.html, results.json, results.csv, results.tex", o->output_dir);
 end:
     compare_results_free(&results);
+    free(page);
     return status;
 }
 

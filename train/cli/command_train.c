@@ -91,7 +91,7 @@ static const ebm_option OPTIONS[] = {
     {"confidence_penalty", EBM_OPTION_FLOAT, AT(confidence_penalty), "0",
      .help = "Weight of the predictions' entropy, taken off the loss; 0: none", .least = 0, .most = 100},
     {"poscal_weight", EBM_OPTION_FLOAT, AT(poscal_weight), "0",
-     .help = "Weight of PosCal, the divergence from how often predictions are right; 0: none", .least = 0,
+     .help = "Weight of PosCal, the divergence from how often such predictions were right; 0: none", .least = 0,
      .most = 1000},
     {"noise_model", EBM_OPTION_MODEL, AT(noise_model), NULL, .help = "The noise model to stream from"},
     {"noise_file", EBM_OPTION_STRING, AT(noise_file), NULL, .help = "Noise texts, one a line, pairs as A <SEP> B"},

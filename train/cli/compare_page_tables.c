@@ -1,0 +1,157 @@
+// Tables of a comparison's page: values with intervals and differences, best marked.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compare_page_internal.h"
+
+static void put_cell(compare_page *p, size_t t, size_t v, const compare_column *column)
+{
+    const compare_result *r = compare_results_at(p->results, t, v);
+    const ebm_suite_row *row = compare_cell_row(r, column, false), *d = compare_cell_row(r, column, true);
+    char note[160] = "";
+    if (!row) {
+        ebm_html_text_cell(p->page, "\xE2\x80\x93");
+        return;
+    }
+    if (isfinite(row->interval.low)) snprintf(note, sizeof note, "%.3f to %.3f", row->interval.low, row->interval.high);
+    if (d && isfinite(d->interval.low)) {
+        const size_t used = strlen(note);
+        const int verdict = compare_verdict(r, column);
+        snprintf(note + used, sizeof note - used, "%s%+.3f (%+.3f to %+.3f)%s", used ? "; " : "", d->value,
+                 d->interval.low, d->interval.high,
+                 verdict > 0   ? " better"
+                 : verdict < 0 ? " worse"
+                               : "");
+    }
+    ebm_html_cell(p->page, compare_is_best(p->results, t, v, column), *note ? note : NULL, "%.3f", row->value);
+}
+
+static void begin(compare_page *p, const char *caption, const compare_column *columns, size_t count, const char *more)
+{
+    const char *head[COMPARE_COLUMNS_MOST + 3] = {"method"};
+    char names[COMPARE_COLUMNS_MOST][48];
+    size_t n = 1;
+    for (size_t c = 0; c < count; c++) {
+        snprintf(names[c], sizeof names[c], "%s%s", columns[c].heading,
+                 columns[c].calibrated ? ", with temperature" : "");
+        head[n++] = names[c];
+    }
+    if (more) head[n++] = more;
+    ebm_html_table_begin(p->page, caption, head, n);
+}
+
+static void put_floor(compare_page *p, size_t t)
+{
+    const compare_column ece = {"ece_class_wise", "", false, true};
+    double least = INFINITY, most = 0;
+    for (size_t v = 0; v < p->results->plan->variant_count; v++) {
+        const ebm_suite_row *row = compare_cell_row(compare_results_at(p->results, t, v), &ece, false);
+        if (!row || !row->has_floor) continue;
+        least = fmin(least, row->floor.mean);
+        most = fmax(most, row->floor.mean);
+    }
+    if (most > 0)
+        ebm_html_note(p->page,
+                      "ECE is class-wise with %d bins. Models whose probabilities are exactly right would show %.3f to "
+                      "%.3f on so few texts: differences near that mean nothing.",
+                      p->results->options.bins, least, most);
+}
+
+static void put_times(compare_page *p, size_t t)
+{
+    const compare_plan *plan = p->results->plan;
+    ebm_html_table_begin(p->page, "Temperatures, and seconds of training",
+                         (const char *const[]){"method", "temperature", "seconds", "seeds", "missing"}, 5);
+    for (size_t v = 0; v < plan->variant_count; v++) {
+        const compare_result *r = compare_results_at(p->results, t, v);
+        if (r->seeds + r->missing == 0) continue;
+        ebm_html_row(p->page, plan->variants[v].name);
+        if (r->seeds) {
+            ebm_html_cell(p->page, false, NULL, "%.2f", r->temperature);
+            ebm_html_cell(p->page, false, NULL, "%.0f", r->seconds);
+        } else {
+            ebm_html_text_cell(p->page, "\xE2\x80\x93");
+            ebm_html_text_cell(p->page, "\xE2\x80\x93");
+        }
+        ebm_html_cell(p->page, false, NULL, "%zu", r->seeds);
+        ebm_html_cell(p->page, false, NULL, "%zu", r->missing);
+    }
+    ebm_html_table_end(p->page);
+}
+
+static void put_auroc(compare_page *p, const ebm_suite *suite, const char *name)
+{
+    char note[64] = "";
+    const ebm_suite_row *row = suite ? ebm_suite_find(suite, name) : NULL;
+    if (!row || !isfinite(row->value)) {
+        ebm_html_text_cell(p->page, "\xE2\x80\x93");
+        return;
+    }
+    if (isfinite(row->interval.low)) snprintf(note, sizeof note, "%.3f to %.3f", row->interval.low, row->interval.high);
+    ebm_html_cell(p->page, false, *note ? note : NULL, "%.3f", row->value);
+}
+
+static void put_shifts(compare_page *p, size_t t)
+{
+    static const char *const NAMES[] = {"ood_auroc_energy", "ood_auroc_free_energy", "ood_auroc_max_probability",
+                                        "ood_auroc_entropy", "ood_auroc_max_logit"};
+    const compare_plan *plan = p->results->plan;
+    const json_t *ood = json_object_get(plan->tasks[t].spec, "ood");
+    for (size_t s = 0; s < json_array_size(ood); s++) {
+        char caption[160];
+        snprintf(caption, sizeof caption, "Texts of %s told apart from the task's (AUROC, 0.5 by chance), by",
+                 json_string_value(json_object_get(json_array_get(ood, s), "name")));
+        ebm_html_table_begin(
+            p->page, caption,
+            (const char *const[]){"method", "energy", "free energy", "probability", "entropy", "largest logit"}, 6);
+        for (size_t v = 0; v < plan->variant_count; v++) {
+            const compare_result *r = compare_results_at(p->results, t, v);
+            if (s >= r->shift_count) continue;
+            ebm_html_row(p->page, plan->variants[v].name);
+            for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) put_auroc(p, &r->shifts[s].suite, NAMES[i]);
+        }
+        ebm_html_table_end(p->page);
+    }
+}
+
+ebm_status compare_page_tables(compare_page *p, size_t t)
+{
+    const compare_plan *plan = p->results->plan;
+    compare_column columns[COMPARE_COLUMNS_MOST];
+    const size_t count = compare_columns(plan->tasks + t, columns);
+    char caption[300];
+    snprintf(caption, sizeof caption,
+             "Means over seeds and both halves; below each its 95 %% interval, and its difference from %.100s with the "
+             "interval of that",
+             plan->variants[0].name);
+    begin(p, caption, columns, count, NULL);
+    for (size_t v = 0; v < plan->variant_count; v++) {
+        if (compare_results_at(p->results, t, v)->seeds == 0) continue;
+        ebm_html_row(p->page, plan->variants[v].name);
+        for (size_t c = 0; c < count; c++) put_cell(p, t, v, columns + c);
+    }
+    ebm_html_table_end(p->page);
+    put_floor(p, t);
+    put_shifts(p, t);
+    put_times(p, t);
+    return ebm_ok();
+}
+
+void compare_page_mean(compare_page *p)
+{
+    const compare_plan *plan = p->results->plan;
+    compare_column columns[COMPARE_COLUMNS_MOST];
+    const size_t count = compare_columns(NULL, columns);
+    char caption[80];
+    snprintf(caption, sizeof caption, "Means over all %zu tasks", plan->task_count);
+    begin(p, caption, columns, count, NULL);
+    for (size_t v = 0; v < plan->variant_count; v++) {
+        if (!isfinite(compare_mean_over_tasks(p->results, v, columns))) continue;
+        ebm_html_row(p->page, plan->variants[v].name);
+        for (size_t c = 0; c < count; c++)
+            ebm_html_cell(p->page, compare_is_best(p->results, plan->task_count, v, columns + c), NULL, "%.3f",
+                          compare_mean_over_tasks(p->results, v, columns + c));
+    }
+    ebm_html_table_end(p->page);
+}
