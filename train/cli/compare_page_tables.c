@@ -1,35 +1,42 @@
 // Tables of a comparison's page: values with intervals and differences, best marked.
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "compare_page_internal.h"
 
-static void put_cell(compare_page *p, size_t t, size_t v, const compare_column *column)
+static void put_value(compare_page *p, size_t t, size_t v, const compare_column *column)
 {
-    const compare_result *r = compare_results_at(p->results, t, v);
-    const ebm_suite_row *row = compare_cell_row(r, column, false), *d = compare_cell_row(r, column, true);
-    char note[160] = "";
+    const ebm_suite_row *row = compare_cell_row(compare_results_at(p->results, t, v), column, false);
+    char note[64] = "";
     if (!row) {
         ebm_html_text_cell(p->page, "\xE2\x80\x93");
         return;
     }
     if (isfinite(row->interval.low)) snprintf(note, sizeof note, "%.3f to %.3f", row->interval.low, row->interval.high);
-    if (d && isfinite(d->interval.low)) {
-        const size_t used = strlen(note);
-        const int verdict = compare_verdict(r, column);
-        snprintf(note + used, sizeof note - used, "%s%+.3f (%+.3f to %+.3f)%s", used ? "; " : "", d->value,
-                 d->interval.low, d->interval.high,
-                 verdict > 0   ? " better"
-                 : verdict < 0 ? " worse"
-                               : "");
-    }
     ebm_html_cell(p->page, compare_is_best(p->results, t, v, column), *note ? note : NULL, "%.3f", row->value);
 }
 
-static void begin(compare_page *p, const char *caption, const compare_column *columns, size_t count, const char *more)
+static void put_difference(compare_page *p, size_t t, size_t v, const compare_column *column)
 {
-    const char *head[COMPARE_COLUMNS_MOST + 3] = {"method"};
+    const compare_result *r = compare_results_at(p->results, t, v);
+    const ebm_suite_row *row = compare_cell_row(r, column, true);
+    const int verdict = compare_verdict(r, column);
+    char note[80] = "";
+    if (!row) {
+        ebm_html_text_cell(p->page, "\xE2\x80\x93");
+        return;
+    }
+    if (isfinite(row->interval.low))
+        snprintf(note, sizeof note, "%+.3f to %+.3f", row->interval.low, row->interval.high);
+    ebm_html_cell(p->page, verdict > 0, *note ? note : NULL, "%+.3f%s", row->value,
+                  verdict > 0   ? " better"
+                  : verdict < 0 ? " worse"
+                                : "");
+}
+
+static void begin(compare_page *p, const char *caption, const compare_column *columns, size_t count)
+{
+    const char *head[COMPARE_COLUMNS_MOST + 1] = {"method"};
     char names[COMPARE_COLUMNS_MOST][48];
     size_t n = 1;
     for (size_t c = 0; c < count; c++) {
@@ -37,7 +44,6 @@ static void begin(compare_page *p, const char *caption, const compare_column *co
                  columns[c].calibrated ? ", with temperature" : "");
         head[n++] = names[c];
     }
-    if (more) head[n++] = more;
     ebm_html_table_begin(p->page, caption, head, n);
 }
 
@@ -115,24 +121,30 @@ static void put_shifts(compare_page *p, size_t t)
     }
 }
 
-ebm_status compare_page_tables(compare_page *p, size_t t)
+static void put_table(compare_page *p, size_t t, const char *caption, size_t first,
+                      void (*put)(compare_page *p, size_t t, size_t v, const compare_column *column))
 {
     const compare_plan *plan = p->results->plan;
     compare_column columns[COMPARE_COLUMNS_MOST];
     const size_t count = compare_columns(plan->tasks + t, columns);
-    char caption[300];
-    snprintf(caption, sizeof caption,
-             "Means over seeds and both halves; below each its 95 %% interval, and its difference from %.100s with the "
-             "interval of that",
-             plan->variants[0].name);
-    begin(p, caption, columns, count, NULL);
-    for (size_t v = 0; v < plan->variant_count; v++) {
+    begin(p, caption, columns, count);
+    for (size_t v = first; v < plan->variant_count; v++) {
         if (compare_results_at(p->results, t, v)->seeds == 0) continue;
         ebm_html_row(p->page, plan->variants[v].name);
-        for (size_t c = 0; c < count; c++) put_cell(p, t, v, columns + c);
+        for (size_t c = 0; c < count; c++) put(p, t, v, columns + c);
     }
     ebm_html_table_end(p->page);
+}
+
+ebm_status compare_page_tables(compare_page *p, size_t t)
+{
+    char caption[320];
+    put_table(p, t, "Means over seeds and both halves, with 95 % intervals; the best is marked", 0, put_value);
     put_floor(p, t);
+    snprintf(caption, sizeof caption,
+             "Differences from %.160s, with paired 95 %% intervals; better and worse where they leave 0 out",
+             p->results->plan->variants[0].name);
+    if (compare_results_at(p->results, t, 0)->seeds) put_table(p, t, caption, 1, put_difference);
     put_shifts(p, t);
     put_times(p, t);
     return ebm_ok();
@@ -145,7 +157,7 @@ void compare_page_mean(compare_page *p)
     const size_t count = compare_columns(NULL, columns);
     char caption[80];
     snprintf(caption, sizeof caption, "Means over all %zu tasks", plan->task_count);
-    begin(p, caption, columns, count, NULL);
+    begin(p, caption, columns, count);
     for (size_t v = 0; v < plan->variant_count; v++) {
         if (!isfinite(compare_mean_over_tasks(p->results, v, columns))) continue;
         ebm_html_row(p->page, plan->variants[v].name);
