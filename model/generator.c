@@ -6,7 +6,7 @@
 #include "launch.h"
 #include "screen.h"
 
-enum { ENTRY = 5, BANNED = 3 };
+enum { ENTRY = 5, BANNED = EBM_BANNED_MAX };
 
 struct ebm_generator {
     ebm_device *device;
@@ -235,13 +235,18 @@ static ebm_status start_run(ebm_generator *g, work *w, bool allow_separator)
 static ebm_status set_sampling(ebm_generator *g, ebm_sampling *sampling)
 {
     const ebm_noise_roles roles = ebm_noise_model_roles(g->model);
-    const int32_t banned[BANNED] = {roles.mask, roles.start, roles.separator};
-    EBM_TRY(ebm_slice_write(g->device, g->banned, 0, BANNED, banned));
+    int32_t banned[BANNED] = {roles.mask, roles.start};
+    size_t count = 2;
+    // As many labels as there is room for; who takes the texts knows that a label is no word.
+    for (size_t i = 0; i < roles.label_count && count < BANNED - 1; i++)
+        banned[count++] = roles.first_label + (int32_t)i;
+    if (!g->separator) banned[count++] = roles.separator;
+    EBM_TRY(ebm_slice_write(g->device, g->banned, 0, count, banned));
     *sampling = (ebm_sampling){.temperature = g->set.temperature,
                                .top_k = g->set.top_k,
                                .seed = g->set.seed,
                                .banned = g->banned,
-                               .banned_count = g->separator ? BANNED - 1 : BANNED};
+                               .banned_count = count};
     return ebm_ok();
 }
 

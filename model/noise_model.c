@@ -6,9 +6,7 @@
 
 #include "family_traits.h"
 #include "file.h"
-#include "json_file.h"
-
-static const char *const ROLES_FILE = "noise.json";
+#include "noise_record.h"
 
 struct ebm_noise_model {
     ebm_device *device;
@@ -16,47 +14,18 @@ struct ebm_noise_model {
     ebm_config *config;
     ebm_parameters *parameters;
     ebm_decoder *decoder;
-    ebm_noise_roles roles;
+    ebm_noise_record record;
     char *directory; // to load from; NULL: from scratch
     uint64_t seed;
 };
 
-// A token the vocabulary has for the role, or a new one at its end.
-static ebm_status role(ebm_tokenizer *tokenizer, ebm_token_role special, const char *added, int32_t *id)
+ebm_status ebm_noise_training_read(const char *directory, const ebm_tokenizer *tokenizer, ebm_noise_training *training)
 {
-    *id = ebm_tokenizer_id(tokenizer, added);
-    if (*id < 0 && special != EBM_TOKEN_ROLES) *id = ebm_tokenizer_special(tokenizer, special);
-    return *id >= 0 ? ebm_ok() : ebm_tokenizer_add_token(tokenizer, added, id);
-}
-
-static ebm_status assign_roles(ebm_tokenizer *tokenizer, ebm_noise_roles *roles)
-{
-    // Tokenizers that put nothing around texts are GPT-2's: one special token, <|endoftext|>, ends a text, the other
-    // roles get tokens of their own.
-    const bool gpt2 = ebm_tokenizer_special_count(tokenizer, false) == 0;
-    EBM_TRY(role(tokenizer, EBM_TOKEN_MASK, "<M>", &roles->mask));
-    EBM_TRY(role(tokenizer, gpt2 ? EBM_TOKEN_ROLES : EBM_TOKEN_SEP, "<SEP>", &roles->separator));
-    EBM_TRY(role(tokenizer, gpt2 ? EBM_TOKEN_ROLES : EBM_TOKEN_BOS, "<BOS>", &roles->start));
-    return role(tokenizer, gpt2 ? EBM_TOKEN_EOS : EBM_TOKEN_PAD, "<END>", &roles->end);
-}
-
-// "<directory>/noise.json" of a model ebmcl wrote names the tokens, so that they are the ones it was trained with.
-static ebm_status read_roles(const char *directory, const ebm_tokenizer *tokenizer, ebm_noise_roles *roles, bool *found)
-{
-    static const char *const keys[] = {"mask_token", "separator_token", "start_token", "end_token"};
-    int32_t *const ids[] = {&roles->mask, &roles->separator, &roles->start, &roles->end};
-    json_t *json = NULL;
-    EBM_TRY(ebm_json_file_read(directory, ROLES_FILE, &json));
-    ebm_status status = ebm_ok();
-    *found = json != NULL;
-    for (size_t i = 0; json && i < 4 && status.code == EBM_OK; i++) {
-        const char *token = json_string_value(json_object_get(json, keys[i]));
-        *ids[i] = token ? ebm_tokenizer_id(tokenizer, token) : -1;
-        if (*ids[i] < 0)
-            status = ebm_fail(EBM_ERROR_INPUT, "%s/%s: \"%s\" must be a token of the vocabulary, found %s", directory,
-                              ROLES_FILE, keys[i], token ? token : "nothing");
-    }
-    json_decref(json);
+    ebm_noise_record record = {0};
+    bool found = false;
+    const ebm_status status = ebm_noise_record_read(directory, tokenizer, &record, &found);
+    *training = record.training;
+    ebm_noise_record_free(&record);
     return status;
 }
 
@@ -74,6 +43,13 @@ static ebm_status create_network(ebm_noise_model *m, const ebm_decoder_settings 
 ebm_status ebm_noise_model_open(ebm_device *device, const char *directory, const ebm_decoder_settings *settings,
                                 ebm_noise_model **out)
 {
+    return ebm_noise_model_open_labelled(device, directory, NULL, 0, settings, out);
+}
+
+ebm_status ebm_noise_model_open_labelled(ebm_device *device, const char *directory, const char *const *labels,
+                                         size_t label_count, const ebm_decoder_settings *settings,
+                                         ebm_noise_model **out)
+{
     *out = NULL;
     ebm_noise_model *m = calloc(1, sizeof *m);
     if (!m) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a noise model");
@@ -85,8 +61,11 @@ ebm_status ebm_noise_model_open(ebm_device *device, const char *directory, const
     EBM_CHECK(status, fail);
     EBM_CHECK(ebm_config_load(directory, &m->config), fail);
     EBM_CHECK(ebm_tokenizer_load(directory, &m->tokenizer), fail);
-    EBM_CHECK(read_roles(directory, m->tokenizer, &m->roles, &named), fail);
-    if (!named) EBM_CHECK(assign_roles(m->tokenizer, &m->roles), fail);
+    EBM_CHECK(ebm_noise_record_read(directory, m->tokenizer, &m->record, &named), fail);
+    if (!named) EBM_CHECK(ebm_noise_record_assign(m->tokenizer, &m->record.roles), fail);
+    if (label_count > 0)
+        EBM_CHECK(ebm_in(ebm_noise_record_add_labels(&m->record, m->tokenizer, labels, label_count), "%s", directory),
+                  fail);
     if (ebm_tokenizer_size(m->tokenizer) > m->config->vocabulary)
         m->config->vocabulary = ebm_tokenizer_size(m->tokenizer);
     EBM_CHECK(create_network(m, settings), fail);
@@ -100,6 +79,13 @@ fail:
 ebm_status ebm_noise_model_create(ebm_device *device, ebm_tokenizer *tokenizer, size_t layers, size_t hidden,
                                   const ebm_decoder_settings *settings, uint64_t seed, ebm_noise_model **out)
 {
+    return ebm_noise_model_create_labelled(device, tokenizer, layers, hidden, NULL, 0, settings, seed, out);
+}
+
+ebm_status ebm_noise_model_create_labelled(ebm_device *device, ebm_tokenizer *tokenizer, size_t layers, size_t hidden,
+                                           const char *const *labels, size_t label_count,
+                                           const ebm_decoder_settings *settings, uint64_t seed, ebm_noise_model **out)
+{
     *out = NULL;
     ebm_noise_model *m = calloc(1, sizeof *m);
     if (!m) {
@@ -110,11 +96,12 @@ ebm_status ebm_noise_model_create(ebm_device *device, ebm_tokenizer *tokenizer, 
     m->device = device;
     m->tokenizer = tokenizer;
     m->seed = seed;
-    EBM_CHECK(assign_roles(tokenizer, &m->roles), fail);
+    EBM_CHECK(ebm_noise_record_assign(tokenizer, &m->record.roles), fail);
+    if (label_count > 0) EBM_CHECK(ebm_noise_record_add_labels(&m->record, tokenizer, labels, label_count), fail);
     EBM_CHECK(ebm_config_default_gpt2(layers, hidden, ebm_tokenizer_size(tokenizer), EBM_NOISE_MAX_TOKENS, &m->config),
               fail);
-    m->config->bos_id = m->roles.start;
-    m->config->eos_id = m->roles.end;
+    m->config->bos_id = m->record.roles.start;
+    m->config->eos_id = m->record.roles.end;
     EBM_CHECK(create_network(m, settings), fail);
     *out = m;
     return status;
@@ -135,6 +122,7 @@ void ebm_noise_model_free(ebm_noise_model *m)
     ebm_parameters_free(m->parameters);
     ebm_config_free(m->config);
     ebm_tokenizer_free(m->tokenizer);
+    ebm_noise_record_free(&m->record);
     free(m->directory);
     free(m);
 }
@@ -227,21 +215,11 @@ end:
     return status;
 }
 
-static ebm_status save_roles(const ebm_noise_model *m, const char *directory)
-{
-    const ebm_tokenizer *t = m->tokenizer;
-    return ebm_json_file_write(directory, ROLES_FILE,
-                               json_pack("{s:s s:s s:s s:s}", "mask_token", ebm_tokenizer_text(t, m->roles.mask),
-                                         "separator_token", ebm_tokenizer_text(t, m->roles.separator), "start_token",
-                                         ebm_tokenizer_text(t, m->roles.start), "end_token",
-                                         ebm_tokenizer_text(t, m->roles.end)));
-}
-
 ebm_status ebm_noise_model_save(ebm_noise_model *m, const char *directory)
 {
     EBM_TRY(ebm_config_save(m->config, directory));
     EBM_TRY(ebm_tokenizer_save(m->tokenizer, directory));
-    EBM_TRY(save_roles(m, directory));
+    EBM_TRY(ebm_noise_record_write(&m->record, m->tokenizer, directory));
     char *path = ebm_path_join(directory, "model.safetensors");
     const ebm_status status = path ? ebm_parameters_save(m->parameters, EBM_PART_WEIGHT, path, "", NULL)
                                    : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
@@ -254,4 +232,21 @@ ebm_decoder *ebm_noise_model_decoder(ebm_noise_model *m) { return m->decoder; }
 ebm_parameters *ebm_noise_model_parameters(ebm_noise_model *m) { return m->parameters; }
 const ebm_tokenizer *ebm_noise_model_tokenizer(const ebm_noise_model *m) { return m->tokenizer; }
 const ebm_config *ebm_noise_model_config(const ebm_noise_model *m) { return m->config; }
-ebm_noise_roles ebm_noise_model_roles(const ebm_noise_model *m) { return m->roles; }
+ebm_noise_roles ebm_noise_model_roles(const ebm_noise_model *m) { return m->record.roles; }
+ebm_noise_training ebm_noise_model_training(const ebm_noise_model *m) { return m->record.training; }
+
+ebm_status ebm_noise_model_set_training(ebm_noise_model *m, ebm_noise_objective objective, float mask_probability)
+{
+    if (ebm_noise_objective_has_label(objective) && m->record.roles.label_count == 0)
+        return ebm_fail(EBM_ERROR_INPUT, "a noise model without labels cannot be trained with objective %s",
+                        ebm_noise_objective_name(objective));
+    m->record.training = (ebm_noise_training){objective, mask_probability, true};
+    return ebm_ok();
+}
+
+int32_t ebm_noise_model_label(const ebm_noise_model *m, const char *name)
+{
+    for (size_t i = 0; i < m->record.roles.label_count; i++)
+        if (strcmp(m->record.labels[i], name) == 0) return m->record.roles.first_label + (int32_t)i;
+    return -1;
+}

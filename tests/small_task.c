@@ -107,7 +107,10 @@ void small_noise_training_open(small_noise_training *n, ebm_device *device, ebm_
     const ebm_decoder_settings decoder = {.limits = settings->limits};
     ebm_arena *arenas[EBM_NOISE_MODEL_ARENAS + 1];
     *n = (small_noise_training){0};
-    assert_ok(ebm_noise_model_create(device, tokenizer, 2, 32, &decoder, settings->seed, &n->model));
+    const bool labelled = ebm_noise_objective_has_label(settings->objective);
+    const ebm_labels none = {0}, labels = labelled ? *ebm_dataset_labels(texts) : none;
+    assert_ok(ebm_noise_model_create_labelled(device, tokenizer, 2, 32, labels.names, labels.count, &decoder,
+                                              settings->seed, &n->model));
     ebm_noise_model_set_dropout(n->model, 0.05f);
     assert_ok(ebm_noise_trainer_create(n->model, settings, &n->trainer));
     size_t count = ebm_noise_model_arenas(n->model, arenas);
@@ -118,7 +121,9 @@ void small_noise_training_open(small_noise_training *n, ebm_device *device, ebm_
     const ebm_noise_roles roles = ebm_noise_model_roles(n->model);
     const ebm_tokenizer *own = ebm_noise_model_tokenizer(n->model);
     assert_ok(ebm_noise_texts_create(texts, own, roles, &n->texts));
+    if (labelled) assert_ok(ebm_noise_texts_label(n->texts, texts, n->model));
     if (held_out) assert_ok(ebm_noise_texts_create(held_out, own, roles, &n->held_out));
+    if (held_out && labelled) assert_ok(ebm_noise_texts_label(n->held_out, held_out, n->model));
 }
 
 void small_noise_training_free(small_noise_training *n)

@@ -166,7 +166,7 @@ static void a_noise_model_is_learnt(void **state)
     const ebm_noise_phase phase = {.batch_size = 32, .learning_rate = 1e-2, .max_steps = 150, .warmup_ratio = 0.1};
     ebm_dataset *texts = small_texts(SMALL_SINGLE, 1500, 1), *held_out = small_texts(SMALL_SINGLE, 200, 2);
     ebm_noise_evaluation best;
-    settings.plain = true;
+    settings.objective = EBM_NOISE_PLAIN;
     assert_ok(train_noise(&settings, &phase, texts, held_out, NULL, &best));
     if (!(best.perplexity > 4.6 && best.perplexity < 5.6)) fail_msg("perplexity %g", best.perplexity);
     ebm_dataset_free(texts);

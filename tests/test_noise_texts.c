@@ -17,8 +17,11 @@ static void open_fixture(fixture *f, ebm_dataset *rows)
 {
     f->tokenizer = small_tokenizer(false);
     f->roles = (ebm_noise_roles){
-        ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_MASK), ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_SEP),
-        ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_CLS), ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_PAD)};
+        .mask = ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_MASK),
+        .separator = ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_SEP),
+        .start = ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_CLS),
+        .end = ebm_tokenizer_special(f->tokenizer, EBM_TOKEN_PAD),
+    };
     f->rows = rows;
     assert_ok(ebm_noise_texts_create(rows, f->tokenizer, f->roles, &f->texts));
 }

@@ -75,7 +75,7 @@ static void plain_perplexity_comes_near_the_entropy(void **state)
     const ebm_noise_phase phase = {.batch_size = 32, .learning_rate = 1e-2, .max_steps = 150, .warmup_ratio = 0.1};
     training t;
     ebm_noise_evaluation best;
-    settings.plain = true;
+    settings.objective = EBM_NOISE_PLAIN;
     open_training(&t, small_texts(SMALL_SINGLE, 1500, 1), small_texts(SMALL_SINGLE, 200, 2), &settings);
     const double vocabulary = (double)ebm_noise_model_config(t.n.model)->vocabulary, before = perplexity(&t);
     if (!(fabs(before / vocabulary - 1) < 0.05)) fail_msg("untrained: %g of %g", before, vocabulary);
@@ -96,7 +96,7 @@ static void one_text_is_learnt_by_heart(void **state)
         training t;
         ebm_dataset *texts[2];
         ebm_noise_evaluation best;
-        settings.plain = plain;
+        settings.objective = plain ? EBM_NOISE_PLAIN : EBM_NOISE_MASKED;
         for (int i = 0; i < 2; i++) {
             assert_ok(ebm_dataset_create(NULL, &texts[i]));
             for (int k = 0; k < 16; k++) assert_ok(ebm_dataset_add(texts[i], "the nice cat sees", "a poor dog", -1, 1));

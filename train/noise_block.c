@@ -54,6 +54,8 @@ static ebm_status create_parts(ebm_noise_maker *m)
     if (!m->prompts || !m->prompt_ids || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     EBM_TRY(ebm_noise_texts_create(s->training, ebm_noise_model_tokenizer(s->model), ebm_noise_model_roles(s->model),
                                    &m->texts));
+    if (ebm_noise_objective_has_label(ebm_noise_model_training(s->model).objective))
+        EBM_TRY(ebm_noise_texts_label(m->texts, s->training, s->model));
     EBM_TRY(make_map(m));
     EBM_TRY(ebm_generator_create(s->model, &generation, m->arena, &m->generator));
     plan(m);
@@ -123,18 +125,28 @@ void ebm_noise_block_free(ebm_noise_block *b)
     memset(b, 0, sizeof *b);
 }
 
-// Prompt i of a block: a random training text under a fresh mask, then the start token.
+// With M = 1 there is nothing left of a text to show.
+static ebm_noise_objective prompting(const ebm_noise_maker *m)
+{
+    const ebm_noise_objective objective = ebm_noise_model_training(m->source.model).objective;
+    if (m->source.mask_probability < 1) return objective;
+    return ebm_noise_objective_has_label(objective) ? EBM_NOISE_LABEL : EBM_NOISE_PLAIN;
+}
+
+// Prompt i of a block: a random training text as the model's objective shows it, under a fresh mask, then the start
+// token. A label is that text's own, so labels come as often as in the training texts: drawn evenly they would give the
+// noise away where the data's are not even, and beside a masked text they would contradict it.
 static void make_prompts(ebm_noise_maker *m, uint64_t number, size_t first)
 {
     const int32_t start = ebm_noise_model_roles(m->source.model).start;
+    const ebm_noise_objective objective = prompting(m);
     for (size_t i = 0; i < EBM_NOISE_BLOCK; i++) {
         const uint32_t text = (uint32_t)(number * EBM_NOISE_BLOCK + i);
         ebm_random random = ebm_random_stream(m->source.seed, text, EBM_SITE_PROMPT);
         const uint32_t source = ebm_random_below(&random, (uint32_t)ebm_noise_texts_count(m->texts));
         int32_t *prompt = m->prompt_ids + (first + i) * (EBM_NOISE_MAX_PREFIX + 1);
-        size_t length = 0;
-        if (m->source.mask_probability < 1)
-            length = ebm_noise_mask(m->texts, source, m->source.mask_probability, m->source.seed, text, prompt);
+        size_t length =
+            ebm_noise_prefix(m->texts, source, objective, m->source.mask_probability, m->source.seed, text, prompt);
         prompt[length++] = start;
         m->prompts[first + i] = (ebm_prompt){prompt, length};
     }
@@ -154,6 +166,8 @@ typedef enum { TEXT_GOOD, TEXT_MALFORMED, TEXT_DUPLICATE } text_verdict;
 // Ids a vocabulary padded with rows that no token has may give, and special tokens the encoder lacks.
 static bool is_usable(const ebm_noise_maker *m, int32_t id)
 {
+    const ebm_noise_roles roles = ebm_noise_model_roles(m->source.model);
+    if (id >= roles.first_label && (size_t)(id - roles.first_label) < roles.label_count) return false;
     return m->maps_ids ? m->host_map[id] >= 0
                        : ebm_tokenizer_text(ebm_noise_model_tokenizer(m->source.model), id) != NULL;
 }

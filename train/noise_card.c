@@ -3,6 +3,7 @@
 
 #include "card_text.h"
 #include "model_card_internal.h"
+#include "noise_model.h"
 
 static void put_role(FILE *out, const json_t *roles, const char *key, const char *use)
 {
@@ -13,10 +14,33 @@ static void put_role(FILE *out, const json_t *roles, const char *key, const char
     fputs(" |\n", out);
 }
 
+static ebm_noise_objective objective_of(const ebm_card *card)
+{
+    const char *name = ebm_card_string(card->roles, "objective");
+    ebm_noise_objective objective = EBM_NOISE_MASKED;
+    if (name) ebm_noise_objective_by_name(name, &objective);
+    return objective;
+}
+
+static void put_labels(FILE *out, const ebm_card *card)
+{
+    const json_t *label;
+    size_t i;
+    json_array_foreach(json_object_get(card->roles, "labels"), i, label)
+    {
+        fputs("| label ", out);
+        ebm_card_markdown(out, json_is_string(label) ? json_string_value(label) : "?");
+        fprintf(out, " | \\<LABEL\\_%zu> |\n", i);
+    }
+}
+
 static void put_roles(FILE *out, const ebm_card *card)
 {
-    fputs("A sequence is the text with runs of its tokens masked, the start token, the whole text, the end token. "
-          "`ebmcl noise"
+    const ebm_noise_objective objective = objective_of(card);
+    fprintf(out, "A sequence is %s%sthe start token, the whole text, the end token. ",
+            ebm_noise_objective_has_label(objective) ? "the token of the text's label, " : "",
+            ebm_noise_objective_has_mask(objective) ? "the text with runs of its tokens masked, " : "");
+    fputs("`ebmcl noise"
           " sample` writes samples, `ebmcl train --noise_model` streams them while a classifier is trained;"
           " `AutoModelForCausalLM` of transformers loads it.\n\n| role | token |\n|---|---|\n",
           out);
@@ -24,6 +48,7 @@ static void put_roles(FILE *out, const ebm_card *card)
     put_role(out, card->roles, "separator_token", "between the texts of a pair");
     put_role(out, card->roles, "start_token", "start of the text");
     put_role(out, card->roles, "end_token", "end of the text");
+    put_labels(out, card);
     fputc('\n', out);
 }
 
@@ -78,12 +103,13 @@ static void put_training(FILE *out, const ebm_card *card)
     }
     put_texts(out, t);
     const double perplexity = ebm_card_number(t, "perplexity");
-    if (isfinite(perplexity) && perplexity > 0)
+    if (isfinite(perplexity) && perplexity > 0) {
+        static const char *const given[EBM_NOISE_OBJECTIVES] = {" given its masked form", "", " given its label",
+                                                                " given its label and its masked form"};
         fprintf(out,
-                "\nPerplexity on the held-out texts, a token of the whole text given its masked form: **%.4f** (step "
-                "%lld, the"
-                " best).\n",
-                perplexity, ebm_card_count(t, "best_step"));
+                "\nPerplexity on the held-out texts, a token of the whole text%s: **%.4f** (step %lld, the best).\n",
+                given[objective_of(card)], perplexity, ebm_card_count(t, "best_step"));
+    }
     fputc('\n', out);
     ebm_card_settings(out, card);
 }

@@ -23,14 +23,15 @@ static json_int_t texts_in(const ebm_noise_texts *texts)
 static json_t *settings_of(const ebm_noise_trainer *t, const ebm_noise_phase_run *p)
 {
     return json_pack("{s:I s:s s:f s:I s:f s:I s:I s:f s:f s:f s:f s:f s:I s:i s:I s:I s:b}", "seed",
-                     (json_int_t)t->set.seed, "noise_objective", t->set.plain ? "plain" : "masked", "mask_probability",
-                     (double)t->set.mask_probability, "per_device_train_batch_size", (json_int_t)p->phase->batch_size,
-                     "learning_rate", p->phase->learning_rate, "total_steps", (json_int_t)p->total, "warmup_steps",
-                     (json_int_t)p->schedule.warmup, "weight_decay", t->set.adamw.weight_decay, "adam_beta1",
-                     t->set.adamw.beta1, "adam_beta2", t->set.adamw.beta2, "adam_epsilon", t->set.adamw.epsilon,
-                     "max_grad_norm", t->set.adamw.max_norm, "eval_steps", (json_int_t)p->phase->eval_steps, "patience",
-                     p->phase->patience, "training_texts", texts_in(p->texts), "held_out_texts", texts_in(p->held_out),
-                     "bf16", ebm_gemm_precision(ebm_noise_model_device(t->model)) == EBM_BF16);
+                     (json_int_t)t->set.seed, "noise_objective", ebm_noise_objective_name(t->set.objective),
+                     "mask_probability", (double)t->set.mask_probability, "per_device_train_batch_size",
+                     (json_int_t)p->phase->batch_size, "learning_rate", p->phase->learning_rate, "total_steps",
+                     (json_int_t)p->total, "warmup_steps", (json_int_t)p->schedule.warmup, "weight_decay",
+                     t->set.adamw.weight_decay, "adam_beta1", t->set.adamw.beta1, "adam_beta2", t->set.adamw.beta2,
+                     "adam_epsilon", t->set.adamw.epsilon, "max_grad_norm", t->set.adamw.max_norm, "eval_steps",
+                     (json_int_t)p->phase->eval_steps, "patience", p->phase->patience, "training_texts",
+                     texts_in(p->texts), "held_out_texts", texts_in(p->held_out), "bf16",
+                     ebm_gemm_precision(ebm_noise_model_device(t->model)) == EBM_BF16);
 }
 
 static ebm_status write_state(const ebm_noise_trainer *t, const ebm_noise_phase_run *p, const char *directory)

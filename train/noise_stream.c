@@ -34,7 +34,7 @@ struct ebm_noise_stream {
     size_t ids_capacity;
     char *text;
     ebm_noise_statistics statistics;
-    char source[160];
+    char source[256];
 };
 
 ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_tokenizer *tokenizer, size_t max_length,
@@ -63,11 +63,14 @@ ebm_status ebm_noise_stream_from_model(const ebm_noise_source *source, ebm_noise
     ebm_noise_stream *s = calloc(1, sizeof *s);
     if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     ebm_status status = ebm_ok();
+    const ebm_noise_objective objective = ebm_noise_model_training(source->model).objective;
     s->max_length = source->max_length;
-    snprintf(s->source, sizeof s->source,
-             "a model, longest %zu, mask_probability %.9g, temperature %.9g, top_k %d, noise_slots %zu, seed %" PRIu64,
-             source->max_length, (double)source->mask_probability, (double)source->temperature, source->top_k,
-             source->slots, source->seed);
+    snprintf(
+        s->source, sizeof s->source,
+        "a%s%s model, longest %zu, mask_probability %.9g, temperature %.9g, top_k %d, noise_slots %zu, seed %" PRIu64,
+        objective == EBM_NOISE_MASKED ? "" : " ",
+        objective == EBM_NOISE_MASKED ? "" : ebm_noise_objective_name(objective), source->max_length,
+        (double)source->mask_probability, (double)source->temperature, source->top_k, source->slots, source->seed);
     EBM_CHECK(ebm_noise_maker_create(source, &s->maker), fail);
     for (size_t i = 0; i < 2; i++) EBM_CHECK(ebm_noise_block_create(s->maker, &s->blocks[i]), fail);
     *out = s;

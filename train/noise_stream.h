@@ -32,15 +32,16 @@ typedef struct {
 ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_tokenizer *tokenizer, size_t max_length,
                                        uint64_t seed, ebm_noise_stream **stream);
 
-// Texts sampled from `model` given masked training texts (METHOD section 3). `training` gives the prompts and what is
-// dropped as a duplicate; all is borrowed. Where every token of the noise model has an image in the encoder's
+// Texts sampled from `model` given what its objective puts before a text: a masked training text, that text's own label,
+// both or nothing (METHOD section 3). `training` gives the prompts and what is dropped as a duplicate; with labels each
+// of its rows needs one that the model knows. All is borrowed. Where every token of the noise model has an image in the encoder's
 // vocabulary ids are mapped on the device; otherwise a thread that runs ahead encodes the texts anew.
 typedef struct {
     ebm_noise_model *model;
     const ebm_dataset *training;
     const ebm_tokenizer *encoder; // tokens of the encoder
     size_t max_length;            // of an encoder sequence, special tokens included
-    float mask_probability;       // M; of the prompts
+    float mask_probability;       // M; of the prompts, where the objective has masks; 1: no masked text is shown
     float temperature;
     int top_k;
     uint64_t seed;

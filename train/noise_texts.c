@@ -6,6 +6,7 @@
 #include "random.h"
 
 enum { MAX_TEXT = EBM_NOISE_MAX_TOKENS - EBM_NOISE_MAX_PREFIX - 2 };
+_Static_assert((int)MAX_TEXT < (int)EBM_NOISE_MAX_PREFIX, "a label and a whole text fit before the start token");
 
 struct ebm_noise_texts {
     ebm_noise_roles roles;
@@ -13,6 +14,7 @@ struct ebm_noise_texts {
     size_t count, tokens, capacity;
     int32_t *ids;
     size_t *starts;    // count + 1
+    int32_t *labels;   // a token for each; NULL: never told
     uint32_t *table;   // open addressing over texts; 0 = free, else index + 1
     size_t table_size; // a power of two
 };
@@ -26,7 +28,9 @@ static uint64_t hash_of(const int32_t *ids, size_t count)
 
 static bool is_role(const ebm_noise_texts *t, int32_t id)
 {
-    return id == t->roles.mask || id == t->roles.separator || id == t->roles.start || id == t->roles.end;
+    const ebm_noise_roles *r = &t->roles;
+    if (id == r->mask || id == r->separator || id == r->start || id == r->end) return true;
+    return id >= r->first_label && (size_t)(id - r->first_label) < r->label_count;
 }
 
 static ebm_status push(ebm_noise_texts *t, int32_t id)
@@ -112,8 +116,36 @@ void ebm_noise_texts_free(ebm_noise_texts *t)
     if (!t) return;
     free(t->ids);
     free(t->starts);
+    free(t->labels);
     free(t->table);
     free(t);
+}
+
+// Tokens of the data set's labels, -1 for those that the model does not know.
+static int32_t *tokens_of_labels(const ebm_labels *labels, const ebm_noise_model *model)
+{
+    int32_t *tokens = calloc(labels->count + 1, sizeof *tokens);
+    for (size_t i = 0; tokens && i < labels->count; i++) tokens[i] = ebm_noise_model_label(model, labels->names[i]);
+    return tokens;
+}
+
+ebm_status ebm_noise_texts_label(ebm_noise_texts *t, const ebm_dataset *dataset, const ebm_noise_model *model)
+{
+    const ebm_labels *labels = ebm_dataset_labels(dataset);
+    int32_t *tokens = tokens_of_labels(labels, model);
+    if (!t->labels) t->labels = calloc(t->count + 1, sizeof *t->labels);
+    ebm_status status =
+        tokens && t->labels ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for %zu labels", t->count);
+    for (size_t i = 0; i < t->count && status.code == EBM_OK; i++) {
+        const ebm_row row = ebm_dataset_row(dataset, i);
+        t->labels[i] = row.label >= 0 ? tokens[row.label] : -1;
+        if (t->labels[i] >= 0) continue;
+        status = ebm_fail(EBM_ERROR_INPUT, "text of line %zu: the noise model needs a label it knows, found %s%s%s",
+                          row.line, row.label >= 0 ? "\"" : "", row.label >= 0 ? labels->names[row.label] : "none",
+                          row.label >= 0 ? "\"" : "");
+    }
+    free(tokens);
+    return status;
 }
 
 size_t ebm_noise_texts_count(const ebm_noise_texts *t) { return t->count; }
@@ -150,4 +182,14 @@ size_t ebm_noise_mask(const ebm_noise_texts *t, size_t index, float probability,
         in_run = masked;
     }
     return written;
+}
+
+size_t ebm_noise_prefix(const ebm_noise_texts *t, size_t index, ebm_noise_objective objective, float probability,
+                        uint64_t seed, uint32_t draw, int32_t *prefix)
+{
+    size_t written = 0;
+    if (ebm_noise_objective_has_label(objective) && t->labels) prefix[written++] = t->labels[index];
+    if (!ebm_noise_objective_has_mask(objective)) return written;
+    // A text has at most EBM_NOISE_MAX_TOKENS - EBM_NOISE_MAX_PREFIX - 2 tokens, so there is room for the label.
+    return written + ebm_noise_mask(t, index, probability, seed, draw, prefix + written);
 }

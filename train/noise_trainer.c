@@ -28,6 +28,7 @@ ebm_status ebm_noise_trainer_create(ebm_noise_model *model, const ebm_noise_trai
     if (!t->arena || !t->targets || !t->best_weights)
         status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for training the noise model");
     EBM_CHECK(status, fail);
+    EBM_CHECK(ebm_noise_model_set_training(model, settings->objective, settings->mask_probability), fail);
     EBM_CHECK(ebm_packing_create(device, ebm_noise_model_config(model), &settings->limits, t->arena, &t->packing),
               fail);
     EBM_CHECK(ebm_optimizer_create(device, parameters, &settings->adamw, t->arena, &t->optimizer), fail);
@@ -74,13 +75,13 @@ static ebm_status reserve_rows(ebm_noise_trainer *t, size_t rows)
     return ebm_ok();
 }
 
-// Row r of the step: [masked text] [start] [text] [end].
+// Row r of the step: [label] [masked text] [start] [text] [end].
 static void build_row(ebm_noise_trainer *t, const ebm_noise_texts *texts, size_t text, uint32_t draw, size_t r)
 {
     const ebm_noise_roles roles = ebm_noise_model_roles(t->model);
     int32_t *row = t->sequences + r * EBM_NOISE_MAX_TOKENS;
-    size_t n = 0, count = 0;
-    if (!t->set.plain) n = ebm_noise_mask(texts, text, t->set.mask_probability, t->set.seed, draw, row);
+    size_t count = 0;
+    size_t n = ebm_noise_prefix(texts, text, t->set.objective, t->set.mask_probability, t->set.seed, draw, row);
     t->starts[r] = n;
     row[n++] = roles.start;
     const int32_t *ids = ebm_noise_texts_view(texts, text, &count);

@@ -1,4 +1,5 @@
-// Trains a noise model (METHOD section 3): masked-prefix objective, P_N(x | masked x), or a plain language model.
+// Trains a noise model (METHOD section 3): on texts given their masked form, their label, both or nothing
+// (ebm_noise_objective).
 //
 //     EBM_TRY(ebm_noise_trainer_create(model, &settings, &trainer));
 //     ... plan and allocate ebm_noise_trainer_arena with the model's arenas ...
@@ -25,7 +26,7 @@ typedef struct {
 
 typedef struct {
     uint64_t step;
-    double epoch, perplexity; // of the full part given the prefix, on held-out texts
+    double epoch, perplexity; // of the text given what stands before it, on held-out texts
     bool is_best;
 } ebm_noise_evaluation;
 
@@ -36,8 +37,8 @@ typedef struct {
 } ebm_noise_listener;
 
 typedef struct {
-    bool plain;             // no prefix: an ordinary language model
-    float mask_probability; // M
+    ebm_noise_objective objective; // recorded in the model; texts without labels (plain text) are given none
+    float mask_probability;        // M
     ebm_adamw adamw;
     uint64_t seed;
     ebm_limits limits;                 // of a packed batch

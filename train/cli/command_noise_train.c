@@ -16,7 +16,8 @@
 #include "progress.h"
 #include "train_results.h"
 
-static const char *const OBJECTIVES[] = {"masked", "plain", NULL};
+// In the order of ebm_noise_objective.
+static const char *const OBJECTIVES[] = {"masked", "plain", "label", "label-masked", NULL};
 static const char *const NO_MODEL[] = {"none", NULL};
 
 typedef struct {
@@ -55,7 +56,8 @@ static const ebm_option TRAIN_OPTIONS[] = {
     {"resume_from_checkpoint", EBM_OPTION_STRING, AT(resume), NULL,
      .help = "A checkpoint-N directory of the same run to continue from"},
     {"noise_objective", EBM_OPTION_ENUM, AT(objective), "masked",
-     .help = "Texts given their masked form, or a plain language model", .choices = OBJECTIVES},
+     .help = "Texts given their masked form, given nothing (a plain language model), given their label, or given both",
+     .choices = OBJECTIVES},
     {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Each token is masked with it (M)", .least = 0,
      .most = 1},
     {"per_device_train_batch_size", EBM_OPTION_SIZE, AT(batch_size), "32", .help = "Texts a step", .least = 1,
@@ -114,10 +116,11 @@ static void free_train(train_run *r)
 // Rows [first, count) with step `every`: of them (taken = true) or all others.
 static ebm_status pick_rows(const ebm_dataset *from, size_t every, bool taken, ebm_dataset **to)
 {
-    EBM_TRY(ebm_dataset_create(NULL, to));
+    const ebm_labels *labels = ebm_dataset_labels(from);
+    EBM_TRY(ebm_dataset_create(labels->count > 0 ? labels : NULL, to));
     for (size_t i = 0; i < ebm_dataset_count(from); i++) {
         const ebm_row row = ebm_dataset_row(from, i);
-        if ((i % every == 0) == taken) EBM_TRY(ebm_dataset_add(*to, row.text_a, row.text_b, -1, row.line));
+        if ((i % every == 0) == taken) EBM_TRY(ebm_dataset_add(*to, row.text_a, row.text_b, row.label, row.line));
     }
     return ebm_ok();
 }
@@ -137,13 +140,20 @@ static ebm_status hold_out(train_run *r)
     return status;
 }
 
+static bool needs_labels(const train_run *r)
+{
+    return ebm_noise_objective_has_label((ebm_noise_objective)r->set.objective);
+}
+
 static ebm_status read_texts(train_run *r)
 {
     const train_options *o = &r->set;
-    EBM_TRY(ebm_program_read(&o->data, EBM_SPLIT_TRAIN, EBM_LABELS_IGNORED, NULL, &r->train));
+    const ebm_label_use use = needs_labels(r) ? EBM_LABELS_REQUIRED : EBM_LABELS_IGNORED;
+    EBM_TRY(ebm_program_read(&o->data, EBM_SPLIT_TRAIN, use, NULL, &r->train));
     if (!r->train)
         return ebm_fail(EBM_ERROR_INPUT, "training texts are needed: --task_name with --data_dir, or --train_file");
-    EBM_TRY(ebm_program_read(&o->data, EBM_SPLIT_DEV, EBM_LABELS_IGNORED, NULL, &r->validation));
+    const ebm_labels *known = needs_labels(r) ? ebm_dataset_labels(r->train) : NULL;
+    EBM_TRY(ebm_program_read(&o->data, EBM_SPLIT_DEV, use, known, &r->validation));
     EBM_TRY(hold_out(r));
     if (o->pretrain_files.count == 0) return ebm_ok();
     EBM_TRY(ebm_dataset_create(NULL, &r->plain));
@@ -162,6 +172,18 @@ static ebm_limits limits_of(const train_options *o)
     return limits;
 }
 
+static ebm_labels labels_of(const train_run *r)
+{
+    const ebm_labels none = {0};
+    return needs_labels(r) ? *ebm_dataset_labels(r->train) : none;
+}
+
+static ebm_status open_given(train_run *r, const ebm_decoder_settings *settings)
+{
+    const ebm_labels labels = labels_of(r);
+    return ebm_noise_model_open_labelled(r->device, r->set.model, labels.names, labels.count, settings, &r->model);
+}
+
 static ebm_status create_from_scratch(train_run *r, const ebm_decoder_settings *settings)
 {
     const train_options *o = &r->set;
@@ -173,7 +195,9 @@ static ebm_status create_from_scratch(train_run *r, const ebm_decoder_settings *
     const size_t hidden = o->hidden ? o->hidden : config->embedding;
     ebm_config_free(config);
     EBM_TRY(ebm_tokenizer_load(o->encoder, &tokenizer));
-    EBM_TRY(ebm_noise_model_create(r->device, tokenizer, o->layers, hidden, settings, (uint64_t)o->seed, &r->model));
+    const ebm_labels labels = labels_of(r);
+    EBM_TRY(ebm_noise_model_create_labelled(r->device, tokenizer, o->layers, hidden, labels.names, labels.count,
+                                            settings, (uint64_t)o->seed, &r->model));
     ebm_noise_model_set_dropout(r->model, (float)o->dropout);
     return ebm_ok();
 }
@@ -194,7 +218,7 @@ static ebm_status create_trainer(train_run *r)
 {
     const train_options *o = &r->set;
     const ebm_noise_trainer_settings settings = {
-        .plain = o->objective == 1,
+        .objective = (ebm_noise_objective)o->objective,
         .mask_probability = (float)o->mask,
         .adamw = {0.9, 0.999, 1e-8, o->weight_decay, 1.0},
         .seed = (uint64_t)o->seed,
@@ -219,6 +243,10 @@ static ebm_status create_texts(train_run *r)
     const ebm_noise_roles roles = ebm_noise_model_roles(r->model);
     EBM_TRY(ebm_noise_texts_create(r->train, tokenizer, roles, &r->train_texts));
     if (r->validation) EBM_TRY(ebm_noise_texts_create(r->validation, tokenizer, roles, &r->held_texts));
+    if (needs_labels(r)) {
+        EBM_TRY(ebm_noise_texts_label(r->train_texts, r->train, r->model));
+        if (r->validation) EBM_TRY(ebm_noise_texts_label(r->held_texts, r->validation, r->model));
+    }
     return r->plain ? ebm_noise_texts_create(r->plain, tokenizer, roles, &r->plain_texts) : ebm_ok();
 }
 
@@ -297,10 +325,7 @@ static ebm_status train(train_run *r)
                         o->output_dir);
     EBM_TRY(read_texts(r));
     EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
-    if (o->model)
-        EBM_TRY(ebm_noise_model_open(r->device, o->model, &settings, &r->model));
-    else
-        EBM_TRY(create_from_scratch(r, &settings));
+    EBM_TRY(o->model ? open_given(r, &settings) : create_from_scratch(r, &settings));
     EBM_TRY(create_trainer(r));
     EBM_TRY(o->resume ? ebm_noise_trainer_resume(r->trainer, o->resume) : init_embeddings(r));
     EBM_TRY(create_texts(r));
