@@ -428,7 +428,11 @@ static void test_noise(void **state)
         {"a <SEP>\n", "found none", true},
         {"a <SEP> \n", ":1: expected a text, found an empty second", true},
         {" <SEP> b\n", ":1: expected a text, found an empty first", true},
-        {"a\n\nb\n", "n3.txt:2: expected a text, found an empty one", false},
+        {"a\n\n \t\nb <SEP> c\n", "n3.txt:4: expected a single text, found a pair", false},
+        {"\n \n", "n3.txt: expected texts, found only blank lines", false},
+        {"\n \n", "n3.txt: expected pairs of texts, found only blank lines", true},
+        {"a\n", "n3.txt: expected pairs of texts, found one line", true},
+        {"a\n\nb\nc\nd <SEP> e\n", "n3.txt:5: \" <SEP> \" found, which the lines before it lack", true},
         {"a <SEP> b\n", "n3.txt:1: expected a single text, found a pair", false},
         {"", "the file is empty", false},
         {"\xFF\n", "n3.txt:1: byte 1", false},
@@ -437,6 +441,30 @@ static void test_noise(void **state)
         assert_fails(ebm_dataset_read_noise(put("n3.txt", cases[i].text), cases[i].pairs, &d), EBM_ERROR_INPUT,
                      cases[i].part);
     assert_null(d);
+}
+
+// Text of any kind as noise: blank lines, lines of any length, no end of the last one, a byte-order mark, CR LF.
+static void test_plain_text_is_noise(void **state)
+{
+    enum { LONG = 1 << 20 };
+    (void)state;
+    ebm_dataset *d = NULL;
+    char *text = malloc(LONG + 64);
+    int at = sprintf(text, "\xEF\xBB\xBF\n \t \r\nfirst line\r\n\n");
+    memset(text + at, 'x', LONG);
+    strcpy(text + at + LONG, "\n\n\n  third\n\nfourth\nleft over");
+    const char *path = put("plain.txt", text);
+    assert_ok(ebm_dataset_read_noise(path, false, &d));
+    assert_int_equal(ebm_dataset_count(d), 5);
+    assert_row(d, 0, "first line", NULL, -1, 3);
+    assert_int_equal(ebm_dataset_row(d, 1).text_a_length, LONG);
+    assert_row(d, 4, "left over", NULL, -1, 11);
+    ebm_dataset_free(d);
+    assert_ok(ebm_dataset_read_noise(path, true, &d));
+    assert_int_equal(ebm_dataset_count(d), 2);
+    assert_row(d, 1, "  third", "fourth", -1, 8);
+    ebm_dataset_free(d);
+    free(text);
 }
 
 static void test_text_lines(void **state)
@@ -643,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_skipping_is_counted),
         cmocka_unit_test(test_too_many_labels),
         cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_plain_text_is_noise),
         cmocka_unit_test(test_text_lines),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_tasks),

@@ -67,7 +67,9 @@ ebm_status ebm_dataset_add(ebm_dataset *dataset, const char *text_a, const char 
 // At least one row, or EBM_ERROR_INPUT.
 ebm_status ebm_dataset_read(const char *path, const ebm_dataset_format *format, ebm_dataset **dataset);
 
-// Noise samples: one text a line, or with `pairs` two, cut at the one EBM_PAIR_SEPARATOR. Unlabelled.
+// Noise samples, unlabelled: one text a line; with `pairs` two, cut at the one EBM_PAIR_SEPARATOR. Where the first line
+// of text has no <SEP>, none may (plain text of any kind), and lines are taken two by two as pairs. Blank lines are
+// passed over.
 ebm_status ebm_dataset_read_noise(const char *path, bool pairs, ebm_dataset **dataset);
 
 size_t ebm_dataset_count(const ebm_dataset *dataset);

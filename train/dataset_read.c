@@ -335,42 +335,96 @@ end:
 
 // ---- noise samples
 
-static ebm_status take_noise(ebm_dataset *dataset, const char *path, bool pairs, char *text, size_t length, size_t line)
+typedef struct {
+    ebm_dataset *dataset;
+    const char *path;
+    bool pairs;
+    bool begun, separated; // pairs: there was a text; its line held the separator, so all do
+    char *first;           // of a pair on two lines, waiting for the second
+    size_t first_length, first_line;
+} noise_reader;
+
+static bool is_blank_line(const char *text) { return text[strspn(text, " \t\r\v\f")] == 0; }
+
+static ebm_status take_row(noise_reader *r, const ebm_raw_row *row)
+{
+    return ebm_dataset_take(r->dataset, r->path, &(ebm_dataset_format){.labels = EBM_LABELS_IGNORED}, row);
+}
+
+static ebm_status take_single(noise_reader *r, char *text, size_t length, size_t line)
+{
+    if (strstr(text, EBM_PAIR_SEPARATOR))
+        return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: expected a single text, found a pair (\"" EBM_PAIR_SEPARATOR "\")",
+                        r->path, line);
+    return take_row(r, &(ebm_raw_row){.text_a = text, .text_a_length = length, .line = line});
+}
+
+static ebm_status take_separated(noise_reader *r, char *text, size_t length, size_t line)
 {
     const size_t separator_length = sizeof EBM_PAIR_SEPARATOR - 1;
-    ebm_raw_row row = {.text_a = text, .text_a_length = length, .line = line};
     char *cut = strstr(text, EBM_PAIR_SEPARATOR);
-    if (!pairs && cut)
-        return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: expected a single text, found a pair (\"" EBM_PAIR_SEPARATOR "\")",
-                        path, line);
-    if (pairs) {
-        if (!cut || strstr(cut + separator_length, EBM_PAIR_SEPARATOR))
-            return ebm_fail(EBM_ERROR_INPUT,
-                            "%s:%zu: expected two texts with one \"" EBM_PAIR_SEPARATOR "\" between them, "
-                            "found %s",
-                            path, line, cut ? "more than one" : "none");
-        *cut = 0;
-        row.text_a_length = (size_t)(cut - text);
-        row.text_b = cut + separator_length;
-        row.text_b_length = length - row.text_a_length - separator_length;
+    if (!cut || strstr(cut + separator_length, EBM_PAIR_SEPARATOR))
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "%s:%zu: expected two texts with one \"" EBM_PAIR_SEPARATOR "\" between them, "
+                        "found %s",
+                        r->path, line, cut ? "more than one" : "none");
+    *cut = 0;
+    ebm_raw_row row = {.text_a = text, .text_a_length = (size_t)(cut - text), .line = line};
+    row.text_b = cut + separator_length;
+    row.text_b_length = length - row.text_a_length - separator_length;
+    return take_row(r, &row);
+}
+
+// Plain text for a task of pairs: lines two by two. One that is left over has no second and is not taken.
+static ebm_status take_half(noise_reader *r, char *text, size_t length, size_t line)
+{
+    if (strstr(text, "<SEP>"))
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "%s:%zu: \"" EBM_PAIR_SEPARATOR "\" found, which the lines before it lack: all lines or none "
+                        "must have it",
+                        r->path, line);
+    if (!r->first) {
+        r->first = text;
+        r->first_length = length;
+        r->first_line = line;
+        return ebm_ok();
     }
-    return ebm_dataset_take(dataset, path, &(ebm_dataset_format){.labels = EBM_LABELS_IGNORED}, &row);
+    const ebm_raw_row row = {.text_a = r->first,
+                             .text_a_length = r->first_length,
+                             .text_b = text,
+                             .text_b_length = length,
+                             .line = r->first_line};
+    r->first = NULL;
+    return take_row(r, &row);
+}
+
+static ebm_status take_noise(noise_reader *r, char *text, size_t length, size_t line)
+{
+    if (is_blank_line(text)) return ebm_ok();
+    if (!r->begun) r->separated = strstr(text, "<SEP>") != NULL;
+    r->begun = true;
+    if (!r->pairs) return take_single(r, text, length, line);
+    return r->separated ? take_separated(r, text, length, line) : take_half(r, text, length, line);
 }
 
 ebm_status ebm_dataset_read_noise(const char *path, bool pairs, ebm_dataset **dataset)
 {
     ebm_status status = ebm_ok();
     ebm_text_file file = {0};
-    ebm_dataset *read = NULL;
+    noise_reader r = {.path = path, .pairs = pairs};
     EBM_CHECK(ebm_text_file_read(path, &file), end);
-    EBM_CHECK(ebm_dataset_create(NULL, &read), end);
+    EBM_CHECK(ebm_dataset_create(NULL, &r.dataset), end);
     size_t position = 0, length, line = 0;
     for (char *text; (text = ebm_text_file_line(&file, &position, &length));)
-        EBM_CHECK(take_noise(read, path, pairs, text, length, ++line), end);
-    *dataset = read;
-    read = NULL;
+        EBM_CHECK(take_noise(&r, text, length, ++line), end);
+    if (ebm_dataset_count(r.dataset) == 0)
+        status = ebm_fail(EBM_ERROR_INPUT, "%s: expected %s, found %s", path, pairs ? "pairs of texts" : "texts",
+                          r.begun ? "one line" : "only blank lines");
+    EBM_CHECK(status, end);
+    *dataset = r.dataset;
+    r.dataset = NULL;
 end:
-    ebm_dataset_free(read);
+    ebm_dataset_free(r.dataset);
     ebm_text_file_free(&file);
     return status;
 }
