@@ -385,7 +385,8 @@ static void wrong_trainings(void **state)
     assert_bad_training("model is in use", "--train_file", "dev.tsv", "--output_dir", "model");
     assert_bad_training("dev.tsv: expected a directory, found a file", "--train_file", "dev.tsv", "--output_dir",
                         "dev.tsv/new");
-    assert_bad_training("one of them", "--train_file", "dev.tsv", "--output_dir", "new", "--objective", "joint");
+    assert_bad_training("--objective joint: noise is needed", "--train_file", "dev.tsv", "--output_dir", "new",
+                        "--objective", "joint");
     assert_bad_training("nowhere.txt", "--train_file", "dev.tsv", "--output_dir", "new", "--objective", "joint",
                         "--noise_file", "nowhere.txt");
     assert_bad("nowhere: no such directory", "noise", "sample", "--noise_model", "nowhere", "--train_file", "dev.tsv",

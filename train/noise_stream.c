@@ -7,6 +7,7 @@
 
 #include "encoded.h"
 #include "noise_block.h"
+#include "noise_shuffle.h"
 #include "order.h"
 #include "random.h"
 #include "timing.h"
@@ -21,6 +22,10 @@ struct ebm_noise_stream {
     ebm_order *order;
     uint64_t taken;
     bool *held; // by row: kept out once the first pass is over; NULL: none
+    // Shuffled, text number `taken` next:
+    ebm_noise_shuffle *shuffle;
+    const ebm_tokenizer *encoder;
+    ebm_encoding encoding;
     // From a model:
     ebm_noise_maker *maker;
     ebm_noise_block blocks[2]; // the current one and, where a thread encodes, the one ahead
@@ -28,7 +33,7 @@ struct ebm_noise_stream {
     uint64_t number; // of the current block
     size_t next;     // item in it
     bool has_block, has_ahead;
-    // Both:
+    // All:
     size_t max_length;
     int32_t *ids; // copies of what was handed out last: blocks move on
     size_t ids_capacity;
@@ -48,7 +53,7 @@ ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_token
     s->max_length = max_length;
     snprintf(s->source, sizeof s->source, "%zu texts of a file, longest %zu, seed %" PRIu64, ebm_dataset_count(texts),
              max_length, seed);
-    EBM_CHECK(ebm_encoded_create(texts, tokenizer, max_length, &s->encoded), fail);
+    if (tokenizer) EBM_CHECK(ebm_encoded_create(texts, tokenizer, max_length, &s->encoded), fail);
     EBM_CHECK(ebm_order_create(seed, EBM_SITE_PROMPT, ebm_dataset_count(texts), &s->order), fail);
     *out = s;
     return status;
@@ -80,11 +85,31 @@ fail:
     return status;
 }
 
+ebm_status ebm_noise_stream_from_shuffle(const ebm_noise_shuffle_source *source, ebm_noise_stream **out)
+{
+    *out = NULL;
+    ebm_noise_stream *s = calloc(1, sizeof *s);
+    if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
+    s->encoder = source->encoder;
+    s->max_length = source->max_length;
+    snprintf(s->source, sizeof s->source, "shuffled texts, longest %zu, shuffle_ngram %zu, seed %" PRIu64,
+             source->max_length, source->ngram, source->seed);
+    const ebm_status status =
+        ebm_noise_shuffle_create(source->training, source->ngram, source->max_length, source->seed, &s->shuffle);
+    if (status.code == EBM_OK)
+        *out = s;
+    else
+        ebm_noise_stream_free(s);
+    return status;
+}
+
 void ebm_noise_stream_free(ebm_noise_stream *s)
 {
     if (!s) return;
     for (size_t i = 0; i < 2; i++) ebm_noise_block_free(&s->blocks[i]);
     ebm_noise_maker_free(s->maker);
+    ebm_noise_shuffle_free(s->shuffle);
+    ebm_encoding_free(&s->encoding);
     ebm_order_free(s->order);
     ebm_encoded_free(s->encoded);
     free(s->held);
@@ -102,6 +127,7 @@ ebm_status ebm_noise_stream_allocate(ebm_noise_stream *s)
 
 const char *ebm_noise_stream_route(const ebm_noise_stream *s)
 {
+    if (s->shuffle) return "noise texts are training texts with their words in random order";
     if (!s->maker) return "noise texts come from a file";
     return s->maker->maps_ids ? "noise tokens are mapped to the encoder's vocabulary on the device"
                               : "noise texts are encoded anew on the host, by a thread that runs ahead";
@@ -202,19 +228,41 @@ static uint32_t next_row(ebm_noise_stream *s)
     return row;
 }
 
+static ebm_status next_shuffled(ebm_noise_stream *s, size_t count, ebm_sequence *sequences)
+{
+    ebm_encoding *e = &s->encoding;
+    EBM_TRY(reserve(s, count));
+    for (size_t i = 0; i < count; i++) {
+        const char *a = NULL, *b = NULL;
+        int32_t *ids = s->ids + 2 * i * s->max_length, *types = ids + s->max_length;
+        EBM_TRY(ebm_noise_shuffle_next(s->shuffle, &s->taken, &s->statistics, &a, &b));
+        EBM_TRY(ebm_tokenizer_encode(s->encoder, a, strlen(a), b, b ? strlen(b) : 0, s->max_length, e));
+        memcpy(ids, e->ids, e->tokens * sizeof *ids);
+        memcpy(types, e->types, e->tokens * sizeof *types);
+        sequences[i] = (ebm_sequence){ids, types, e->tokens};
+        s->statistics.tokens += e->tokens;
+    }
+    return ebm_ok();
+}
+
+static ebm_status next_from_texts(ebm_noise_stream *s, size_t count, ebm_sequence *sequences)
+{
+    for (size_t i = 0; i < count; i++) sequences[i] = ebm_encoded_sequence(s->encoded, next_row(s));
+    return ebm_ok();
+}
+
 ebm_status ebm_noise_stream_next(ebm_noise_stream *s, size_t count, ebm_sequence *sequences)
 {
     const double start = ebm_now();
-    if (s->maker)
-        EBM_TRY(next_from_model(s, count, sequences));
-    else
-        for (size_t i = 0; i < count; i++) sequences[i] = ebm_encoded_sequence(s->encoded, next_row(s));
+    EBM_TRY(s->maker     ? next_from_model(s, count, sequences)
+            : s->shuffle ? next_shuffled(s, count, sequences)
+                         : next_from_texts(s, count, sequences));
     s->statistics.delivered += count;
     s->statistics.seconds += ebm_now() - start;
     return ebm_ok();
 }
 
-// A model's stream needs no list: it gives no text twice.
+// Only a file needs a list: others give no text twice.
 static ebm_status hold_out_rows(ebm_noise_stream *s, size_t *count)
 {
     const size_t texts = ebm_dataset_count(s->dataset);
@@ -228,7 +276,7 @@ static ebm_status hold_out_rows(ebm_noise_stream *s, size_t *count)
 ebm_status ebm_noise_stream_hold_out(ebm_noise_stream *s, size_t *count, ebm_sequence *sequences)
 {
     if (ebm_noise_stream_position(s) != 0) EBM_TRY(ebm_noise_stream_seek(s, 0));
-    if (!s->maker) EBM_TRY(hold_out_rows(s, count));
+    if (s->dataset) EBM_TRY(hold_out_rows(s, count));
     return ebm_noise_stream_next(s, *count, sequences);
 }
 
@@ -240,14 +288,25 @@ static ebm_status text_from_model(ebm_noise_stream *s)
     return ebm_noise_block_text(s->maker, block, index, &s->text);
 }
 
+static ebm_status join(ebm_noise_stream *s, const char *a, const char *b)
+{
+    if ((b ? asprintf(&s->text, "%s%s%s", a, EBM_PAIR_SEPARATOR, b) : asprintf(&s->text, "%s", a)) >= 0)
+        return ebm_ok();
+    s->text = NULL;
+    return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a text");
+}
+
+static ebm_status shuffled_text(ebm_noise_stream *s)
+{
+    const char *a = NULL, *b = NULL;
+    EBM_TRY(ebm_noise_shuffle_next(s->shuffle, &s->taken, &s->statistics, &a, &b));
+    return join(s, a, b);
+}
+
 static ebm_status text_from_file(ebm_noise_stream *s)
 {
     const ebm_row row = ebm_dataset_row(s->dataset, next_row(s));
-    const int length = row.text_b ? asprintf(&s->text, "%s%s%s", row.text_a, EBM_PAIR_SEPARATOR, row.text_b)
-                                  : asprintf(&s->text, "%s", row.text_a);
-    if (length >= 0) return ebm_ok();
-    s->text = NULL;
-    return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a text");
+    return join(s, row.text_a, row.text_b);
 }
 
 ebm_status ebm_noise_stream_next_text(ebm_noise_stream *s, const char **text)
@@ -255,7 +314,7 @@ ebm_status ebm_noise_stream_next_text(ebm_noise_stream *s, const char **text)
     const double start = ebm_now();
     free(s->text);
     s->text = NULL;
-    EBM_TRY(s->maker ? text_from_model(s) : text_from_file(s));
+    EBM_TRY(s->maker ? text_from_model(s) : s->shuffle ? shuffled_text(s) : text_from_file(s));
     *text = s->text;
     s->statistics.delivered++;
     s->statistics.seconds += ebm_now() - start;
@@ -287,7 +346,8 @@ static ebm_status seek_in_model(ebm_noise_stream *s, uint64_t position)
 ebm_status ebm_noise_stream_seek(ebm_noise_stream *s, uint64_t position)
 {
     if (s->maker) return seek_in_model(s, position);
-    const size_t count = ebm_dataset_count(s->dataset);
     s->taken = position;
+    if (s->shuffle) return ebm_ok();
+    const size_t count = ebm_dataset_count(s->dataset);
     return ebm_order_seek(s->order, (uint32_t)(position / count), (size_t)(position % count));
 }

@@ -1,4 +1,4 @@
-// ebmcl noise sample: writes samples of a noise model, one a line.
+// ebmcl noise sample: writes the texts that training would stream, one a line.
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -11,34 +11,30 @@
 
 typedef struct {
     ebm_data_options data;
-    const char *model, *out, *device;
-    size_t num, slots;
-    double mask, temperature;
-    int64_t top_k, seed;
+    ebm_noise_options noise;
+    const char *out, *device;
+    size_t num, max_seq_length;
+    int64_t seed;
     bool json, bf16;
 } sample_options;
 
 #define AT(member) offsetof(sample_options, member)
 static const ebm_option SAMPLE_OPTIONS[] = {
-    {"noise_model", EBM_OPTION_MODEL, AT(model), NULL, .help = "The noise model", .required = true},
     EBM_DATA_OPTIONS(sample_options, data),
     {"num", EBM_OPTION_SIZE, AT(num), "1000", .help = "Texts to write", .least = 1, .most = 1e12},
     {"out", EBM_OPTION_STRING, AT(out), NULL, .help = "File to write, one text a line, pairs as A <SEP> B",
      .required = true},
-    {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Of the prompts (M); 1: no prompt", .least = 0,
-     .most = 1},
-    {"top_k", EBM_OPTION_INT, AT(top_k), "20", .help = "Sample from so many tokens; 0: all", .least = 0, .most = 64},
-    {"temperature", EBM_OPTION_FLOAT, AT(temperature), "1", .help = "Of sampling", .least = 0, .most = 100,
-     .above_least = true},
-    {"noise_slots", EBM_OPTION_SIZE, AT(slots), "64", .help = "Texts generated at a time", .least = 1, .most = 4096},
+    EBM_NOISE_OPTIONS(sample_options, noise),
+    {"max_seq_length", EBM_OPTION_SIZE, AT(max_seq_length), "128",
+     .help = "As in training: no more of a training text is shuffled", .least = 3, .most = 1e6},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of everything random", .least = 0, .most = 9e15},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
     {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 #undef AT
-static const ebm_option_table SAMPLE_TABLE = {"ebmcl noise sample", "Writes samples of a noise model.", SAMPLE_OPTIONS,
-                                              sizeof SAMPLE_OPTIONS / sizeof *SAMPLE_OPTIONS};
+static const ebm_option_table SAMPLE_TABLE = {"ebmcl noise sample", "Writes noise as training streams it.",
+                                              SAMPLE_OPTIONS, sizeof SAMPLE_OPTIONS / sizeof *SAMPLE_OPTIONS};
 
 static ebm_status write_samples(const sample_options *o, ebm_noise_stream *stream)
 {
@@ -73,53 +69,80 @@ static ebm_status report_samples(const sample_options *o, const ebm_noise_stream
                                             (json_int_t)n.duplicates));
 }
 
-static ebm_status sample(const sample_options *o, ebm_device *device, const ebm_dataset *training,
-                         ebm_tokenizer *tokenizer, ebm_program_noise *noise)
+// Everything a run owns, freed in one place.
+typedef struct {
+    sample_options set;
+    ebm_options *parsed;
+    ebm_device *device;
+    ebm_dataset *training;
+    ebm_tokenizer *tokenizer; // of the noise model: its own tokens as they are
+    ebm_program_noise noise;
+} sample_run;
+
+static void free_sample(sample_run *r)
 {
+    ebm_program_noise_free(&r->noise);
+    ebm_tokenizer_free(r->tokenizer);
+    ebm_dataset_free(r->training);
+    ebm_device_free(r->device);
+    ebm_options_free(r->parsed);
+}
+
+// A model that is told labels needs those of the texts.
+static ebm_status find_label_use(sample_run *r, ebm_label_use *use)
+{
+    ebm_noise_training training = {0};
+    *use = EBM_LABELS_IGNORED;
+    if (r->set.noise.source != EBM_SOURCE_MODEL) return ebm_ok();
+    EBM_TRY(ebm_tokenizer_load(r->set.noise.model, &r->tokenizer));
+    EBM_TRY(ebm_noise_training_read(r->set.noise.model, r->tokenizer, &training));
+    if (ebm_noise_objective_has_label(training.objective)) *use = EBM_LABELS_REQUIRED;
+    return ebm_ok();
+}
+
+static ebm_status read_training(sample_run *r)
+{
+    ebm_label_use use = EBM_LABELS_IGNORED;
+    EBM_TRY(find_label_use(r, &use));
+    EBM_TRY(ebm_program_read(&r->set.data, EBM_SPLIT_TRAIN, use, NULL, &r->training));
+    if (r->training) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "training texts are needed: --task_name with --data_dir, or --train_file");
+}
+
+static ebm_status open_noise(sample_run *r)
+{
+    const sample_options *o = &r->set;
+    const bool samples = o->noise.source == EBM_SOURCE_MODEL;
     const ebm_program_noise_settings settings = {
-        .model = o->model,
-        .training = training,
-        .encoder = tokenizer,
-        .max_length = EBM_NOISE_MAX_TOKENS,
-        .slots = o->slots,
-        .mask_probability = (float)o->mask,
-        .temperature = (float)o->temperature,
-        .top_k = (int)o->top_k,
+        .set = &o->noise,
+        .training = r->training,
+        .encoder = r->tokenizer,
+        .max_length = samples ? EBM_NOISE_MAX_TOKENS : o->max_seq_length,
         .seed = (uint64_t)o->seed,
     };
     ebm_arena *arenas[EBM_PROGRAM_NOISE_ARENAS];
-    EBM_TRY(ebm_program_noise_open(device, &settings, noise));
-    const size_t count = ebm_program_noise_arenas(noise, arenas);
-    EBM_TRY(ebm_program_plan(device, arenas, count, "lower --noise_slots"));
-    EBM_TRY(ebm_program_noise_allocate(noise));
-    EBM_TRY(write_samples(o, noise->stream));
-    return report_samples(o, noise->stream);
+    if (samples) EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
+    EBM_TRY(ebm_program_noise_open(r->device, &settings, &r->noise));
+    const size_t count = ebm_program_noise_arenas(&r->noise, arenas);
+    if (count > 0) EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --noise_slots"));
+    return ebm_program_noise_allocate(&r->noise);
+}
+
+static ebm_status sample(sample_run *r)
+{
+    EBM_TRY(ebm_noise_options_resolve(&r->set.noise, r->parsed));
+    EBM_TRY(read_training(r));
+    EBM_TRY(open_noise(r));
+    EBM_TRY(write_samples(&r->set, r->noise.stream));
+    return report_samples(&r->set, r->noise.stream);
 }
 
 ebm_status ebm_command_noise_sample(int argc, char **argv)
 {
-    sample_options o = {0};
-    ebm_options *parsed = NULL;
-    ebm_device *device = NULL;
-    ebm_dataset *training = NULL;
-    ebm_tokenizer *tokenizer = NULL;
-    ebm_program_noise noise = {0};
+    sample_run r = {0};
     bool done = false;
-    ebm_status status = ebm_program_options(&SAMPLE_TABLE, argc, argv, &o, &parsed, &done);
-    if (status.code != EBM_OK || done) goto end;
-    EBM_CHECK(ebm_program_read(&o.data, EBM_SPLIT_TRAIN, EBM_LABELS_IGNORED, NULL, &training), end);
-    if (!training)
-        status = ebm_fail(EBM_ERROR_INPUT,
-                          "training texts are needed for the prompts: --task_name with --data_dir, or --train_file");
-    EBM_CHECK(status, end);
-    EBM_CHECK(ebm_tokenizer_load(o.model, &tokenizer), end);
-    EBM_CHECK(ebm_program_device(o.device, o.bf16, &device), end);
-    status = sample(&o, device, training, tokenizer, &noise);
-end:
-    ebm_program_noise_free(&noise);
-    ebm_tokenizer_free(tokenizer);
-    ebm_dataset_free(training);
-    ebm_device_free(device);
-    ebm_options_free(parsed);
+    ebm_status status = ebm_program_options(&SAMPLE_TABLE, argc, argv, &r.set, &r.parsed, &done);
+    if (status.code == EBM_OK && !done) status = sample(&r);
+    free_sample(&r);
     return status;
 }

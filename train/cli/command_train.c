@@ -16,13 +16,13 @@
 
 typedef struct {
     ebm_data_options data;
-    const char *model, *output_dir, *resume, *device, *noise_model, *noise_file, *best_metric;
+    ebm_noise_options noise;
+    const char *model, *output_dir, *resume, *device, *best_metric;
     bool overwrite, json, bf16, keep_last, save_predictions;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
-    size_t noise_slots;
-    double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, mask,
-        temperature, smoothing, focal_gamma, confidence_penalty, poscal_weight, margin;
-    int64_t seed, noise_ratio, top_k;
+    double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, smoothing,
+        focal_gamma, confidence_penalty, poscal_weight, margin;
+    int64_t seed, noise_ratio;
     int objective, energy, nce_data, energy_loss;
 } train_options;
 
@@ -93,16 +93,7 @@ static const ebm_option OPTIONS[] = {
     {"poscal_weight", EBM_OPTION_FLOAT, AT(poscal_weight), "0",
      .help = "Weight of PosCal, the divergence from how often such predictions were right; 0: none", .least = 0,
      .most = 1000},
-    {"noise_model", EBM_OPTION_MODEL, AT(noise_model), NULL, .help = "The noise model to stream from"},
-    {"noise_file", EBM_OPTION_STRING, AT(noise_file), NULL, .help = "Noise texts, one a line, pairs as A <SEP> B"},
-    {"mask_probability", EBM_OPTION_FLOAT, AT(mask), "0.4", .help = "Of the noise model's prompts (M)", .least = 0,
-     .most = 1},
-    {"top_k", EBM_OPTION_INT, AT(top_k), "20", .help = "Noise is sampled from so many tokens; 0: all", .least = 0,
-     .most = 64},
-    {"temperature", EBM_OPTION_FLOAT, AT(temperature), "1", .help = "Of noise sampling", .least = 0, .most = 100,
-     .above_least = true},
-    {"noise_slots", EBM_OPTION_SIZE, AT(noise_slots), "64", .help = "Noise texts generated at a time", .least = 1,
-     .most = 4096},
+    EBM_NOISE_OPTIONS(train_options, noise),
     {"token_budget", EBM_OPTION_SIZE, AT(token_budget), "0",
      .help = "Tokens of the largest packed batch; larger steps are split; 0: 8192"},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
@@ -144,13 +135,11 @@ static void free_run(train_run *r)
 
 static bool is_joint(const train_run *r) { return r->set.objective == EBM_OBJECTIVE_JOINT; }
 
-static ebm_status check_options(const train_run *r)
+static ebm_status check_options(train_run *r)
 {
     const train_options *o = &r->set;
-    if (is_joint(r) && !o->noise_model == !o->noise_file)
-        return ebm_fail(EBM_ERROR_INPUT,
-                        "--objective joint needs noise: give --noise_model or --noise_file, one of them");
-    if (!is_joint(r) && (o->noise_model || o->noise_file))
+    if (is_joint(r)) EBM_TRY(ebm_in(ebm_noise_options_resolve(&r->set.noise, r->parsed), "--objective joint"));
+    if (!is_joint(r) && ebm_noise_options_any(&o->noise))
         return ebm_fail(EBM_ERROR_INPUT, "noise was given, but --objective is ce; did you mean --objective joint?");
     if (!is_joint(r) && o->energy_loss == ENERGY_MARGIN)
         return ebm_fail(EBM_ERROR_INPUT, "--energy_loss margin is one of energies; did you mean --objective joint?");
@@ -221,18 +210,14 @@ static ebm_status open_noise(train_run *r)
 {
     const train_options *o = &r->set;
     const ebm_program_noise_settings settings = {
-        .file = o->noise_file,
-        .model = o->noise_model,
+        .set = &o->noise,
         .training = r->train,
         .encoder = r->tokenizer,
         .max_length = o->max_seq_length,
-        .slots = o->noise_slots,
-        .mask_probability = (float)o->mask,
-        .temperature = (float)o->temperature,
-        .top_k = (int)o->top_k,
         .seed = (uint64_t)o->seed,
     };
     EBM_TRY(ebm_program_noise_open(r->device, &settings, &r->noise));
+    r->set.noise.mask = r->noise.mask_probability; // training_args.json tells what was used
     ebm_program_say("noise: %s", ebm_noise_stream_route(r->noise.stream));
     return ebm_ok();
 }
@@ -352,7 +337,7 @@ static void say_noise(const train_run *r)
 static ebm_status print_result(const train_run *r)
 {
     ebm_trainer_evaluation best = {0};
-    if (r->noise.model) say_noise(r);
+    if (is_joint(r) && !r->noise.texts) say_noise(r);
     ebm_program_say("model written to %s", r->set.output_dir);
     if (!r->set.json) return ebm_ok();
     json_t *json = json_pack("{s:s s:I}", "output_dir", r->set.output_dir, "steps",
@@ -384,7 +369,7 @@ static ebm_status write_results(const train_run *r)
         .validation = r->encoded_validation,
         .validation_texts = r->validation,
         .pairs = ebm_dataset_is_pairs(r->train),
-        .noise = r->set.noise_model ? r->set.noise_model : r->set.noise_file,
+        .noise = is_joint(r) ? ebm_noise_options_origin(&r->set.noise) : NULL,
         .source = &r->noise,
     };
     return ebm_program_write_results(&results);

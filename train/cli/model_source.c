@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "dataset.h"
+#include "program.h"
+#include "text_set.h"
 
 static bool are_ids(const ebm_labels *labels)
 {
@@ -18,32 +20,85 @@ ebm_status ebm_program_config(const char *directory, const ebm_labels *labels, e
     return ebm_config_set_labels(*config, labels->names, labels->count);
 }
 
+// M as it was given, else as the model was trained. A model that was never shown masked texts is shown none.
+static ebm_status find_mask(const ebm_noise_options *o, ebm_noise_training training, double *mask)
+{
+    *mask = o->mask;
+    if (!ebm_noise_objective_has_mask(training.objective)) {
+        if (o->mask_is_given && o->mask < 1)
+            return ebm_fail(EBM_ERROR_INPUT,
+                            "%s was trained with objective %s, which shows it no masked text; leave --mask_probability "
+                            "out",
+                            o->model, ebm_noise_objective_name(training.objective));
+        *mask = 1;
+    } else if (!o->mask_is_given && training.is_recorded) {
+        *mask = (double)training.mask_probability;
+    }
+    return ebm_ok();
+}
+
 static ebm_status open_model(ebm_device *device, const ebm_program_noise_settings *s, ebm_program_noise *noise)
 {
-    const ebm_limits prompts = {.tokens = 4096, .sequences = s->slots, .training = false};
-    const ebm_decoder_settings decoder = {.limits = prompts, .slots = s->slots, .capacity = EBM_NOISE_MAX_TOKENS};
-    EBM_TRY(ebm_noise_model_open(device, s->model, &decoder, &noise->model));
+    const ebm_noise_options *o = s->set;
+    const ebm_limits prompts = {.tokens = 4096, .sequences = o->slots, .training = false};
+    const ebm_decoder_settings decoder = {.limits = prompts, .slots = o->slots, .capacity = EBM_NOISE_MAX_TOKENS};
+    EBM_TRY(ebm_noise_model_open(device, o->model, &decoder, &noise->model));
+    const ebm_noise_training training = ebm_noise_model_training(noise->model);
+    EBM_TRY(find_mask(o, training, &noise->mask_probability));
+    ebm_program_say("noise model: objective %s, mask_probability %g", ebm_noise_objective_name(training.objective),
+                    noise->mask_probability);
     const ebm_noise_source source = {
         .model = noise->model,
         .training = s->training,
         .encoder = s->encoder,
         .max_length = s->max_length,
-        .mask_probability = s->mask_probability,
-        .temperature = s->temperature,
-        .top_k = s->top_k,
+        .mask_probability = (float)noise->mask_probability,
+        .temperature = (float)o->temperature,
+        .top_k = (int)o->top_k,
         .seed = s->seed,
-        .slots = s->slots,
+        .slots = o->slots,
         .capacity = EBM_NOISE_MAX_TOKENS,
         .prompt_limits = prompts,
     };
     return ebm_noise_stream_from_model(&source, &noise->stream);
 }
 
+static ebm_status open_file(const ebm_program_noise_settings *s, ebm_program_noise *noise)
+{
+    ebm_dataset *all = NULL;
+    size_t dropped = 0;
+    EBM_TRY(ebm_dataset_read_noise(s->set->file, ebm_dataset_is_pairs(s->training), &all));
+    const ebm_status status = ebm_dataset_without(all, s->training, &dropped, &noise->texts);
+    ebm_dataset_free(all);
+    EBM_TRY(ebm_in(status, "%s", s->set->file));
+    ebm_program_say("noise file: %zu %s, without %zu equal to training texts", ebm_dataset_count(noise->texts),
+                    ebm_dataset_is_pairs(noise->texts) ? "pairs of texts" : "texts", dropped);
+    return ebm_noise_stream_from_texts(noise->texts, s->encoder, s->max_length, s->seed, &noise->stream);
+}
+
+static ebm_status open_shuffled(const ebm_program_noise_settings *s, ebm_program_noise *noise)
+{
+    const ebm_noise_shuffle_source source = {
+        .training = s->training,
+        .encoder = s->encoder,
+        .max_length = s->max_length,
+        .ngram = s->set->ngram,
+        .seed = s->seed,
+    };
+    return ebm_noise_stream_from_shuffle(&source, &noise->stream);
+}
+
 ebm_status ebm_program_noise_open(ebm_device *device, const ebm_program_noise_settings *s, ebm_program_noise *noise)
 {
-    if (s->model) return ebm_in(open_model(device, s, noise), "--noise_model");
-    EBM_TRY(ebm_dataset_read_noise(s->file, ebm_dataset_is_pairs(s->training), &noise->texts));
-    return ebm_noise_stream_from_texts(noise->texts, s->encoder, s->max_length, s->seed, &noise->stream);
+    noise->mask_probability = s->set->mask;
+    switch ((ebm_source)s->set->source) {
+    case EBM_SOURCE_SHUFFLE:
+        return ebm_in(open_shuffled(s, noise), "--noise_source shuffle");
+    case EBM_SOURCE_FILE:
+        return open_file(s, noise);
+    default:
+        return ebm_in(open_model(device, s, noise), "--noise_model");
+    }
 }
 
 size_t ebm_program_noise_arenas(ebm_program_noise *noise, ebm_arena *arenas[EBM_PROGRAM_NOISE_ARENAS])

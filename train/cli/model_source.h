@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "dataset.h"
+#include "noise_options.h"
 #include "noise_stream.h"
 #include "status.h"
 
@@ -11,20 +12,19 @@
 // has the same number and only ids ("0", "1").
 ebm_status ebm_program_config(const char *directory, const ebm_labels *labels, ebm_config **config);
 
-// The noise of a joint run: a file of texts, or a model that generates them.
+// The noise of a joint run: a file of texts, a model that generates them, or the training texts themselves.
 typedef struct {
     ebm_noise_stream *stream;
-    ebm_noise_model *model; // NULL for a file
-    ebm_dataset *texts;     // NULL for a model
+    ebm_noise_model *model;  // NULL unless it comes from one
+    ebm_dataset *texts;      // NULL unless it comes from a file
+    double mask_probability; // in force
 } ebm_program_noise;
 
 typedef struct {
-    const char *file, *model;
+    const ebm_noise_options *set; // resolved
     const ebm_dataset *training;
-    const ebm_tokenizer *encoder;
-    size_t max_length, slots;
-    float mask_probability, temperature;
-    int top_k;
+    const ebm_tokenizer *encoder; // may be NULL where texts are only written, not from a model
+    size_t max_length;
     uint64_t seed;
 } ebm_program_noise_settings;
 

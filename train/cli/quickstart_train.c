@@ -130,15 +130,13 @@ static ebm_status prepare_texts(quickstart *q, classifier_run *r)
 static ebm_status open_noise(quickstart *q, classifier_run *r)
 {
     r->noise_path = ebm_path_join(q->directory, QUICKSTART_NOISE);
+    const ebm_noise_options set = {
+        .source = EBM_SOURCE_MODEL, .model = r->noise_path, .temperature = 1, .top_k = 20, .slots = NOISE_SLOTS};
     const ebm_program_noise_settings settings = {
-        .model = r->noise_path,
+        .set = &set,
         .training = q->data[QUICKSTART_TRAIN],
         .encoder = r->tokenizer,
         .max_length = QUICKSTART_MAX_LENGTH,
-        .slots = NOISE_SLOTS,
-        .mask_probability = 0.4f,
-        .temperature = 1,
-        .top_k = 20,
         .seed = (uint64_t)q->set.seed,
     };
     return ebm_program_noise_open(q->device, &settings, &r->noise);

@@ -20,7 +20,7 @@ typedef struct {
     const ebm_encoded *train, *validation; // validation may be NULL
     const ebm_dataset *validation_texts;   // those, as texts; names of labels in the model's order
     bool pairs;
-    const char *noise;               // file or directory; NULL: none
+    const char *noise;               // file, directory or words; NULL: none
     const ebm_program_noise *source; // with noise
 } ebm_train_results;
 
