@@ -107,9 +107,10 @@ void ebm_card_evaluation(FILE *out, const ebm_card *card)
 
 bool ebm_card_is_path(const char *option, const char *value)
 {
-    static const char *const paths[] = {
-        "model_name_or_path", "encoder",   "init_embeddings_from", "data_dir",   "train_file",
-        "validation_file",    "test_file", "noise_model",          "noise_file", "pretrain_files"};
+    static const char *const paths[] = {"model_name_or_path", "encoder",       "init_embeddings_from",
+                                        "data_dir",           "train_file",    "validation_file",
+                                        "test_file",          "noise_model",   "noise_mlm",
+                                        "noise_file",         "pretrain_files"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (strcmp(option, paths[i]) == 0) return true;
     return *value == '/' || *value == '~' || strncmp(value, "./", 2) == 0 || strncmp(value, "../", 3) == 0;

@@ -15,20 +15,17 @@ typedef struct {
 
 static void plan(ebm_noise_maker *m)
 {
-    const size_t vocabulary = ebm_noise_model_config(m->source.model)->vocabulary;
-    ebm_arena_reserve(m->arena, &m->map, m->maps_ids ? vocabulary : 0);
-    ebm_arena_reserve(m->arena, &m->mapped, m->maps_ids ? EBM_NOISE_BLOCK * m->most_new : 0);
+    ebm_arena_reserve(m->arena, &m->map, m->maps_ids ? m->vocabulary : 0);
+    ebm_arena_reserve(m->arena, &m->mapped, m->maps_ids ? m->block * m->most_new : 0);
 }
 
 static ebm_status make_map(ebm_noise_maker *m)
 {
-    const ebm_tokenizer *noise = ebm_noise_model_tokenizer(m->source.model);
-    const size_t vocabulary = ebm_noise_model_config(m->source.model)->vocabulary;
     size_t missing = 0;
-    m->host_map = malloc(vocabulary * sizeof *m->host_map);
-    if (!m->host_map) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a map of %zu tokens", vocabulary);
-    for (size_t i = 0; i < vocabulary; i++) m->host_map[i] = -1;
-    ebm_tokenizer_map(noise, m->source.encoder, m->host_map, &missing);
+    m->host_map = malloc(m->vocabulary * sizeof *m->host_map);
+    if (!m->host_map) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a map of %zu tokens", m->vocabulary);
+    for (size_t i = 0; i < m->vocabulary; i++) m->host_map[i] = -1;
+    ebm_tokenizer_map(m->tokenizer, m->encoder, m->host_map, &missing);
     m->maps_ids = missing == 0;
     return ebm_ok();
 }
@@ -39,7 +36,7 @@ static ebm_status create_parts(ebm_noise_maker *m)
     const ebm_generator_settings generation = {
         .slots = s->slots,
         .capacity = s->capacity,
-        .block = EBM_NOISE_BLOCK,
+        .block = m->block,
         .most_new = m->most_new,
         .prompt_limits = s->prompt_limits,
         .temperature = s->temperature,
@@ -52,8 +49,7 @@ static ebm_status create_parts(ebm_noise_maker *m)
     m->begins_next = ebm_gemm_rows_independent(m->device); // else a stream taken up at a block would differ
     m->arena = ebm_arena_create(m->device, "noise texts");
     if (!m->prompts || !m->prompt_ids || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
-    EBM_TRY(ebm_noise_texts_create(s->training, ebm_noise_model_tokenizer(s->model), ebm_noise_model_roles(s->model),
-                                   &m->texts));
+    EBM_TRY(ebm_noise_texts_create(s->training, m->tokenizer, m->roles, &m->texts));
     if (ebm_noise_objective_has_label(ebm_noise_model_training(s->model).objective))
         EBM_TRY(ebm_noise_texts_label(m->texts, s->training, s->model));
     EBM_TRY(make_map(m));
@@ -72,9 +68,58 @@ ebm_status ebm_noise_maker_create(const ebm_noise_source *source, ebm_noise_make
     if (!m) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     m->source = *source;
     m->device = ebm_noise_model_device(source->model);
+    m->tokenizer = ebm_noise_model_tokenizer(source->model);
+    m->roles = ebm_noise_model_roles(source->model);
+    m->vocabulary = ebm_noise_model_config(source->model)->vocabulary;
+    m->encoder = source->encoder;
+    m->max_length = source->max_length;
+    m->block = EBM_NOISE_BLOCK;
     m->pairs = ebm_dataset_is_pairs(source->training);
     m->most_new = source->capacity - EBM_NOISE_MAX_PREFIX - 1;
     const ebm_status status = create_parts(m);
+    if (status.code == EBM_OK)
+        *out = m;
+    else
+        ebm_noise_maker_free(m);
+    return status;
+}
+
+static ebm_status create_filling(ebm_noise_maker *m, const ebm_noise_fill_source *s)
+{
+    const ebm_noise_filler_settings settings = {
+        .lm = s->lm,
+        .pairs = m->pairs,
+        .most = m->most_new,
+        .mask_probability = s->mask_probability,
+        .temperature = s->temperature,
+        .top_k = s->top_k,
+        .seed = s->seed,
+    };
+    m->arena = ebm_arena_create(m->device, "noise texts");
+    m->lengths = calloc(m->block, sizeof *m->lengths);
+    if (!m->arena || !m->lengths) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
+    EBM_TRY(ebm_gemm_prepare(m->device));
+    EBM_TRY(ebm_noise_filler_create(&settings, m->arena, &m->filler));
+    EBM_TRY(ebm_noise_texts_create_within(s->training, m->tokenizer, m->roles, m->most_new, &m->texts));
+    ebm_noise_filler_set_texts(m->filler, m->texts);
+    return make_map(m);
+}
+
+ebm_status ebm_noise_maker_create_filling(const ebm_noise_fill_source *source, ebm_noise_maker **out)
+{
+    *out = NULL;
+    ebm_noise_maker *m = calloc(1, sizeof *m);
+    if (!m) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
+    m->device = ebm_masked_lm_device(source->lm);
+    m->tokenizer = ebm_masked_lm_tokenizer(source->lm);
+    m->roles = ebm_noise_filler_roles(m->tokenizer);
+    m->vocabulary = ebm_tokenizer_size(m->tokenizer);
+    m->encoder = source->encoder;
+    m->max_length = source->max_length;
+    m->block = EBM_NOISE_FILL_BLOCK;
+    m->pairs = ebm_dataset_is_pairs(source->training);
+    m->most_new = ebm_noise_filler_most(source->lm, m->pairs, source->max_length);
+    const ebm_status status = create_filling(m, source);
     if (status.code == EBM_OK)
         *out = m;
     else
@@ -86,6 +131,8 @@ void ebm_noise_maker_free(ebm_noise_maker *m)
 {
     if (!m) return;
     ebm_generator_free(m->generator);
+    ebm_noise_filler_free(m->filler);
+    free(m->lengths);
     ebm_noise_texts_free(m->texts);
     ebm_arena_free(m->arena);
     free(m->host_map);
@@ -97,16 +144,17 @@ void ebm_noise_maker_free(ebm_noise_maker *m)
 ebm_status ebm_noise_maker_allocate(ebm_noise_maker *m)
 {
     EBM_TRY(ebm_arena_allocate(m->arena));
+    if (m->map.count == 0) return ebm_ok();
     return ebm_slice_write(m->device, m->map, 0, m->map.count, m->host_map);
 }
 
 ebm_status ebm_noise_block_create(const ebm_noise_maker *m, ebm_noise_block *b)
 {
     memset(b, 0, sizeof *b);
-    const size_t tokens = EBM_NOISE_BLOCK * m->most_new, sequences = EBM_NOISE_BLOCK * m->source.max_length;
+    const size_t tokens = m->block * m->most_new, sequences = m->block * m->max_length;
     b->raw = calloc(tokens, sizeof *b->raw);
     b->mapped = calloc(m->maps_ids ? tokens : 1, sizeof *b->mapped);
-    b->items = calloc(EBM_NOISE_BLOCK, sizeof *b->items);
+    b->items = calloc(m->block, sizeof *b->items);
     b->ids = calloc(sequences, sizeof *b->ids);
     b->types = calloc(sequences, sizeof *b->types);
     if (b->raw && b->mapped && b->items && b->ids && b->types) return ebm_ok();
@@ -138,7 +186,7 @@ static ebm_noise_objective prompting(const ebm_noise_maker *m)
 // noise away where the data's are not even, and beside a masked text they would contradict it.
 static void make_prompts(ebm_noise_maker *m, uint64_t number, size_t first)
 {
-    const int32_t start = ebm_noise_model_roles(m->source.model).start;
+    const int32_t start = m->roles.start;
     const ebm_noise_objective objective = prompting(m);
     for (size_t i = 0; i < EBM_NOISE_BLOCK; i++) {
         const uint32_t text = (uint32_t)(number * EBM_NOISE_BLOCK + i);
@@ -166,24 +214,23 @@ typedef enum { TEXT_GOOD, TEXT_MALFORMED, TEXT_DUPLICATE } text_verdict;
 // Ids a vocabulary padded with rows that no token has may give, and special tokens the encoder lacks.
 static bool is_usable(const ebm_noise_maker *m, int32_t id)
 {
-    const ebm_noise_roles roles = ebm_noise_model_roles(m->source.model);
-    if (id >= roles.first_label && (size_t)(id - roles.first_label) < roles.label_count) return false;
-    return m->maps_ids ? m->host_map[id] >= 0
-                       : ebm_tokenizer_text(ebm_noise_model_tokenizer(m->source.model), id) != NULL;
+    const int32_t label = id - m->roles.first_label;
+    if (id < 0 || (size_t)id >= m->vocabulary) return false;
+    if (label >= 0 && (size_t)label < m->roles.label_count) return false;
+    return m->maps_ids ? m->host_map[id] >= 0 : ebm_tokenizer_text(m->tokenizer, id) != NULL;
 }
 
 // Whether text would be left once special tokens (unknown ones) are: ids that are mapped keep those.
 static bool has_text(const ebm_noise_maker *m, const int32_t *tokens, size_t count)
 {
-    const ebm_tokenizer *tokenizer = ebm_noise_model_tokenizer(m->source.model);
     for (size_t i = 0; i < count; i++)
-        if (m->maps_ids || !ebm_tokenizer_is_special(tokenizer, tokens[i])) return true;
+        if (m->maps_ids || !ebm_tokenizer_is_special(m->tokenizer, tokens[i])) return true;
     return false;
 }
 
 static text_verdict judge(const ebm_noise_maker *m, const int32_t *tokens, int32_t length, ebm_noise_item *item)
 {
-    const int32_t separator = ebm_noise_model_roles(m->source.model).separator;
+    const int32_t separator = m->roles.separator;
     size_t separators = 0;
     if (length <= 0) return TEXT_MALFORMED;
     item->count = item->separator = (size_t)length;
@@ -197,12 +244,11 @@ static text_verdict judge(const ebm_noise_maker *m, const int32_t *tokens, int32
     return ebm_noise_texts_contain(m->texts, tokens, item->count) ? TEXT_DUPLICATE : TEXT_GOOD;
 }
 
-static void accept(ebm_noise_maker *m, ebm_noise_block *b)
+static void accept(ebm_noise_maker *m, ebm_noise_block *b, const int32_t *lengths)
 {
-    const int32_t *lengths = ebm_generator_lengths(m->generator);
     b->count = 0;
-    m->statistics.generated += EBM_NOISE_BLOCK;
-    for (size_t row = 0; row < EBM_NOISE_BLOCK; row++) {
+    m->statistics.generated += m->block;
+    for (size_t row = 0; row < m->block; row++) {
         ebm_noise_item item = {.row = row};
         const text_verdict verdict = judge(m, b->raw + row * m->most_new, lengths[row], &item);
         m->statistics.malformed += verdict == TEXT_MALFORMED;
@@ -216,16 +262,28 @@ static void assemble(const ebm_noise_maker *m, ebm_noise_block *b, ebm_noise_ite
 {
     const int32_t *first = b->mapped + item->row * m->most_new, *second = first + item->separator + 1;
     const size_t second_count = m->pairs ? item->count - item->separator - 1 : 0;
-    item->length =
-        ebm_tokenizer_assemble(m->source.encoder, first, item->separator, m->pairs ? second : NULL, second_count,
-                               m->source.max_length, b->ids + item->first, b->types + item->first);
+    item->length = ebm_tokenizer_assemble(m->encoder, first, item->separator, m->pairs ? second : NULL, second_count,
+                                          m->max_length, b->ids + item->first, b->types + item->first);
+}
+
+// Filled texts are on the host already; in idle places of a row stands nothing.
+static void map_filled(const ebm_noise_maker *m, ebm_noise_block *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        const size_t first = b->items[i].row * m->most_new;
+        for (size_t k = first; k < first + b->items[i].count; k++) b->mapped[k] = m->host_map[b->raw[k]];
+    }
 }
 
 static ebm_status map_ids(ebm_noise_maker *m, ebm_noise_block *b)
 {
-    const size_t tokens = EBM_NOISE_BLOCK * m->most_new;
-    EBM_TRY(ebm_map_ids(m->device, m->mapped, ebm_generator_tokens(m->generator), m->map, tokens));
-    EBM_TRY(ebm_slice_read(m->device, m->mapped, 0, tokens, b->mapped));
+    const size_t tokens = m->block * m->most_new;
+    if (m->filler) {
+        map_filled(m, b);
+    } else {
+        EBM_TRY(ebm_map_ids(m->device, m->mapped, ebm_generator_tokens(m->generator), m->map, tokens));
+        EBM_TRY(ebm_slice_read(m->device, m->mapped, 0, tokens, b->mapped));
+    }
     for (size_t i = 0; i < b->count; i++) assemble(m, b, &b->items[i]);
     return ebm_ok();
 }
@@ -233,7 +291,7 @@ static ebm_status map_ids(ebm_noise_maker *m, ebm_noise_block *b)
 // Unknown tokens keep their name where ids are mapped: a file of such texts is then encoded to the same ids.
 static ebm_status decode_part(const ebm_noise_maker *m, const int32_t *ids, size_t count, char **text)
 {
-    return ebm_tokenizer_decode(ebm_noise_model_tokenizer(m->source.model), ids, count, !m->maps_ids, text);
+    return ebm_tokenizer_decode(m->tokenizer, ids, count, !m->maps_ids, text);
 }
 
 static ebm_status encode_item(const ebm_noise_maker *m, ebm_noise_block *b, ebm_noise_item *item,
@@ -245,8 +303,8 @@ static ebm_status encode_item(const ebm_noise_maker *m, ebm_noise_block *b, ebm_
     EBM_CHECK(status, end);
     if (m->pairs)
         EBM_CHECK(decode_part(m, tokens + item->separator + 1, item->count - item->separator - 1, &second), end);
-    EBM_CHECK(ebm_tokenizer_encode(m->source.encoder, first, strlen(first), second, second ? strlen(second) : 0,
-                                   m->source.max_length, encoding),
+    EBM_CHECK(ebm_tokenizer_encode(m->encoder, first, strlen(first), second, second ? strlen(second) : 0, m->max_length,
+                                   encoding),
               end);
     item->length = encoding->tokens;
     memcpy(b->ids + item->first, encoding->ids, encoding->tokens * sizeof *b->ids);
@@ -284,16 +342,32 @@ static ebm_status start_encoding(const ebm_noise_maker *m, ebm_noise_block *b)
     return ebm_ok();
 }
 
-ebm_status ebm_noise_block_make(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b)
+static ebm_status generate(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b, const int32_t **lengths)
 {
-    const size_t tokens = EBM_NOISE_BLOCK * m->most_new;
+    const size_t tokens = m->block * m->most_new;
     const ebm_prompts prompts = prompts_of(m, number), none = {0};
     const ebm_prompts following = m->begins_next ? prompts_of(m, number + 1) : none;
-    EBM_TRY(ebm_generator_run(m->generator, prompts, following, number * EBM_NOISE_BLOCK, m->pairs));
+    EBM_TRY(ebm_generator_run(m->generator, prompts, following, number * m->block, m->pairs));
     EBM_TRY(ebm_slice_read(m->device, ebm_generator_tokens(m->generator), 0, tokens, b->raw));
     m->statistics.tokens = ebm_generator_sampled(m->generator);
-    accept(m, b);
-    for (size_t i = 0; i < b->count; i++) b->items[i].first = i * m->source.max_length;
+    *lengths = ebm_generator_lengths(m->generator);
+    return ebm_ok();
+}
+
+static ebm_status fill(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b, const int32_t **lengths)
+{
+    EBM_TRY(ebm_noise_filler_run(m->filler, number * m->block, m->block, b->raw, m->lengths));
+    m->statistics.tokens = ebm_noise_filler_filled(m->filler);
+    *lengths = m->lengths;
+    return ebm_ok();
+}
+
+ebm_status ebm_noise_block_make(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b)
+{
+    const int32_t *lengths = NULL;
+    EBM_TRY(m->filler ? fill(m, number, b, &lengths) : generate(m, number, b, &lengths));
+    accept(m, b, lengths);
+    for (size_t i = 0; i < b->count; i++) b->items[i].first = i * m->max_length;
     return m->maps_ids ? map_ids(m, b) : start_encoding(m, b);
 }
 

@@ -6,10 +6,12 @@
 #include <pthread.h>
 
 #include "generator.h"
+#include "noise_filler.h"
 #include "noise_stream.h"
 #include "noise_texts.h"
 
-enum { EBM_NOISE_BLOCK = 512 };
+// Texts of a block: of a generator, whose slots idle at its end, many; filled ones cost as much in any number.
+enum { EBM_NOISE_BLOCK = 512, EBM_NOISE_FILL_BLOCK = 64 };
 
 // One accepted text: where its tokens lie in the block, and its encoder sequence.
 typedef struct {
@@ -18,34 +20,42 @@ typedef struct {
 } ebm_noise_item;
 
 typedef struct {
-    int32_t *raw;    // (EBM_NOISE_BLOCK, most_new) the model's tokens
+    int32_t *raw;    // (block, most_new) the model's tokens
     int32_t *mapped; // the same in the encoder's vocabulary, where ids are mapped
     ebm_noise_item *items;
     size_t count;
-    int32_t *ids, *types; // encoder sequences, EBM_NOISE_BLOCK x max_length each
+    int32_t *ids, *types; // encoder sequences, block x max_length each
     pthread_t thread;
     bool encoding; // the thread runs
     ebm_status encoded;
 } ebm_noise_block;
 
 typedef struct {
-    ebm_noise_source source;
     ebm_device *device;
     ebm_arena *arena;
+    const ebm_tokenizer *tokenizer, *encoder; // of the texts as they are made, and of the sequences
+    ebm_noise_roles roles;
+    size_t vocabulary; // of the texts as they are made
+    size_t max_length, block, most_new;
     ebm_noise_texts *texts;
-    ebm_generator *generator;
     bool pairs, maps_ids;
-    size_t most_new;
-    ebm_slice map, mapped;
+    ebm_slice map, mapped; // of a generator's texts, which are mapped on the device
     int32_t *host_map;
+    ebm_noise_statistics statistics;
+    // Sampled texts:
+    ebm_noise_source source;
+    ebm_generator *generator;
     ebm_prompt *prompts; // of two blocks, by number's last bit: slots that one leaves idle begin with the next
     int32_t *prompt_ids;
     uint64_t prompts_made[2]; // of which block they are, plus 1; 0: of none yet
     bool begins_next;
-    ebm_noise_statistics statistics;
+    // Filled texts:
+    ebm_noise_filler *filler;
+    int32_t *lengths;
 } ebm_noise_maker;
 
 ebm_status ebm_noise_maker_create(const ebm_noise_source *source, ebm_noise_maker **maker);
+ebm_status ebm_noise_maker_create_filling(const ebm_noise_fill_source *source, ebm_noise_maker **maker);
 void ebm_noise_maker_free(ebm_noise_maker *maker);
 ebm_status ebm_noise_maker_allocate(ebm_noise_maker *maker);
 

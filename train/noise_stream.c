@@ -26,7 +26,7 @@ struct ebm_noise_stream {
     ebm_noise_shuffle *shuffle;
     const ebm_tokenizer *encoder;
     ebm_encoding encoding;
-    // From a model:
+    // From a model, sampled or filled:
     ebm_noise_maker *maker;
     ebm_noise_block blocks[2]; // the current one and, where a thread encodes, the one ahead
     size_t current;
@@ -103,6 +103,26 @@ ebm_status ebm_noise_stream_from_shuffle(const ebm_noise_shuffle_source *source,
     return status;
 }
 
+ebm_status ebm_noise_stream_from_fill(const ebm_noise_fill_source *source, ebm_noise_stream **out)
+{
+    *out = NULL;
+    ebm_noise_stream *s = calloc(1, sizeof *s);
+    if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
+    ebm_status status = ebm_ok();
+    s->max_length = source->max_length;
+    snprintf(s->source, sizeof s->source,
+             "a masked language model, longest %zu, mask_probability %.9g, temperature %.9g, top_k %d, seed %" PRIu64,
+             source->max_length, (double)source->mask_probability, (double)source->temperature, source->top_k,
+             source->seed);
+    EBM_CHECK(ebm_noise_maker_create_filling(source, &s->maker), fail);
+    for (size_t i = 0; i < 2; i++) EBM_CHECK(ebm_noise_block_create(s->maker, &s->blocks[i]), fail);
+    *out = s;
+    return status;
+fail:
+    ebm_noise_stream_free(s);
+    return status;
+}
+
 void ebm_noise_stream_free(ebm_noise_stream *s)
 {
     if (!s) return;
@@ -129,6 +149,8 @@ const char *ebm_noise_stream_route(const ebm_noise_stream *s)
 {
     if (s->shuffle) return "noise texts are training texts with their words in random order";
     if (!s->maker) return "noise texts come from a file";
+    if (s->maker->filler && s->maker->maps_ids)
+        return "noise texts are training texts with tokens filled in anew, mapped to the encoder's vocabulary";
     return s->maker->maps_ids ? "noise tokens are mapped to the encoder's vocabulary on the device"
                               : "noise texts are encoded anew on the host, by a thread that runs ahead";
 }
@@ -164,11 +186,12 @@ static ebm_status advance_block(ebm_noise_stream *s)
 static ebm_status too_few(const ebm_noise_stream *s)
 {
     const ebm_noise_statistics *all = &s->maker->statistics;
-    return ebm_fail(
-        EBM_ERROR_INPUT,
-        "the noise model gives no usable texts: of %" PRIu64 " generated %" PRIu64 " were malformed (empty, cut,"
-        " or without exactly one separator in a pair) and %" PRIu64 " equal to training texts; train it longer",
-        all->generated, all->malformed, all->duplicates);
+    return ebm_fail(EBM_ERROR_INPUT,
+                    "the noise model gives no usable texts: of %" PRIu64 " generated %" PRIu64
+                    " were malformed (empty, cut,"
+                    " or without exactly one separator in a pair) and %" PRIu64 " equal to training texts; %s",
+                    all->generated, all->malformed, all->duplicates,
+                    s->maker->filler ? "mask more of their tokens" : "train it longer");
 }
 
 // The next accepted item of the current block; makes blocks until there is one.

@@ -9,6 +9,7 @@
 #define EBM_NOISE_STREAM_H
 
 #include "dataset.h"
+#include "masked_lm.h"
 #include "noise_model.h"
 #include "packing.h"
 #include "tokenizer.h"
@@ -59,6 +60,20 @@ typedef struct {
     uint64_t seed;
 } ebm_noise_shuffle_source;
 ebm_status ebm_noise_stream_from_shuffle(const ebm_noise_shuffle_source *source, ebm_noise_stream **stream);
+
+// Training texts with some tokens drawn anew by a masked language model (noise_filler.h). A text is cut to what both
+// models take before it is masked. All is borrowed.
+typedef struct {
+    ebm_masked_lm *lm;
+    const ebm_dataset *training;
+    const ebm_tokenizer *encoder;
+    size_t max_length;      // of an encoder sequence
+    float mask_probability; // M; every token is masked with it, and what is masked is drawn
+    float temperature;
+    int top_k; // 0: all tokens
+    uint64_t seed;
+} ebm_noise_fill_source;
+ebm_status ebm_noise_stream_from_fill(const ebm_noise_fill_source *source, ebm_noise_stream **stream);
 
 // Its device memory is planned with the rest: ebm_noise_stream_arena, then ebm_noise_stream_allocate.
 ebm_status ebm_noise_stream_from_model(const ebm_noise_source *source, ebm_noise_stream **stream);

@@ -11,6 +11,7 @@ _Static_assert((int)MAX_TEXT < (int)EBM_NOISE_MAX_PREFIX, "a label and a whole t
 struct ebm_noise_texts {
     ebm_noise_roles roles;
     int32_t unknown;
+    size_t most; // tokens of a text; 0: so many that a prefix, start and end fit, halves of them for a pair
     size_t count, tokens, capacity;
     int32_t *ids;
     size_t *starts;    // count + 1
@@ -46,25 +47,43 @@ static ebm_status push(ebm_noise_texts *t, int32_t id)
     return ebm_ok();
 }
 
-static ebm_status push_text(ebm_noise_texts *t, const ebm_tokenizer *tokenizer, const char *text, size_t bytes,
-                            size_t most, ebm_encoding *encoding)
+// Tokens of a text that are not roles, in place; at most `most`.
+static ebm_status encode(const ebm_noise_texts *t, const ebm_tokenizer *tokenizer, const char *text, size_t bytes,
+                         size_t most, ebm_encoding *encoding)
 {
+    size_t kept = 0;
     EBM_TRY(ebm_tokenizer_encode_plain(tokenizer, text, bytes, encoding));
     for (size_t i = 0; i < encoding->tokens && i < most; i++) {
         const int32_t id = is_role(t, encoding->ids[i]) ? t->unknown : encoding->ids[i];
-        if (id >= 0 && !is_role(t, id)) EBM_TRY(push(t, id));
+        if (id >= 0 && !is_role(t, id)) encoding->ids[kept++] = id;
     }
+    encoding->tokens = kept;
     return ebm_ok();
 }
 
-static ebm_status push_row(ebm_noise_texts *t, const ebm_tokenizer *tokenizer, const ebm_row *row,
-                           ebm_encoding *encoding)
+// Longest first, as ebm_tokenizer_assemble cuts: the longer part down to the other, then both.
+static void cut_pair(size_t most, size_t *first, size_t *second)
 {
-    const size_t most = row->text_b ? (MAX_TEXT - 1) / 2 : MAX_TEXT;
-    EBM_TRY(push_text(t, tokenizer, row->text_a, row->text_a_length, most, encoding));
-    if (!row->text_b) return ebm_ok();
+    while (*first + *second > most) --*(*first > *second ? first : second);
+}
+
+static ebm_status push_all(ebm_noise_texts *t, const int32_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) EBM_TRY(push(t, ids[i]));
+    return ebm_ok();
+}
+
+static ebm_status push_row(ebm_noise_texts *t, const ebm_tokenizer *tokenizer, const ebm_row *row, ebm_encoding *parts)
+{
+    const size_t half = (MAX_TEXT - 1) / 2;
+    const size_t most = t->most ? t->most : row->text_b ? half : MAX_TEXT;
+    EBM_TRY(encode(t, tokenizer, row->text_a, row->text_a_length, most, &parts[0]));
+    if (!row->text_b) return push_all(t, parts[0].ids, parts[0].tokens);
+    EBM_TRY(encode(t, tokenizer, row->text_b, row->text_b_length, most, &parts[1]));
+    if (t->most) cut_pair(t->most - 1, &parts[0].tokens, &parts[1].tokens);
+    EBM_TRY(push_all(t, parts[0].ids, parts[0].tokens));
     EBM_TRY(push(t, t->roles.separator));
-    return push_text(t, tokenizer, row->text_b, row->text_b_length, most, encoding);
+    return push_all(t, parts[1].ids, parts[1].tokens);
 }
 
 static void fill_table(ebm_noise_texts *t)
@@ -78,14 +97,15 @@ static void fill_table(ebm_noise_texts *t)
 
 static ebm_status fill(ebm_noise_texts *t, const ebm_dataset *dataset, const ebm_tokenizer *tokenizer)
 {
-    ebm_encoding encoding = {0};
+    ebm_encoding parts[2] = {{0}, {0}};
     ebm_status status = ebm_ok();
     for (size_t i = 0; i < ebm_dataset_count(dataset) && status.code == EBM_OK; i++) {
         const ebm_row row = ebm_dataset_row(dataset, i);
-        status = ebm_in(push_row(t, tokenizer, &row, &encoding), "text of line %zu", row.line);
+        status = ebm_in(push_row(t, tokenizer, &row, parts), "text of line %zu", row.line);
         t->starts[++t->count] = t->tokens;
     }
-    ebm_encoding_free(&encoding);
+    ebm_encoding_free(&parts[0]);
+    ebm_encoding_free(&parts[1]);
     if (status.code == EBM_OK) fill_table(t);
     return status;
 }
@@ -93,11 +113,18 @@ static ebm_status fill(ebm_noise_texts *t, const ebm_dataset *dataset, const ebm
 ebm_status ebm_noise_texts_create(const ebm_dataset *dataset, const ebm_tokenizer *tokenizer, ebm_noise_roles roles,
                                   ebm_noise_texts **out)
 {
+    return ebm_noise_texts_create_within(dataset, tokenizer, roles, 0, out);
+}
+
+ebm_status ebm_noise_texts_create_within(const ebm_dataset *dataset, const ebm_tokenizer *tokenizer,
+                                         ebm_noise_roles roles, size_t most, ebm_noise_texts **out)
+{
     *out = NULL;
     const size_t rows = ebm_dataset_count(dataset);
     ebm_noise_texts *t = calloc(1, sizeof *t);
     if (!t) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for the noise model's texts");
     t->roles = roles;
+    t->most = most;
     t->unknown = ebm_tokenizer_special(tokenizer, EBM_TOKEN_UNK);
     for (t->table_size = 16; t->table_size < 2 * rows; t->table_size *= 2) {}
     t->starts = calloc(rows + 1, sizeof *t->starts);

@@ -18,6 +18,10 @@ typedef struct ebm_noise_texts ebm_noise_texts;
 // the model's roles that somebody wrote into a text become its unknown token, or are left out where there is none.
 ebm_status ebm_noise_texts_create(const ebm_dataset *dataset, const ebm_tokenizer *tokenizer, ebm_noise_roles roles,
                                   ebm_noise_texts **texts);
+// The same for a model that is shown the text itself: a text, or a pair with its separator, has at most `most` tokens,
+// the longer part cut first as the encoders' tokenizers do.
+ebm_status ebm_noise_texts_create_within(const ebm_dataset *dataset, const ebm_tokenizer *tokenizer,
+                                         ebm_noise_roles roles, size_t most, ebm_noise_texts **texts);
 // Notes each row's label as the model's token for it, by name; `dataset` is the one the texts are from. EBM_ERROR_INPUT
 // for a row without a label and for one that the model does not know. Texts never told have none.
 ebm_status ebm_noise_texts_label(ebm_noise_texts *texts, const ebm_dataset *dataset, const ebm_noise_model *model);

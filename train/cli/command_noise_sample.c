@@ -26,7 +26,7 @@ static const ebm_option SAMPLE_OPTIONS[] = {
      .required = true},
     EBM_NOISE_OPTIONS(sample_options, noise),
     {"max_seq_length", EBM_OPTION_SIZE, AT(max_seq_length), "128",
-     .help = "As in training: no more of a training text is shuffled", .least = 3, .most = 1e6},
+     .help = "As in training: no more of a training text is filled in or shuffled", .least = 3, .most = 1e6},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of everything random", .least = 0, .most = 9e15},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
     {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
@@ -75,7 +75,7 @@ typedef struct {
     ebm_options *parsed;
     ebm_device *device;
     ebm_dataset *training;
-    ebm_tokenizer *tokenizer; // of the noise model: its own tokens as they are
+    ebm_tokenizer *tokenizer; // of the model: its own tokens as they are
     ebm_program_noise noise;
 } sample_run;
 
@@ -93,6 +93,7 @@ static ebm_status find_label_use(sample_run *r, ebm_label_use *use)
 {
     ebm_noise_training training = {0};
     *use = EBM_LABELS_IGNORED;
+    if (r->set.noise.source == EBM_SOURCE_MLM) return ebm_tokenizer_load(r->set.noise.mlm, &r->tokenizer);
     if (r->set.noise.source != EBM_SOURCE_MODEL) return ebm_ok();
     EBM_TRY(ebm_tokenizer_load(r->set.noise.model, &r->tokenizer));
     EBM_TRY(ebm_noise_training_read(r->set.noise.model, r->tokenizer, &training));
@@ -112,16 +113,16 @@ static ebm_status read_training(sample_run *r)
 static ebm_status open_noise(sample_run *r)
 {
     const sample_options *o = &r->set;
-    const bool samples = o->noise.source == EBM_SOURCE_MODEL;
+    const bool sampled = o->noise.source == EBM_SOURCE_MODEL, filled = o->noise.source == EBM_SOURCE_MLM;
     const ebm_program_noise_settings settings = {
         .set = &o->noise,
         .training = r->training,
         .encoder = r->tokenizer,
-        .max_length = samples ? EBM_NOISE_MAX_TOKENS : o->max_seq_length,
+        .max_length = sampled ? EBM_NOISE_MAX_TOKENS : o->max_seq_length,
         .seed = (uint64_t)o->seed,
     };
     ebm_arena *arenas[EBM_PROGRAM_NOISE_ARENAS];
-    if (samples) EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
+    if (sampled || filled) EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
     EBM_TRY(ebm_program_noise_open(r->device, &settings, &r->noise));
     const size_t count = ebm_program_noise_arenas(&r->noise, arenas);
     if (count > 0) EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --noise_slots"));

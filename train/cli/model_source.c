@@ -63,6 +63,25 @@ static ebm_status open_model(ebm_device *device, const ebm_program_noise_setting
     return ebm_noise_stream_from_model(&source, &noise->stream);
 }
 
+static ebm_status open_mlm(ebm_device *device, const ebm_program_noise_settings *s, ebm_program_noise *noise)
+{
+    enum { TOKENS = 4096, SEQUENCES = 256, ROWS = 256 }; // of a pass; positions whose logits are there at a time
+    const ebm_noise_options *o = s->set;
+    const ebm_limits limits = {.tokens = TOKENS, .sequences = SEQUENCES};
+    EBM_TRY(ebm_masked_lm_open(device, o->mlm, &limits, ROWS, &noise->mlm));
+    const ebm_noise_fill_source source = {
+        .lm = noise->mlm,
+        .training = s->training,
+        .encoder = s->encoder,
+        .max_length = s->max_length,
+        .mask_probability = (float)o->mask,
+        .temperature = (float)o->temperature,
+        .top_k = (int)o->top_k,
+        .seed = s->seed,
+    };
+    return ebm_noise_stream_from_fill(&source, &noise->stream);
+}
+
 static ebm_status open_file(const ebm_program_noise_settings *s, ebm_program_noise *noise)
 {
     ebm_dataset *all = NULL;
@@ -92,6 +111,8 @@ ebm_status ebm_program_noise_open(ebm_device *device, const ebm_program_noise_se
 {
     noise->mask_probability = s->set->mask;
     switch ((ebm_source)s->set->source) {
+    case EBM_SOURCE_MLM:
+        return ebm_in(open_mlm(device, s, noise), "--noise_mlm");
     case EBM_SOURCE_SHUFFLE:
         return ebm_in(open_shuffled(s, noise), "--noise_source shuffle");
     case EBM_SOURCE_FILE:
@@ -103,8 +124,9 @@ ebm_status ebm_program_noise_open(ebm_device *device, const ebm_program_noise_se
 
 size_t ebm_program_noise_arenas(ebm_program_noise *noise, ebm_arena *arenas[EBM_PROGRAM_NOISE_ARENAS])
 {
-    if (!noise->model) return 0;
-    const size_t count = ebm_noise_model_arenas(noise->model, arenas);
+    if (!noise->model && !noise->mlm) return 0;
+    const size_t count =
+        noise->model ? ebm_noise_model_arenas(noise->model, arenas) : ebm_masked_lm_arenas(noise->mlm, arenas);
     arenas[count] = ebm_noise_stream_arena(noise->stream);
     return count + 1;
 }
@@ -112,6 +134,7 @@ size_t ebm_program_noise_arenas(ebm_program_noise *noise, ebm_arena *arenas[EBM_
 ebm_status ebm_program_noise_allocate(ebm_program_noise *noise)
 {
     if (noise->model) EBM_TRY(ebm_noise_model_allocate(noise->model));
+    if (noise->mlm) EBM_TRY(ebm_in(ebm_masked_lm_allocate(noise->mlm), "--noise_mlm"));
     return ebm_noise_stream_allocate(noise->stream);
 }
 
@@ -119,6 +142,7 @@ void ebm_program_noise_free(ebm_program_noise *noise)
 {
     ebm_noise_stream_free(noise->stream);
     ebm_noise_model_free(noise->model);
+    ebm_masked_lm_free(noise->mlm);
     ebm_dataset_free(noise->texts);
     memset(noise, 0, sizeof *noise);
 }

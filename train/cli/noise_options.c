@@ -1,8 +1,11 @@
 #include "noise_options.h"
 
-const char *const EBM_SOURCES[] = {"model", "shuffle", "file", NULL};
+const char *const EBM_SOURCES[] = {"model", "mlm", "shuffle", "file", NULL};
 
-bool ebm_noise_options_any(const ebm_noise_options *set) { return set->source >= 0 || set->model || set->file; }
+bool ebm_noise_options_any(const ebm_noise_options *set)
+{
+    return set->source >= 0 || set->model || set->mlm || set->file;
+}
 
 // What each source is read from: the option's name and whether it was given; a name of NULL: from the training texts.
 typedef struct {
@@ -13,6 +16,7 @@ static origin origin_of(const ebm_noise_options *set, int source)
 {
     const origin origins[] = {
         [EBM_SOURCE_MODEL] = {"--noise_model", set->model},
+        [EBM_SOURCE_MLM] = {"--noise_mlm", set->mlm},
         [EBM_SOURCE_SHUFFLE] = {NULL, NULL},
         [EBM_SOURCE_FILE] = {"--noise_file", set->file},
     };
@@ -32,7 +36,7 @@ static ebm_status deduce(ebm_noise_options *set, const ebm_options *given)
     if (found < 0 && ebm_options_given(given, "shuffle_ngram")) found = EBM_SOURCE_SHUFFLE;
     if (found < 0)
         return ebm_fail(EBM_ERROR_INPUT,
-                        "noise is needed: give --noise_model or --noise_file, or --noise_source shuffle");
+                        "noise is needed: give --noise_model, --noise_mlm or --noise_file, or --noise_source shuffle");
     set->source = found;
     return ebm_ok();
 }
@@ -46,6 +50,9 @@ static ebm_status check(const ebm_noise_options *set)
         if (i != set->source && origin_of(set, i).value)
             return ebm_fail(EBM_ERROR_INPUT, "--noise_source %s takes no %s", EBM_SOURCES[set->source],
                             origin_of(set, i).option);
+    if (set->ngram != 1 && set->source != EBM_SOURCE_SHUFFLE)
+        return ebm_fail(EBM_ERROR_INPUT, "--shuffle_ngram is for --noise_source shuffle, not %s",
+                        EBM_SOURCES[set->source]);
     return ebm_ok();
 }
 

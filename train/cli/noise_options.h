@@ -8,13 +8,14 @@
 
 typedef enum {
     EBM_SOURCE_MODEL,   // --noise_model: sampled by an autoregressive model
+    EBM_SOURCE_MLM,     // --noise_mlm: training texts, tokens filled in anew by a masked language model
     EBM_SOURCE_SHUFFLE, // training texts, their words in random order
     EBM_SOURCE_FILE,    // --noise_file
 } ebm_source;
 
 typedef struct {
     int source; // ebm_source once resolved
-    const char *model, *file;
+    const char *model, *mlm, *file;
     double mask, temperature;
     int64_t top_k;
     size_t slots, ngram;
@@ -26,17 +27,21 @@ extern const char *const EBM_SOURCES[]; // names in the order of ebm_source
 // clang-format off
 #define EBM_NOISE_OPTIONS(type, member)                                                                                \
     {"noise_source", EBM_OPTION_ENUM, offsetof(type, member.source), NULL,                                             \
-     "A noise model, training texts with their words shuffled, or a file; default: what the options below say", 0, 0,  \
-     false, EBM_SOURCES, false},                                                                                       \
+     "A noise model, training texts with tokens filled in anew or with their words shuffled, or a file; default: "     \
+     "what the options below say",                                                                                     \
+     0, 0, false, EBM_SOURCES, false},                                                                                 \
         {"noise_model", EBM_OPTION_MODEL, offsetof(type, member.model), NULL,                                          \
          "The noise model to stream from; it says itself what it is shown of a text", 0, 0, false, NULL, false},       \
+        {"noise_mlm", EBM_OPTION_MODEL, offsetof(type, member.mlm), NULL,                                              \
+         "Masked language model (BERT, RoBERTa, ... with its head) that fills in tokens of training texts", 0, 0,      \
+         false, NULL, false},                                                                                          \
         {"noise_file", EBM_OPTION_STRING, offsetof(type, member.file), NULL,                                           \
          "Noise texts, one a line, pairs as A <SEP> B or on two lines each", 0, 0, false, NULL, false},                \
         {"shuffle_ngram", EBM_OPTION_SIZE, offsetof(type, member.ngram), "1",                                          \
          "Shuffled texts: blocks of so many words stay together", 1, 1000, false, NULL, false},                        \
         {"mask_probability", EBM_OPTION_FLOAT, offsetof(type, member.mask), "0.4",                                     \
-         "Share of a text's tokens that the noise model is not shown (M); default: what it was trained with", 0, 1,    \
-         false, NULL, false},                                                                                          \
+         "Share of a text's tokens that the model is not shown (M); default: what a noise model was trained with", 0,  \
+         1, false, NULL, false},                                                                                       \
         {"top_k", EBM_OPTION_INT, offsetof(type, member.top_k), "20",                                                  \
          "Noise is sampled from so many tokens; 0: all", 0, 64, false, NULL, false},                                   \
         {"temperature", EBM_OPTION_FLOAT, offsetof(type, member.temperature), "1", "Of noise sampling", 0, 100, true,  \

@@ -86,7 +86,7 @@ static int set_texts(json_t *object, const char *use, const ebm_encoded *texts)
 static int set_noise(json_t *object, const ebm_train_results *r)
 {
     if (!r->noise) return 0;
-    const bool is_path = r->source->texts || r->source->model;
+    const bool is_path = r->source->texts || r->source->model || r->source->mlm;
     int failed = is_path ? set_directory(object, "noise", r->noise) : set_text(object, "noise", r->noise);
     if (r->source->texts) return failed;
     const ebm_noise_statistics n = ebm_noise_stream_statistics(r->source->stream);
