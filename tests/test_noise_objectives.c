@@ -31,7 +31,7 @@ static int set_up(void **state)
     train(EBM_NOISE_LABEL, 140, labelled);
     if (make_own_folder(&folder) != 0) return -1;
     plain = folder;
-    train(EBM_NOISE_PLAIN, 20, plain);
+    train(EBM_NOISE_PLAIN, 5, plain);
     return 0;
 }
 

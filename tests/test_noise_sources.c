@@ -1,0 +1,166 @@
+// The program with every source of noise: what it trains from it, writes of it, records and refuses.
+#include "check.h"
+
+#include "command.h"
+#include "dataset.h"
+#include "tiny_model.h"
+
+static const char MLM[] = FIXTURES "/models/mlm-bert";
+
+static int make_files(void **state)
+{
+    static const char *const names[] = {"negative", "positive"};
+    const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
+    ebm_device *device = NULL;
+    if (!mkdtemp(folder)) return -1;
+    assert_ok(ebm_device_open(NULL, &device));
+    make_model_in(device, "model", &ce, names);
+    ebm_device_free(device);
+    put_texts("train.tsv", "sentence\tlabel", names);
+    put("unlabelled.tsv", "sentence\nthe film is good\na dull plot\n");
+    put("others.tsv", "sentence\tlabel\nthe film is good\tyes\na dull plot\tno\n");
+    put("pairs.tsv",
+        "sentence1\tsentence2\tlabel\nthe film is good\tnot bad at all\tyes\na dull plot\tit was bad\tno\n");
+    put("corpus.txt", "\n\nwarm and cold and very dull\n \nthe film is good .\nbut the cast was not\n");
+    return 0;
+}
+
+#define sample(...) run("noise", "sample", "--num", "20", "--json", __VA_ARGS__)
+#define train(name, ...)                                                                                               \
+    run("train", "--model_name_or_path", "model", "--train_file", "train.tsv", "--validation_file", "train.tsv",       \
+        "--max_seq_length", "16", "--max_steps", "4", "--per_device_train_batch_size", "4", "--objective", "joint",    \
+        "--token_budget", "256", "--output_dir", name, __VA_ARGS__)
+
+// A finished run has a log in which data and noise are told apart, and says what the noise was.
+static json_t *settings_of(ran r, const char *name)
+{
+    char path[64];
+    if (r.code != 0) fail_msg("exit code %d: %s", r.code, r.err);
+    free_ran(&r);
+    snprintf(path, sizeof path, "%s/trainer_log.jsonl", name);
+    char *log = get(path);
+    if (!strstr(log, "told_apart")) fail_msg("told apart? %s", log);
+    free(log);
+    snprintf(path, sizeof path, "%s/training_args.json", name);
+    char *text = get(path);
+    json_t *settings = json_loads(text, 0, NULL);
+    assert_non_null(settings);
+    free(text);
+    return settings;
+}
+
+// Refused after the device was opened: exit code 2 and the sentence among what was said before.
+static void expect_refusal(const char *part, ran r)
+{
+    if (r.code != 2 || !strstr(r.err, part)) fail_msg("exit code %d, expected \"%s\": %s", r.code, part, r.err);
+    free_ran(&r);
+}
+
+static void expect_lines(const char *name, size_t count)
+{
+    char *text = get(name);
+    size_t lines = 0;
+    for (const char *c = text; *c; c++) lines += *c == '\n';
+    assert_int_equal(lines, count);
+    free(text);
+}
+
+static void shuffled_texts(void **state)
+{
+    json_t *result = json_of(sample("--noise_source", "shuffle", "--train_file", "train.tsv", "--out", "s.txt"));
+    assert_int_equal((int)number(result, "texts"), 20);
+    assert_true(number(result, "generated") >= 20);
+    json_decref(result);
+    expect_lines("s.txt", 20);
+    json_t *set = settings_of(train("shuffled", "--shuffle_ngram", "2", "--save_steps", "3"), "shuffled");
+    assert_string_equal(string(set, "noise_source"), "shuffle");
+    assert_int_equal((int)number(set, "shuffle_ngram"), 2);
+    json_decref(set);
+    // A resumed run keeps its noise.
+    expect_refusal("noise_source was \"shuffled texts, longest 16, shuffle_ngram 2, seed 42\", now it is",
+                   train("shuffled", "--noise_source", "shuffle", "--save_steps", "3", "--resume_from_checkpoint",
+                         "shuffled/checkpoint-3"));
+    // Two by two for a task of pairs.
+    json_decref(json_of(sample("--noise_file", "s.txt", "--train_file", "pairs.tsv", "--out", "p.txt")));
+    char *text = get("p.txt");
+    assert_non_null(strstr(text, EBM_PAIR_SEPARATOR));
+    free(text);
+}
+
+static void plain_text(void **state)
+{
+    ran r = train("corpus", "--noise_file", "corpus.txt");
+    assert_non_null(strstr(r.err, "noise file: 2 texts, without 1 equal to training texts"));
+    json_decref(settings_of(r, "corpus"));
+}
+
+static void filled_texts(void **state)
+{
+    json_decref(json_of(sample("--noise_mlm", MLM, "--train_file", "train.tsv", "--out", "f.txt", "--mask_probability",
+                               "0.6", "--top_k", "5")));
+    expect_lines("f.txt", 20);
+    json_t *set = settings_of(train("filled", "--noise_mlm", MLM, "--mask_probability", "0.6"), "filled");
+    assert_string_equal(string(set, "noise_source"), "mlm");
+    json_decref(set);
+    assert_bad("no masked-language-model head", "noise", "sample", "--noise_mlm", "model", "--train_file", "train.tsv",
+               "--out", "none.txt");
+}
+
+static void expect_record(const char *path, const char *objective, size_t labels)
+{
+    char *text = get(path);
+    json_t *record = json_loads(text, 0, NULL);
+    assert_string_equal(string(record, "objective"), objective);
+    assert_int_equal(json_array_size(json_object_get(record, "labels")), labels);
+    json_decref(record);
+    free(text);
+}
+
+// A model told labels records it; whoever samples from it needs labels that it knows, and may not ask for masks.
+static void labelled_models(void **state)
+{
+    ran r = run("noise", "train", "--encoder", "model", "--layers", "1", "--train_file", "train.tsv", "--held_out", "0",
+                "--max_steps", "2", "--token_budget", "512", "--noise_objective", "label", "--output_dir", "n-label");
+    if (r.code != 0) fail_msg("%s", r.err);
+    free_ran(&r);
+    expect_record("n-label/noise.json", "label", 2);
+    json_t *set = settings_of(train("with_label", "--noise_model", "n-label"), "with_label");
+    assert_true(number(set, "mask_probability") == 1);
+    json_decref(set);
+    expect_refusal("trained with objective label, which shows it no masked text",
+                   sample("--noise_model", "n-label", "--train_file", "train.tsv", "--mask_probability", "0.4", "--out",
+                          "none.txt"));
+    assert_bad("label", "noise", "sample", "--noise_model", "n-label", "--train_file", "unlabelled.tsv", "--out",
+               "none.txt");
+    expect_refusal("text of line 2: the noise model needs a label it knows, found \"yes\"",
+                   sample("--noise_model", "n-label", "--train_file", "others.tsv", "--out", "none.txt"));
+    assert_bad("label", "noise", "train", "--encoder", "model", "--train_file", "unlabelled.tsv", "--noise_objective",
+               "label", "--output_dir", "none");
+}
+
+static void sources_are_one(void **state)
+{
+#define assert_bad_source(part, ...)                                                                                   \
+    assert_bad(part, "noise", "sample", "--train_file", "train.tsv", "--out", "none.txt", __VA_ARGS__)
+    assert_bad_source("noise is needed: give --noise_model, --noise_mlm or --noise_file", "--seed", "1");
+    assert_bad_source("one source, but --noise_model and --noise_mlm were given", "--noise_model", "model",
+                      "--noise_mlm", "model");
+    assert_bad_source("--noise_source mlm needs --noise_mlm", "--noise_source", "mlm");
+    assert_bad_source("--noise_source shuffle takes no --noise_file", "--noise_source", "shuffle", "--noise_file",
+                      "corpus.txt");
+    assert_bad_source("--shuffle_ngram is for --noise_source shuffle, not file", "--noise_file", "corpus.txt",
+                      "--shuffle_ngram", "3");
+    assert_bad_source("--noise_source", "--noise_source", "magic");
+    assert_bad_source("nothing to shuffle", "--noise_source", "shuffle", "--shuffle_ngram", "9");
+    assert_bad("did you mean --objective joint", "train", "--model_name_or_path", "model", "--train_file", "train.tsv",
+               "--noise_source", "shuffle", "--output_dir", "none");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shuffled_texts),  cmocka_unit_test(plain_text),      cmocka_unit_test(filled_texts),
+        cmocka_unit_test(labelled_models), cmocka_unit_test(sources_are_one),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
