@@ -43,8 +43,8 @@ typedef struct {
 } ebm_prompts;
 
 // Writes one text for each prompt. Text i draws its random numbers as text first_text + i, so it does not depend on the
-// slot it sat in. Special tokens of the model's roles except end (and the separator, where allowed) are never drawn; of labels the
-// first ones, up to EBM_BANNED_MAX tokens in all.
+// slot it sat in. Special tokens of the model's roles except end (and the separator, where allowed) are never drawn; of
+// the labels the first ones are not, up to EBM_BANNED_MAX tokens in all.
 //
 // `following` (count 0: none) are the prompts of the texts after these. Slots that run out of prompts begin with them
 // instead of lying idle; the next run, when it is about just those texts, goes on where this one stopped, any other one

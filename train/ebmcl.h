@@ -29,6 +29,8 @@
 #include "generator.h"
 #include "head.h"
 #include "lm_loss.h"
+#include "masked_lm.h"
+#include "mlm_head.h"
 #include "model_find.h"
 #include "noise_model.h"
 #include "operations.h"

@@ -82,6 +82,11 @@ static ebm_status open_mlm(ebm_device *device, const ebm_program_noise_settings 
     return ebm_noise_stream_from_fill(&source, &noise->stream);
 }
 
+static double mean_bytes(const ebm_dataset *texts)
+{
+    return (double)ebm_dataset_text_bytes(texts) / (double)ebm_dataset_count(texts);
+}
+
 static ebm_status open_file(const ebm_program_noise_settings *s, ebm_program_noise *noise)
 {
     ebm_dataset *all = NULL;
@@ -90,8 +95,9 @@ static ebm_status open_file(const ebm_program_noise_settings *s, ebm_program_noi
     const ebm_status status = ebm_dataset_without(all, s->training, &dropped, &noise->texts);
     ebm_dataset_free(all);
     EBM_TRY(ebm_in(status, "%s", s->set->file));
-    ebm_program_say("noise file: %zu %s, without %zu equal to training texts", ebm_dataset_count(noise->texts),
-                    ebm_dataset_is_pairs(noise->texts) ? "pairs of texts" : "texts", dropped);
+    ebm_program_say("noise file: %zu %s of %.0f bytes (training texts: %.0f), without %zu equal to training texts",
+                    ebm_dataset_count(noise->texts), ebm_dataset_is_pairs(noise->texts) ? "pairs" : "texts",
+                    mean_bytes(noise->texts), mean_bytes(s->training), dropped);
     return ebm_noise_stream_from_texts(noise->texts, s->encoder, s->max_length, s->seed, &noise->stream);
 }
 
