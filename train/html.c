@@ -194,10 +194,17 @@ void ebm_html_cell(ebm_html *page, bool best, const char *note, const char *form
     va_end(arguments);
 }
 
-void ebm_html_text_cell(ebm_html *page, const char *text)
+void ebm_html_text_cell(ebm_html *page, const char *text) { ebm_html_noted_text_cell(page, text, NULL); }
+
+void ebm_html_noted_text_cell(ebm_html *page, const char *text, const char *note)
 {
     fputs("<td class=\"text\">", page->stream);
     ebm_html_text(page->stream, text);
+    if (note) {
+        fputs("<small>", page->stream);
+        ebm_html_text(page->stream, note);
+        fputs("</small>", page->stream);
+    }
     fputs("</td>", page->stream);
 }
 

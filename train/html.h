@@ -43,7 +43,8 @@ void ebm_html_row(ebm_html *page, const char *name);
 // The next cell of the row, a number: `best` marks it, note (or NULL) stands below in small print.
 void ebm_html_cell(ebm_html *page, bool best, const char *note, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void ebm_html_text_cell(ebm_html *page, const char *text); // running text, which wraps
+void ebm_html_text_cell(ebm_html *page, const char *text);                         // running text, which wraps
+void ebm_html_noted_text_cell(ebm_html *page, const char *text, const char *note); // with small print below
 void ebm_html_table_end(ebm_html *page);
 
 // Figures between these stand side by side where there is room.

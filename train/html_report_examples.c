@@ -61,23 +61,31 @@ static const char *label_of(const ebm_examples *e, int label, char number[16])
     return e->names[label] ? e->names[label] : number;
 }
 
+static ebm_status put_answer(ebm_report_page *p, const ebm_examples *e, const wrong_answer *wrong)
+{
+    char probability[24], number[2][16], *text = text_of(e, wrong->row), *labels = NULL;
+    snprintf(probability, sizeof probability, "%.4f", wrong->probability);
+    const char *truth = label_of(e, e->read.label[wrong->row], number[0]);
+    const char *answer = label_of(e, wrong->predicted, number[1]);
+    if (text && asprintf(&labels, "true: %s; predicted: %s", truth, answer) < 0) labels = NULL;
+    if (labels) {
+        ebm_html_row(p->page, probability);
+        ebm_html_noted_text_cell(p->page, text, labels);
+    }
+    free(text);
+    if (!labels) return ebm_fail(EBM_ERROR_MEMORY, "no memory for a text");
+    free(labels);
+    return ebm_ok();
+}
+
 static ebm_status put_answers(ebm_report_page *p, const ebm_examples *e, const wrong_answer *wrong, size_t count)
 {
-    static const char *const head[] = {"probability", "text", "true", "predicted"};
-    char number[16];
-    ebm_html_table_begin(p->page, NULL, head, 4);
-    for (size_t i = 0; i < count; i++) {
-        char probability[24], *text = text_of(e, wrong[i].row);
-        if (!text) return ebm_fail(EBM_ERROR_MEMORY, "no memory for a text");
-        snprintf(probability, sizeof probability, "%.4f", wrong[i].probability);
-        ebm_html_row(p->page, probability);
-        ebm_html_text_cell(p->page, text);
-        ebm_html_text_cell(p->page, label_of(e, e->read.label[wrong[i].row], number));
-        ebm_html_text_cell(p->page, label_of(e, wrong[i].predicted, number));
-        free(text);
-    }
+    static const char *const head[] = {"probability", "text"};
+    ebm_status status = ebm_ok();
+    ebm_html_table_begin(p->page, NULL, head, 2);
+    for (size_t i = 0; i < count && status.code == EBM_OK; i++) status = put_answer(p, e, &wrong[i]);
     ebm_html_table_end(p->page);
-    return ebm_ok();
+    return status;
 }
 
 static ebm_status put_folder(ebm_report_page *p, const ebm_report_folder *f)

@@ -59,7 +59,7 @@ static void put_value(ebm_report_page *p, const ebm_report_view *v, ebm_metric m
     const ebm_evaluation *e = &v->evaluation;
     char note[160] = "";
     size_t at = 0;
-    if (!v->there || !isfinite(e->value[m])) {
+    if (!isfinite(e->value[m])) {
         ebm_html_cell(p->page, false, NULL, "\xE2\x80\x93");
         return;
     }
@@ -67,8 +67,9 @@ static void put_value(ebm_report_page *p, const ebm_report_view *v, ebm_metric m
         at = (size_t)snprintf(note, sizeof note, "%.4f to %.4f", e->interval[m].low, e->interval[m].high);
     if (m >= EBM_ECE_CLASS_WISE && isfinite(e->floor[m - EBM_ECE_CLASS_WISE].mean)) {
         const ebm_floor floor = e->floor[m - EBM_ECE_CLASS_WISE];
-        snprintf(note + at, sizeof note - at, "%sfloor %.4f, 95 %%: %.4f\np = %.3f", at ? "\n" : "", floor.mean,
-                 floor.high, floor.p);
+        at += (size_t)snprintf(note + at, sizeof note - at, "%sfloor %.4f, 95 %%: %.4f", at ? "\n" : "", floor.mean,
+                               floor.high);
+        if (isfinite(floor.p)) snprintf(note + at, sizeof note - at, "\np = %.3f", floor.p);
     }
     ebm_html_cell(p->page, e->value[m] == best, note, "%.4f", e->value[m]);
 }
@@ -80,18 +81,16 @@ static bool any_value(const ebm_report_page *p, view_of of, ebm_metric m)
     return false;
 }
 
-static ebm_status begin_table(ebm_report_page *p, const char *caption, view_of first, view_of second)
+// Folders without such a view have no columns.
+static ebm_status begin_table(ebm_report_page *p, const char *caption, view_of view, bool both)
 {
-    const size_t each = second ? 2 : 1, columns = 1 + each * p->count;
-    char **names = calloc(columns, sizeof *names);
+    char **names = calloc(1 + 2 * p->count, sizeof *names);
+    size_t columns = 1;
     bool made = names != NULL;
     for (size_t i = 0; made && i < p->count; i++) {
-        if (!second) {
-            names[1 + i] = strdup(p->folders[i].name);
-        } else {
-            names[1 + 2 * i] = ebm_report_name(p, i, "raw");
-            names[2 + 2 * i] = ebm_report_name(p, i, "calibrated");
-        }
+        if (!view(&p->folders[i])->there) continue;
+        if (both) names[columns++] = ebm_report_name(p, i, "raw");
+        names[columns++] = both ? ebm_report_name(p, i, "calibrated") : strdup(p->folders[i].name);
     }
     if (made) names[0] = strdup("metric");
     for (size_t i = 0; made && i < columns; i++) made = names[i] != NULL;
@@ -101,27 +100,29 @@ static ebm_status begin_table(ebm_report_page *p, const char *caption, view_of f
     return made ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for a table");
 }
 
-// The best of the last views is marked.
-static ebm_status put_table(ebm_report_page *p, const char *caption, view_of first, view_of second)
+static void put_metric(ebm_report_page *p, view_of before, view_of view, ebm_metric m, double best)
 {
-    const view_of marked = second ? second : first;
-    const bool mark = count_views(p, marked) > 1 && are_same_texts(p, marked);
-    EBM_TRY(begin_table(p, caption, first, second));
-    ebm_html_row(p->page, "texts");
-    for (size_t i = 0; i < p->count; i++)
-        for (size_t k = 0; k < (second ? 2 : 1); k++) {
-            const ebm_report_view *v = (k ? second : first)(&p->folders[i]);
-            ebm_html_cell(p->page, false, NULL, v->there ? "%zu" : "\xE2\x80\x93", v->evaluation.examples);
-        }
-    for (ebm_metric m = 0; m < EBM_METRICS; m++) {
-        const double best = mark ? best_of(p, marked, m) : (double)NAN;
-        if (!any_value(p, marked, m)) continue;
-        ebm_html_row(p->page, NAMES[m]);
-        for (size_t i = 0; i < p->count; i++) {
-            put_value(p, first(&p->folders[i]), m, second ? (double)NAN : best);
-            if (second) put_value(p, second(&p->folders[i]), m, best);
-        }
+    ebm_html_row(p->page, NAMES[m]);
+    for (size_t i = 0; i < p->count; i++) {
+        if (!view(&p->folders[i])->there) continue;
+        if (before) put_value(p, before(&p->folders[i]), m, (double)NAN);
+        put_value(p, view(&p->folders[i]), m, best);
     }
+}
+
+// `before` (or NULL) stands beside each view; the best of the views is marked.
+static ebm_status put_table(ebm_report_page *p, const char *caption, view_of before, view_of view)
+{
+    const bool mark = count_views(p, view) > 1 && are_same_texts(p, view);
+    EBM_TRY(begin_table(p, caption, view, before != NULL));
+    ebm_html_row(p->page, "texts");
+    for (size_t i = 0; i < p->count; i++) {
+        const ebm_report_view *v = view(&p->folders[i]);
+        for (int k = before ? 0 : 1; v->there && k < 2; k++)
+            ebm_html_cell(p->page, false, NULL, "%zu", v->evaluation.examples);
+    }
+    for (ebm_metric m = 0; m < EBM_METRICS; m++)
+        if (any_value(p, view, m)) put_metric(p, before, view, m, mark ? best_of(p, view, m) : (double)NAN);
     ebm_html_table_end(p->page);
     return ebm_ok();
 }
@@ -148,7 +149,7 @@ ebm_status ebm_report_metrics(ebm_report_page *p)
 {
     if (count_views(p, raw_of) == 0) return ebm_ok();
     ebm_html_heading(p->page, 2, "Metrics");
-    EBM_TRY(put_table(p, "As the models say it", raw_of, NULL));
+    EBM_TRY(put_table(p, "As the models say it", NULL, raw_of));
     explain(p);
     for (size_t i = 0; i < p->count; i++)
         if (p->folders[i].calibration[0])

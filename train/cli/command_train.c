@@ -18,7 +18,7 @@ typedef struct {
     ebm_data_options data;
     ebm_noise_options noise;
     const char *model, *output_dir, *resume, *device, *best_metric;
-    bool overwrite, json, bf16, keep_last, save_predictions;
+    bool overwrite, json, bf16, keep_last, save_predictions, no_report;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, smoothing,
         focal_gamma, confidence_penalty, poscal_weight, margin;
@@ -72,6 +72,7 @@ static const ebm_option OPTIONS[] = {
      .help = "Write the model of the last step, not that of the best evaluation"},
     {"save_predictions", EBM_OPTION_FLAG, AT(save_predictions), NULL,
      .help = "Write predictions/step-N.jsonl at each evaluation"},
+    {"no_report", EBM_OPTION_FLAG, AT(no_report), NULL, .help = "Write no report.html at the end (see ebmcl report)"},
     {"objective", EBM_OPTION_ENUM, AT(objective), "ce", .help = "Cross-entropy, or jointly with NCE",
      .choices = OBJECTIVES},
     {"energy", EBM_OPTION_ENUM, AT(energy), "hidden", .help = "Form of the energy", .choices = ENERGIES},
@@ -371,6 +372,7 @@ static ebm_status write_results(const train_run *r)
         .pairs = ebm_dataset_is_pairs(r->train),
         .noise = is_joint(r) ? ebm_noise_options_origin(&r->set.noise) : NULL,
         .source = &r->noise,
+        .no_report = r->set.no_report,
     };
     return ebm_program_write_results(&results);
 }

@@ -8,6 +8,7 @@
 #include "example_file.h"
 #include "file.h"
 #include "gemm.h"
+#include "html_report.h"
 #include "json_file.h"
 #include "model_card.h"
 #include "report_internal.h"
@@ -174,6 +175,17 @@ static ebm_status write_noise(const ebm_train_results *r)
     return status;
 }
 
+static ebm_status write_report(const ebm_train_results *r)
+{
+    const ebm_html_report report = {
+        .directories = &r->output_dir, .count = 1, .made_with = "ebmcl " EBMCL_VERSION, .brief = true};
+    char *path = ebm_path_join(r->output_dir, "report.html");
+    const ebm_status status =
+        path ? ebm_html_report_write(&report, path) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    free(path);
+    return ebm_in(status, "report.html");
+}
+
 ebm_status ebm_program_write_results(const ebm_train_results *r)
 {
     ebm_predictions predictions;
@@ -184,7 +196,8 @@ ebm_status ebm_program_write_results(const ebm_train_results *r)
         EBM_TRY(write_validation(r, &predictions));
         EBM_TRY(write_noise(r));
     }
-    return ebm_model_card_write(r->output_dir);
+    EBM_TRY(ebm_model_card_write(r->output_dir));
+    return r->no_report ? ebm_ok() : write_report(r);
 }
 
 static ebm_status write_settings(const ebm_noise_results *r, const char *directory)

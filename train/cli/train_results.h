@@ -1,4 +1,5 @@
-// What a run leaves beside the model for people to read: train_results.json, eval_results.json and the model card. No
+// What a run leaves beside the model for people to read: train_results.json, eval_results.json, predictions, the
+// model card and the report. No
 // path of this machine goes into them, only names.
 #ifndef EBM_TRAIN_RESULTS_H
 #define EBM_TRAIN_RESULTS_H
@@ -22,6 +23,7 @@ typedef struct {
     bool pairs;
     const char *noise;               // file, directory or words; NULL: none
     const ebm_program_noise *source; // with noise
+    bool no_report;
 } ebm_train_results;
 
 // After training: the validation texts are evaluated once more, with intervals and floors, and what the model says of
