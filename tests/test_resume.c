@@ -53,6 +53,34 @@ static char *run_and_stop(small_settings settings, uint64_t step)
     return checkpoint;
 }
 
+// The one event file of a run.
+static char *read_events(const char *folder, size_t *size)
+{
+    char *runs = in_folder(folder, "runs");
+    assert_int_equal(entries_of(runs), 1);
+    DIR *directory = opendir(runs);
+    struct dirent *entry;
+    char *bytes = NULL;
+    while ((entry = readdir(directory)))
+        if (entry->d_name[0] != '.') bytes = read_whole(runs, entry->d_name, size);
+    closedir(directory);
+    free(runs);
+    return bytes;
+}
+
+// The same records, but for times and speeds, which change no lengths.
+static void assert_same_events(const char *folder_a, const char *folder_b)
+{
+    size_t size_a = 0, size_b = 0;
+    char *a = read_events(folder_a, &size_a), *b = read_events(folder_b, &size_b);
+    assert_true(size_a > 1000);
+    assert_int_equal(size_a, size_b);
+    for (size_t at = 0; at < size_a; at += 16 + (unsigned char)a[at] + 256u * (unsigned char)a[at + 1])
+        assert_memory_equal(a + at, b + at, 12);
+    free(a);
+    free(b);
+}
+
 static void check_resume(const char *folder, small_settings settings, uint64_t stop)
 {
     char *whole = make_folder(folder, "whole"), *parts = make_folder(folder, "parts");
@@ -70,6 +98,7 @@ static void check_resume(const char *folder, small_settings settings, uint64_t s
 
     assert_same_file(whole, parts, "model.safetensors");
     assert_same_log(whole, parts);
+    if (settings.trainer.tensorboard) assert_same_events(whole, parts);
     assert_same_best(&uninterrupted, &resumed);
     if (settings.energy == EBM_ENERGY_SCALAR && settings.noise != SMALL_NOISE_NONE)
         assert_same_file(whole, parts, "energy.safetensors");
@@ -80,7 +109,12 @@ static void check_resume(const char *folder, small_settings settings, uint64_t s
     free(parts);
 }
 
-static void cross_entropy_resumes_bit_for_bit(void **state) { check_resume(*state, small_ce(NULL), STOP); }
+static void cross_entropy_resumes_bit_for_bit(void **state)
+{
+    small_settings settings = small_ce(NULL);
+    settings.trainer.tensorboard = true;
+    check_resume(*state, settings, STOP);
+}
 
 static void it_resumes_at_the_end_of_an_epoch(void **state)
 {

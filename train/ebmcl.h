@@ -51,6 +51,7 @@
 #include "detection.h"
 #include "encoded.h"
 #include "eval_benchmark.h"
+#include "event_file.h"
 #include "example_file.h"
 #include "figure.h"
 #include "grammar.h"

@@ -120,6 +120,7 @@ void ebm_trainer_free(ebm_trainer *t)
     free(t->noise_energy);
     free(t->held_noise);
     free(t->held_ids);
+    free(t->events);
     free(t);
 }
 

@@ -66,6 +66,7 @@ typedef struct {
     ebm_metric metric;                 // chooses the best model
     bool keep_last;                    // the last step's model is written instead, and counts as the best
     bool save_predictions;             // after each evaluation, see below
+    bool tensorboard;                  // the log also as runs/events.out.tfevents.* (event_file.h)
     const char *output_dir;            // exists
     const volatile sig_atomic_t *stop; // not 0: checkpoint, then EBM_ERROR_INTERRUPTED; may be NULL
     ebm_trainer_listener listener;

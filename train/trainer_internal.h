@@ -2,6 +2,8 @@
 #ifndef EBM_TRAINER_INTERNAL_H
 #define EBM_TRAINER_INTERNAL_H
 
+#include <jansson.h>
+
 #include "order.h"
 #include "trainer.h"
 
@@ -38,6 +40,7 @@ struct ebm_trainer {
     bool has_best;
     ebm_trainer_evaluation best;
     uint64_t evaluated_at; // step of the last evaluation, UINT64_MAX before the first
+    char *events;          // the event file's path, or NULL while there is none
 };
 
 // checkpoint.c: "<output_dir>/checkpoint-<step>", by atomic rename; older ones are removed afterwards.
@@ -55,5 +58,9 @@ ebm_status ebm_trainer_log_step(ebm_trainer *trainer, const ebm_progress *progre
 ebm_status ebm_trainer_log_evaluation(ebm_trainer *trainer, const ebm_trainer_evaluation *evaluation);
 // Removes the lines of steps after t->done, and broken ones: what a killed run did after the checkpoint is done again.
 ebm_status ebm_trainer_log_cut(ebm_trainer *trainer);
+
+// trainer_events.c: the same of the event file, which they write when the settings ask for one.
+ebm_status ebm_trainer_events_add(ebm_trainer *trainer, json_t *line);
+ebm_status ebm_trainer_events_cut(ebm_trainer *trainer);
 
 #endif

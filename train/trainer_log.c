@@ -16,7 +16,7 @@ static void put(json_t *json, const char *key, double value)
     if (isfinite(value)) json_object_set_new(json, key, json_real(value));
 }
 
-static ebm_status append_line(const ebm_trainer *t, json_t *json)
+static ebm_status append_line(ebm_trainer *t, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
     char *path = ebm_path_join(t->set.output_dir, LOG_FILE);
@@ -27,6 +27,7 @@ static ebm_status append_line(const ebm_trainer *t, json_t *json)
         const bool written = fprintf(file, "%s\n", text) > 0;
         if (fclose(file) != 0 || !written) status = ebm_fail(EBM_ERROR_IO, "%s: %m", path);
     }
+    if (status.code == EBM_OK) status = ebm_trainer_events_add(t, json);
     free(path);
     free(text);
     json_decref(json);
@@ -109,6 +110,7 @@ ebm_status ebm_trainer_log_cut(ebm_trainer *t)
     size_t size = 0;
     ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
     EBM_CHECK(status, end);
+    EBM_CHECK(ebm_trainer_events_cut(t), end);
     if (!ebm_file_exists(path)) goto end;
     EBM_CHECK(ebm_file_read(path, LOG_LIMIT, &text, &size), end);
     const size_t kept = keep_lines(text, size, t->done);

@@ -23,13 +23,14 @@ typedef struct {
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, smoothing,
         focal_gamma, confidence_penalty, poscal_weight, margin;
     int64_t seed, noise_ratio;
-    int objective, energy, nce_data, energy_loss;
+    int objective, energy, nce_data, energy_loss, report_to;
 } train_options;
 
 static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
 static const char *const ENERGIES[] = {"scalar", "hidden", "sharp-hidden", NULL};
 enum { ENERGY_NCE, ENERGY_MARGIN };
 static const char *const ENERGY_LOSSES[] = {"nce", "margin", NULL};
+static const char *const REPORT_TO[] = {"none", "tensorboard", NULL};
 static const char *const NCE_DATA[] = {"separate", "shared", NULL};
 
 #define AT(member) offsetof(train_options, member)
@@ -73,6 +74,8 @@ static const ebm_option OPTIONS[] = {
     {"save_predictions", EBM_OPTION_FLAG, AT(save_predictions), NULL,
      .help = "Write predictions/step-N.jsonl at each evaluation"},
     {"no_report", EBM_OPTION_FLAG, AT(no_report), NULL, .help = "Write no report.html at the end (see ebmcl report)"},
+    {"report_to", EBM_OPTION_ENUM, AT(report_to), "none", .help = "The log also as TensorBoard's files, in runs/",
+     .choices = REPORT_TO},
     {"objective", EBM_OPTION_ENUM, AT(objective), "ce", .help = "Cross-entropy, or jointly with NCE",
      .choices = OBJECTIVES},
     {"energy", EBM_OPTION_ENUM, AT(energy), "hidden", .help = "Form of the energy", .choices = ENERGIES},
@@ -259,6 +262,7 @@ static ebm_status create_trainer(train_run *r)
         .save_steps = o->save_steps,
         .keep_last = o->keep_last,
         .save_predictions = o->save_predictions,
+        .tensorboard = o->report_to == 1,
         .output_dir = o->output_dir,
         .stop = ebm_program_stop_flag(),
         .listener = ebm_program_trainer_listener(),
