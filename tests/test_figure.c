@@ -101,9 +101,9 @@ static void a_line_goes_through_its_points(void **state)
     const ebm_figure_series series = {
         .name = NASTY, .x = x, .y = y, .low = low, .high = high, .count = 3, .style = 1, .markers = true};
     char *text = lines(&figure, &series, 1);
-    // y from 0 to 4 over 8 to 212, x from 32.2 on to the right edge less half of "100".
-    assert_has(text, " d=\"M32.2 161.0L191.3 59.0L350.4 110.0\"");
-    assert_has(text, "M32.2 135.5L191.3 8.0L350.4 59.0L350.4 161.0L191.3 110.0L32.2 186.5Z"); // the band
+    // y from 0 to 4 over 8 to 212, x from 33 on to the right edge less half of "100".
+    assert_has(text, " d=\"M33.0 161.0L190.9 59.0L348.9 110.0\"");
+    assert_has(text, "M33.0 135.5L190.9 8.0L348.9 59.0L348.9 161.0L190.9 110.0L33.0 186.5Z"); // the band
     assert_has(text, "3 points, from 1 to 3, last 2.");
     assert_has(text, ">loss (nats)</text>");
     assert_has(text, "stroke-dasharray=\"7 3\"");

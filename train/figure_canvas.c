@@ -157,8 +157,8 @@ void ebm_canvas_place_x(ebm_axis *x, const ebm_axis *y)
     size_t widest = 0;
     for (int i = 0; i < y->ticks; i++)
         if (strlen(y->text[i]) > widest) widest = strlen(y->text[i]);
-    const double last = x->ticks ? 3.2 * (double)strlen(x->text[x->ticks - 1]) : 0; // half of it stands out
-    x->from = 26 + 6.2 * (double)widest;
+    const double last = x->ticks ? 3.7 * (double)strlen(x->text[x->ticks - 1]) : 0; // half of it stands out
+    x->from = 26 + 7 * (double)widest;
     x->to = EBM_CANVAS_WIDTH - fmax(8, last);
 }
 
@@ -181,11 +181,11 @@ static void put_x_axis(FILE *out, const ebm_axis *x, const ebm_axis *y, const ch
         const double at = ebm_axis_at(x, x->tick[i]);
         fprintf(out, "<path class=\"tick\" d=\"M%.1f %.1fV%.1f\"/>", at, y->from, y->to);
         if (label)
-            fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", at, y->from + 15,
+            fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", at, y->from + 17,
                     x->text[i]);
     }
     if (!label) return;
-    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", (x->from + x->to) / 2, y->from + 31);
+    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", (x->from + x->to) / 2, y->from + 33);
     ebm_put_short(out, label, (size_t)((x->to - x->from) / 5.4));
     fputs("</text>\n", out);
 }
