@@ -35,6 +35,8 @@ static bool are_same_texts(const ebm_report_page *p, view_of of)
     return true;
 }
 
+#define PRINTED 5e-5 // values that are printed alike are alike
+
 // NaN where all are equal: then none is best.
 static double best_of(const ebm_report_page *p, view_of of, ebm_metric metric)
 {
@@ -45,7 +47,7 @@ static double best_of(const ebm_report_page *p, view_of of, ebm_metric metric)
         best = ebm_metric_more_is_better(metric) ? fmax(best, here) : fmin(best, here);
         worst = ebm_metric_more_is_better(metric) ? fmin(worst, here) : fmax(worst, here);
     }
-    return best == worst ? (double)NAN : best;
+    return fabs(best - worst) < PRINTED ? (double)NAN : best;
 }
 
 // ---- tables
@@ -71,7 +73,7 @@ static void put_value(ebm_report_page *p, const ebm_report_view *v, ebm_metric m
                                floor.high);
         if (isfinite(floor.p)) snprintf(note + at, sizeof note - at, "\np = %.3f", floor.p);
     }
-    ebm_html_cell(p->page, e->value[m] == best, note, "%.4f", e->value[m]);
+    ebm_html_cell(p->page, fabs(e->value[m] - best) < PRINTED, note, "%.4f", e->value[m]);
 }
 
 static bool any_value(const ebm_report_page *p, view_of of, ebm_metric m)
