@@ -51,7 +51,8 @@ void ebm_temperature_note(const ebm_temperature *fit, char *text, size_t size);
 ebm_status ebm_temperature_save(const char *directory, const ebm_temperature *fit);
 
 // Reads it back; bound is EBM_BOUND_NONE, EBM_BOUND_LOWEST or EBM_BOUND_HIGHEST by the temperature. Fails with
-// EBM_ERROR_INPUT when there is no such file, or it has no temperature from 1e-6 to 1e6.
+// EBM_ERROR_INPUT when there is no such file, it has no temperature from 1e-6 to 1e6, or one that was fitted on the
+// mean of several passes or models, which ebm_calibrator_load tells about.
 ebm_status ebm_temperature_load(const char *directory, ebm_temperature *out);
 
 #ifdef __cplusplus

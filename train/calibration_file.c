@@ -111,7 +111,9 @@ ebm_status ebm_temperature_load(const char *directory, ebm_temperature *out)
     json_t *object = NULL;
     char *path = NULL;
     EBM_TRY(ebm_calibration_read(directory, &object, &path));
-    const ebm_status status = ebm_temperature_of_object(object, path, out);
+    ebm_status status = ebm_temperature_of_object(object, path, out);
+    if (status.code == EBM_OK && (json_object_get(object, "mc_dropout") || json_object_get(object, "ensemble")))
+        status = ebm_fail(EBM_ERROR_INPUT, "%s: its temperature is for the mean of several predictions", path);
     json_decref(object);
     free(path);
     return status;

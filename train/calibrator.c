@@ -133,6 +133,11 @@ void ebm_calibrator_set_fitted_on(ebm_calibrator *c, const char *text)
     snprintf(c->temperature.fitted_on, sizeof c->temperature.fitted_on, "%s", text);
 }
 
+void ebm_calibrator_set_averaging(ebm_calibrator *c, const ebm_averaging *averaging)
+{
+    c->facts.averaging = *averaging;
+}
+
 void ebm_calibrator_set_folded(ebm_calibrator *c)
 {
     c->facts.folded = true;

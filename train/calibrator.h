@@ -30,6 +30,7 @@
 #ifndef EBM_CALIBRATOR_H
 #define EBM_CALIBRATOR_H
 
+#include "average.h"
 #include "calibration.h"
 
 #ifdef __cplusplus
@@ -98,10 +99,12 @@ typedef struct {
     double regularization;        // R as used; 0 where there is none
     bool folded;                  // it is in the model's weights already: the logits stay as they are
     char fitted_on[256];          // file and split, for the record; "" at first
+    ebm_averaging averaging;      // whose outputs it was fitted on and is for: zeroed, one model's without dropout
 } ebm_calibrator_facts;
 
 const ebm_calibrator_facts *ebm_calibrator_facts_of(const ebm_calibrator *calibrator); // borrowed
 void ebm_calibrator_set_fitted_on(ebm_calibrator *calibrator, const char *text);
+void ebm_calibrator_set_averaging(ebm_calibrator *calibrator, const ebm_averaging *averaging);
 void ebm_calibrator_set_folded(ebm_calibrator *calibrator); // a temperature: what is left is 1
 // Of temperature and temperature-ece, else NULL; borrowed.
 const ebm_temperature *ebm_calibrator_temperature(const ebm_calibrator *calibrator);
@@ -130,7 +133,8 @@ ebm_status ebm_calibrator_affine(const ebm_calibrator *calibrator, int labels, d
 //   vector: scale (Y), bias (Y); matrix: weight (Y x Y by rows), bias (Y); platt: slope, offset; isotonic: p and value,
 //   both ascending; histogram: edge (bins are (a, b]) and value; scaling-binning: slope, offset, edge, value;
 //   beta: a, b, c; ensemble-temperature: temperature, weight (3).
-// Appears by rename: complete or not at all.
+// Besides, where it was fitted on an average (average.h): "mc_dropout", passes with dropout, and "ensemble", a list of
+// the other models' names. Appears by rename: complete or not at all.
 ebm_status ebm_calibrator_save(const char *directory, const ebm_calibrator *calibrator);
 
 // Reads what either of ebm_calibrator_save and ebm_temperature_save wrote. EBM_ERROR_INPUT with file and key when there

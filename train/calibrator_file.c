@@ -67,10 +67,36 @@ static ebm_status temperature_object(const ebm_calibrator *c, json_t **out)
     return ebm_fail(EBM_ERROR_MEMORY, "no memory for %s", EBM_CALIBRATION_FILE);
 }
 
+static json_t *name_list(const char *names)
+{
+    json_t *list = json_array();
+    while (list && *names) {
+        const size_t length = strcspn(names, "\n");
+        if (json_array_append_new(list, json_stringn(names, length)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+        names += length + (names[length] != 0);
+    }
+    return list;
+}
+
+// Takes the object over on an error.
+static ebm_status add_averaging(json_t *object, const ebm_averaging *a)
+{
+    int failed = 0;
+    if (a->mc_dropout > 0) failed = json_object_set_new(object, "mc_dropout", json_integer((json_int_t)a->mc_dropout));
+    if (!failed && a->models > 1) failed = json_object_set_new(object, "ensemble", name_list(a->others));
+    if (!failed) return ebm_ok();
+    json_decref(object);
+    return ebm_fail(EBM_ERROR_INPUT, "%s: a name of the ensemble's models is not UTF-8", EBM_CALIBRATION_FILE);
+}
+
 ebm_status ebm_calibrator_save(const char *directory, const ebm_calibrator *c)
 {
     json_t *object = NULL;
     EBM_TRY(ebm_calibrator_temperature(c) ? temperature_object(c, &object) : to_object(c, &object));
+    EBM_TRY(add_averaging(object, &c->facts.averaging));
     return ebm_json_file_write(directory, EBM_CALIBRATION_FILE, object);
 }
 
@@ -150,7 +176,32 @@ static ebm_status read_temperature(const json_t *object, const char *path, ebm_c
     return ebm_ok();
 }
 
-static ebm_status of_object(const json_t *object, const char *path, ebm_calibrator **out)
+static ebm_status read_names(const json_t *list, const char *path, size_t passes, ebm_averaging *out)
+{
+    const size_t count = json_array_size(list);
+    if (!json_is_array(list) || count == 0)
+        return ebm_fail(EBM_ERROR_INPUT, "%s: a list of names expected at \"ensemble\"", path);
+    const char **name = calloc(count, sizeof *name);
+    ebm_status status = name ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu names", count);
+    for (size_t i = 0; i < count && status.code == EBM_OK; i++) {
+        name[i] = json_string_value(json_array_get(list, i));
+        if (!name[i]) status = ebm_fail(EBM_ERROR_INPUT, "%s: \"ensemble\": a name expected at place %zu", path, i);
+    }
+    if (status.code == EBM_OK) status = ebm_in(ebm_averaging_of(passes, name, count, out), "%s", path);
+    free(name);
+    return status;
+}
+
+static ebm_status read_averaging(const json_t *object, const char *path, ebm_averaging *out)
+{
+    const json_t *names = json_object_get(object, "ensemble");
+    size_t passes = 0;
+    if (json_object_get(object, "mc_dropout")) EBM_TRY(ebm_json_whole_at(object, path, "mc_dropout", &passes));
+    if (names) return read_names(names, path, passes, out);
+    return ebm_averaging_of(passes, NULL, 0, out);
+}
+
+static ebm_status read_calibrator(const json_t *object, const char *path, ebm_calibrator **out)
 {
     const json_t *method = json_object_get(object, "method");
     ebm_calibrator_kind kind = EBM_CALIBRATOR_TEMPERATURE;
@@ -158,6 +209,15 @@ static ebm_status of_object(const json_t *object, const char *path, ebm_calibrat
     if (method) EBM_TRY(ebm_in(ebm_calibrator_by_name(json_string_value(method), &kind), "%s: \"method\"", path));
     if (ebm_calibrator_family_of(kind)->check) return read_maps(object, path, kind, out);
     return read_temperature(object, path, kind, out);
+}
+
+static ebm_status of_object(const json_t *object, const char *path, ebm_calibrator **out)
+{
+    ebm_averaging averaging;
+    EBM_TRY(read_averaging(object, path, &averaging));
+    EBM_TRY(read_calibrator(object, path, out));
+    ebm_calibrator_set_averaging(*out, &averaging);
+    return ebm_ok();
 }
 
 ebm_status ebm_calibrator_load(const char *directory, ebm_calibrator **out)

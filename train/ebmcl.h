@@ -43,6 +43,7 @@
 
 // Training, prediction, calibration
 #include "annotators.h"
+#include "average.h"
 #include "bootstrap.h"
 #include "calibration.h"
 #include "calibrator.h"

@@ -49,6 +49,7 @@ static ebm_status read_temperature(const char *directory, ebm_card *card)
     free(path);
     if (!there) return ebm_ok();
     EBM_TRY(ebm_calibrator_load(directory, &card->calibrator));
+    card->averaging = ebm_calibrator_facts_of(card->calibrator)->averaging;
     const ebm_temperature *fit = ebm_calibrator_temperature(card->calibrator);
     if (!fit) return ebm_ok();
     card->has_temperature = true;

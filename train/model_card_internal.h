@@ -16,6 +16,7 @@ typedef struct {
     bool has_temperature;
     ebm_temperature fit;
     ebm_calibrator *calibrator; // of another method; NULL: none
+    ebm_averaging averaging;    // what either is for: zeroed, the model's own outputs
 } ebm_card;
 
 ebm_status ebm_card_read(const char *directory, ebm_card *card);

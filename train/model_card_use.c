@@ -30,9 +30,36 @@ static void put_calibrator(FILE *out, const ebm_calibrator *calibrator)
     put_fit(out, &fit);
 }
 
+static bool is_averaged(const ebm_card *card) { return !ebm_averaging_is_none(&card->averaging); }
+
+// What was fitted is not for the model alone, which is what the code below runs.
+static void put_averaged(FILE *out, const ebm_card *card)
+{
+    const ebm_averaging *a = &card->averaging;
+    const char *kind = card->calibrator ? ebm_calibrator_name(ebm_calibrator_facts_of(card->calibrator)->kind) : NULL;
+    char text[1200];
+    if (kind)
+        fprintf(out, "A calibrator, `%s`, ", kind);
+    else
+        fprintf(out, "A temperature, %.6g, ", card->fit.temperature);
+    fputs("lies in `calibration.json`. It was fitted on, and is for, ", out);
+    ebm_card_markdown(out, ebm_averaging_text(a, text, sizeof text));
+    fputs(", the probabilities averaged", out);
+    if (a->mc_dropout > 0) fputs(" (Gal and Ghahramani 2016)", out);
+    if (a->models > 1) fputs(" (Lakshminarayanan et al. 2017)", out);
+    fputs("; `ebmcl predict --calibrated", out);
+    if (a->mc_dropout > 0) fprintf(out, " --mc_dropout %zu", a->mc_dropout);
+    if (a->models > 1) fputs(" --ensemble ...", out);
+    fputs("` applies it. The softmax below is that of this model alone, without it.\n\n", out);
+}
+
 static void put_temperature(FILE *out, const ebm_card *card)
 {
     const ebm_temperature *fit = &card->fit;
+    if (is_averaged(card)) {
+        put_averaged(out, card);
+        return;
+    }
     if (card->calibrator) {
         put_calibrator(out, card->calibrator);
         return;
@@ -107,7 +134,7 @@ static void put_code(FILE *out, const ebm_card *card)
             "    logits = model(**inputs).logits\n",
             scalar ? "from safetensors.torch import load_file\n" : "", pairs ? ", [\"The other of the pair.\"]" : "",
             pairs ? "*texts" : "texts", longest);
-    if (card->has_temperature && card->fit.temperature != 1)
+    if (card->has_temperature && !is_averaged(card) && card->fit.temperature != 1)
         fprintf(out, "probabilities = torch.softmax(logits / %.9g, -1)\n", card->fit.temperature);
     else
         fputs("probabilities = torch.softmax(logits, -1)\n", out);

@@ -134,18 +134,65 @@ static void restore_energies(const ebm_predictor *p, const float *logits, size_t
         energy[i] = (float)ebm_energy_of_logits(p->info.energy, logits + i * labels, labels, p->info.logits_divided_by);
 }
 
+static ebm_status encode(const ebm_predictor *p, const ebm_dataset *dataset, size_t max_length, ebm_encoded **encoded)
+{
+    const size_t longest = ebm_config_max_tokens(p->config);
+    if (max_length == 0) max_length = p->info.max_tokens ? p->info.max_tokens : longest;
+    if (max_length > longest) max_length = longest;
+    return ebm_encoded_create(dataset, p->tokenizer, max_length, encoded);
+}
+
 ebm_status ebm_predictor_dataset(ebm_predictor *p, const ebm_dataset *dataset, size_t max_length, float *logits,
                                  float *energy)
 {
     if (energy && !ebm_predictor_has_energy(p))
         return ebm_fail(EBM_ERROR_INPUT, "a model trained by cross-entropy alone has no energy");
-    const size_t longest = ebm_config_max_tokens(p->config);
-    if (max_length == 0) max_length = p->info.max_tokens ? p->info.max_tokens : longest;
-    if (max_length > longest) max_length = longest;
     ebm_encoded *encoded = NULL;
-    EBM_TRY(ebm_encoded_create(dataset, p->tokenizer, max_length, &encoded));
+    EBM_TRY(encode(p, dataset, max_length, &encoded));
     const ebm_status status = ebm_predict(p->device, p->classifier, p->packing, encoded, logits, energy);
     if (status.code == EBM_OK) restore_energies(p, logits, ebm_dataset_count(dataset), energy);
+    ebm_encoded_free(encoded);
+    return status;
+}
+
+static ebm_status check_dropout(const ebm_config *c)
+{
+    if (c->hidden_dropout > 0 || c->attention_dropout > 0 || c->embedding_dropout > 0 || c->classifier_dropout > 0)
+        return ebm_ok();
+    return ebm_fail(
+        EBM_ERROR_INPUT,
+        "the model has no dropout, every probability in its config.json is 0: all passes would be the same");
+}
+
+// Number `pass` of those with dropout, or the only one without.
+static ebm_status add_pass(ebm_predictor *p, const ebm_encoded *encoded, const ebm_predictor_passes *set, size_t pass,
+                           float *logits, float *energy, ebm_average *average)
+{
+    if (set->passes == 0)
+        EBM_TRY(ebm_predict(p->device, p->classifier, p->packing, encoded, logits, energy));
+    else
+        EBM_TRY(ebm_predict_with_dropout(p->device, p->classifier, p->packing, encoded, set->seed, (uint32_t)pass,
+                                         logits, energy));
+    restore_energies(p, logits, ebm_encoded_count(encoded), energy);
+    return ebm_average_add(average, logits, energy, set->order);
+}
+
+ebm_status ebm_predictor_average(ebm_predictor *p, const ebm_dataset *dataset, const ebm_predictor_passes *set,
+                                 ebm_average *average)
+{
+    const size_t count = ebm_dataset_count(dataset);
+    const bool has_energy = set->with_energy && ebm_predictor_has_energy(p);
+    ebm_encoded *encoded = NULL;
+    float *logits = NULL;
+    if (set->passes > 0) EBM_TRY(check_dropout(p->config));
+    EBM_TRY(encode(p, dataset, set->max_length, &encoded));
+    ebm_status status = ebm_ok();
+    logits = calloc(count * (p->config->label_count + 1) + 1, sizeof *logits);
+    if (!logits) status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for predictions of %zu texts", count);
+    float *energy = has_energy && logits ? logits + count * p->config->label_count : NULL;
+    for (size_t pass = 0; status.code == EBM_OK && pass < (set->passes ? set->passes : 1); pass++)
+        status = add_pass(p, encoded, set, pass, logits, energy, average);
+    free(logits);
     ebm_encoded_free(encoded);
     return status;
 }

@@ -8,6 +8,7 @@
 #ifndef EBM_PREDICTOR_H
 #define EBM_PREDICTOR_H
 
+#include "average.h"
 #include "classifier.h"
 #include "dataset.h"
 #include "model_directory.h"
@@ -47,6 +48,18 @@ ebm_status ebm_predictor_save(ebm_predictor *predictor, const char *directory);
 // else what it has positions for.
 ebm_status ebm_predictor_dataset(ebm_predictor *predictor, const ebm_dataset *dataset, size_t max_length, float *logits,
                                  float *energy);
+// Adds the model's predictions to an average of as many examples and labels (average.h): with passes > 0 so many passes
+// with dropout, whose masks are drawn from `seed` and the pass's number, else one without. Energies are added where
+// the model has some and with_energy. order: as ebm_average_add has it. EBM_ERROR_INPUT when every dropout probability
+// of the model is 0, so that all passes would be the same.
+typedef struct {
+    size_t passes, max_length;
+    uint64_t seed;
+    bool with_energy;
+    const int32_t *order;
+} ebm_predictor_passes;
+ebm_status ebm_predictor_average(ebm_predictor *predictor, const ebm_dataset *dataset,
+                                 const ebm_predictor_passes *passes, ebm_average *average);
 // One text, or a pair when second is not NULL; zero-terminated UTF-8.
 ebm_status ebm_predictor_text(ebm_predictor *predictor, const char *first, const char *second, float *logits,
                               float *energy);
