@@ -68,6 +68,7 @@ static int make_files(void **state)
     put_csv("counts.csv", seeds, true);
     put_csv("other.csv", seeds + 2, false);
     put("probabilities.csv", "p_no,p_yes,label\n0.25,0.75,yes\n0.5,0.5,no\n0.875,0.125,no\n");
+    put("longer.jsonl", "{\"logits\": [1, 2, 3], \"label\": 1}\n");
     put("long.jsonl", "{\"logits\": [1, 2, 3], \"label\": 0}\n");
     return 0;
 }
@@ -160,6 +161,41 @@ static void seeds_are_averaged(void **state)
                   PARTS("a0.jsonl and 1 more, all", "2 seeds", "smooth_ece", "answer the surest"));
 }
 
+// Of all examples a brier score and NLL of the mean probabilities, written out.
+static void seeds_make_an_ensemble(void **state)
+{
+    double brier = 0, nll = 0, *p[SEEDS];
+    for (int s = 0; s < SEEDS; s++) assert_ok(ebm_probabilities_create(&seeds[s].rows, 1, p + s));
+    for (int i = 0; i < COUNT; i++)
+        for (int y = 0; y < LABEL_COUNT; y++) {
+            const int at = i * LABEL_COUNT + y, hit = seeds[0].label[i] == y;
+            const double mean = (p[0][at] + p[1][at] + p[2][at]) / SEEDS;
+            brier += (mean - hit) * (mean - hit) / COUNT;
+            if (hit) nll -= log(mean) / COUNT;
+        }
+    for (int s = 0; s < SEEDS; s++) free(p[s]);
+    json_t *e = json_of(run("eval", "--predictions", "a0.jsonl", "a1.jsonl", "a2.jsonl", "--average_seeds", "--json",
+                            "--bootstrap_samples", "0"));
+    check_number(e, "brier", brier);
+    check_number(e, "nll", nll);
+    assert_true(json_is_true(json_object_get(e, "average_seeds")));
+    assert_int_equal(json_array_size(json_object_get(e, "predictions")), SEEDS);
+    assert_non_null(json_object_get(e, "reliability")); // one set of predictions
+    json_decref(e);
+    // Other texts are averaged as well, and the level of ln p says nothing.
+    e = json_of(run("eval", "--predictions", "long.jsonl", "long.jsonl", "--average_seeds", "--bootstrap_samples", "0",
+                    "--ood_predictions", "long.jsonl", "--json"));
+    check_number(e, "ood_auroc_max_probability", 0.5);
+    assert_null(json_object_get(e, "aurc_max_logit"));
+    json_decref(e);
+    e = json_of(run("eval", "--predictions", "a0.jsonl", "a1.jsonl", "a2.jsonl", "--average_seeds", "--baseline",
+                    "b0.jsonl", "b1.jsonl", "--json", "--bootstrap_samples", "10"));
+    check_number(e, "nll", nll);
+    assert_int_equal((int)number(e, "seeds"), 1);
+    assert_int_equal((int)number(json_object_get(e, "baseline"), "nll_low") >= 0, 1);
+    json_decref(e);
+}
+
 // Each half at the temperature of the other; the mean of both.
 static void halves_are_swapped(void **state)
 {
@@ -211,6 +247,16 @@ static void wrong_predictions(void **state)
     assert_bad("cannot be given with --predictions", "eval", "--predictions", "p.csv", "--test_file", "p.csv");
     assert_bad("--calibrated cannot be given with --predictions", "eval", "--predictions", "p.csv", "--calibrated");
     assert_bad("--ood_file needs --model_name_or_path", "eval", "--predictions", "p.csv", "--ood_file", "p.csv");
+    assert_bad("--average_seeds needs --predictions", "eval", "--model_name_or_path", ".", "--average_seeds");
+    assert_bad("--ensemble cannot be given with --predictions", "eval", "--predictions", "p.csv", "--ensemble", ".");
+    assert_bad("--mc_dropout cannot be given with --predictions", "eval", "--predictions", "p.csv", "--mc_dropout",
+               "3");
+    assert_bad("--average_seeds: run 2: 61 examples with 3 labels expected as in the first, found 1", "eval",
+               "--predictions", "a0.jsonl", "long.jsonl", "--average_seeds");
+    assert_bad("--average_seeds: run 2: example 0: label", "eval", "--predictions", "long.jsonl", "longer.jsonl",
+               "--average_seeds");
+    assert_bad("--baseline: --average_seeds: run 2", "eval", "--predictions", "a0.jsonl", "--baseline", "b0.jsonl",
+               "long.jsonl", "--average_seeds");
     assert_bad("--fit_temperature needs --swap_halves", "eval", "--predictions", "p.csv", "--fit_temperature");
     assert_bad("--split cannot be given with --swap_halves", "eval", "--predictions", "p.csv", "--swap_halves", "file",
                "--split", "first-half");
@@ -233,6 +279,7 @@ int main(void)
         cmocka_unit_test(full_measures_everything),
         cmocka_unit_test(probabilities_have_no_level),
         cmocka_unit_test(seeds_are_averaged),
+        cmocka_unit_test(seeds_make_an_ensemble),
         cmocka_unit_test(halves_are_swapped),
         cmocka_unit_test(a_baseline_is_subtracted),
         cmocka_unit_test(wrong_predictions),

@@ -26,8 +26,8 @@ static inline void widen(ebm_device *device, ebm_classifier *classifier, const c
 }
 
 // labels: two names, or NULL for LABEL_0 and LABEL_1.
-static inline void make_tiny_model(ebm_device *device, const char *directory, const ebm_model_info *info,
-                                   const char *const *labels)
+static inline void make_seeded_model(ebm_device *device, const char *directory, const ebm_model_info *info,
+                                     const char *const *labels, uint64_t seed)
 {
     ebm_tokenizer *tokenizer = NULL;
     ebm_config *config = NULL;
@@ -41,7 +41,7 @@ static inline void make_tiny_model(ebm_device *device, const char *directory, co
     assert_ok(ebm_classifier_create(device, config, &settings, &classifier));
     assert_ok(ebm_arena_plan(device, arenas, ebm_classifier_arenas(classifier, arenas), "-"));
     assert_ok(ebm_classifier_allocate(classifier));
-    assert_ok(ebm_parameters_init(ebm_classifier_parameters(classifier), 7));
+    assert_ok(ebm_parameters_init(ebm_classifier_parameters(classifier), seed));
     widen(device, classifier, "bert.pooler.dense.weight");
     widen(device, classifier, "classifier.weight");
     assert_ok(ebm_directory_make(directory));
@@ -49,6 +49,12 @@ static inline void make_tiny_model(ebm_device *device, const char *directory, co
     ebm_classifier_free(classifier);
     ebm_config_free(config);
     ebm_tokenizer_free(tokenizer);
+}
+
+static inline void make_tiny_model(ebm_device *device, const char *directory, const ebm_model_info *info,
+                                   const char *const *labels)
+{
+    make_seeded_model(device, directory, info, labels, 7);
 }
 
 // The same in the folder of command.h.

@@ -82,6 +82,7 @@ static ebm_status print_json(const calibrate_options *o, const ebm_calibrator *c
     if (object && temperature > 0) json_object_set_new(object, "temperature", json_real(temperature));
     if (object && (f->kind == EBM_CALIBRATOR_VECTOR || f->kind == EBM_CALIBRATOR_MATRIX))
         json_object_set_new(object, "regularization", json_real(f->regularization));
+    ebm_scored_texts_tell(&o->model, object);
     if (object && folds(o)) json_object_set_new(object, "output_dir", json_string(o->output_dir));
     return ebm_program_print_json(object);
 }
@@ -109,6 +110,7 @@ static ebm_status print(const calibrate_options *o, const ebm_calibrator *calibr
     printf(" from %zu examples (%s)\nNLL %.4f before, %.4f after\n", f->examples, f->fitted_on, f->nll_before,
            f->nll_after);
     if (*note) printf("note: %s\n", note);
+    if (!ebm_averaging_is_none(&f->averaging)) printf("for %s\n", ebm_averaging_text(&f->averaging, note, sizeof note));
     if (folds(o))
         printf("a model with it in its weights was written to %s\n", o->output_dir);
     else
@@ -138,6 +140,9 @@ static ebm_status check_fold(const calibrate_options *o)
     if (!o->fold_calibrator && !is_temperature(o))
         return ebm_fail(EBM_ERROR_INPUT, "--fold_temperature is for temperatures; --method %s takes --fold_calibrator",
                         METHODS[o->method]);
+    if (o->model.mc_dropout > 0 || o->model.ensemble.count > 0)
+        return ebm_fail(EBM_ERROR_INPUT, "--%s cannot be given with %s: the weights of one model hold no average",
+                        option, o->model.mc_dropout > 0 ? "--mc_dropout" : "--ensemble");
     if (!o->output_dir)
         return ebm_fail(EBM_ERROR_INPUT, "--%s needs --output_dir: the model itself stays as it is", option);
     return check_energy(o);
@@ -176,6 +181,7 @@ static ebm_status fit(const calibrate_options *o, ebm_scored_texts *scored, ebm_
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, scored));
     EBM_TRY(ebm_calibrator_fit(&scored->predictions, (ebm_calibrator_kind)o->method, &options, calibrator));
     ebm_calibrator_set_fitted_on(*calibrator, scored->name);
+    ebm_calibrator_set_averaging(*calibrator, &scored->averaging);
     return ebm_ok();
 }
 
@@ -223,6 +229,7 @@ static ebm_status compare(const calibrate_options *o, ebm_scored_texts *scored)
     json_t *object = ebm_comparison_object(&comparison);
     if (object) json_object_set_new(object, "model_name_or_path", json_string(o->model.directory));
     if (object) json_object_set_new(object, "source", json_string(scored->source));
+    ebm_scored_texts_tell(&o->model, object);
     return ebm_program_print_json(object);
 }
 

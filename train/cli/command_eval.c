@@ -16,7 +16,7 @@ typedef struct {
     const char *labels_file, *annotator_counts, *ood_file;
     int portion, scores, swap_halves;
     double temperature;
-    bool calibrated, fit_temperature, full, json;
+    bool calibrated, fit_temperature, average_seeds, full, json;
     size_t bins, resamples;
     int64_t seed;
 } eval_options;
@@ -40,6 +40,9 @@ static const ebm_option OPTIONS[] = {
      .help = "How many annotators gave each label, .npy, where --predictions do not say it (implies --full)"},
     {"baseline", EBM_OPTION_LIST, AT(baseline), NULL,
      .help = "Predictions of another method on the same examples, one a seed: differences with paired intervals"},
+    {"average_seeds", EBM_OPTION_FLAG, AT(average_seeds), NULL,
+     .help =
+         "Average the probabilities of --predictions' files (and those of --baseline) into one set: a deep ensemble"},
     {"ood_predictions", EBM_OPTION_LIST, AT(ood_predictions), NULL,
      .help = "With --predictions: those on texts of another distribution, to be told apart (implies --full)"},
     {"ood_file", EBM_OPTION_STRING, AT(ood_file), NULL,
@@ -101,6 +104,9 @@ static ebm_status check_options(const eval_options *o)
     EBM_TRY(refuse(files && o->calibrated, "--calibrated", "--predictions"));
     EBM_TRY(needs(o->labels_file, files, "--labels_file", "--predictions"));
     EBM_TRY(needs(o->annotator_counts, files, "--annotator_counts", "--predictions"));
+    EBM_TRY(needs(o->average_seeds, files, "--average_seeds", "--predictions"));
+    EBM_TRY(refuse(files && o->model.ensemble.count, "--ensemble", "--predictions"));
+    EBM_TRY(refuse(files && o->model.mc_dropout, "--mc_dropout", "--predictions"));
     EBM_TRY(needs(o->baseline.count > 0, files, "--baseline", "--predictions"));
     EBM_TRY(needs(o->ood_predictions.count > 0, files, "--ood_predictions", "--predictions"));
     EBM_TRY(needs(o->ood_file, o->model.directory, "--ood_file", "--model_name_or_path"));
@@ -116,7 +122,7 @@ static bool wants_all(const eval_options *o)
 // One set of predictions: the short table and a diagram. Otherwise means over seeds and halves, in one table.
 static bool is_single(const eval_options *o)
 {
-    return o->predictions.count <= 1 && !o->baseline.count && o->swap_halves == SWAP_NONE;
+    return (o->predictions.count <= 1 || o->average_seeds) && !o->baseline.count && o->swap_halves == SWAP_NONE;
 }
 
 // ---- sources
@@ -128,14 +134,15 @@ static ebm_status run_model(evaluation *e)
     const ebm_text_choice all = {EBM_SPLIT_TEST, false, EBM_PORTION_ALL, 0};
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, &e->texts));
     EBM_TRY(ebm_scored_texts_calibrate(&e->texts, &o->model, o->calibrated));
-    if (!o->ood_file) return eval_method_add(&e->method, &e->texts.predictions, NULL);
+    const bool averaged = !ebm_averaging_is_none(&e->texts.averaging);
+    if (!o->ood_file) return eval_method_add(&e->method, &e->texts.predictions, NULL, averaged);
     ebm_model_options model = o->model;
     model.data.task_name = model.data.data_dir = model.data.train_file = model.data.validation_file = NULL;
     model.data.test_file = o->ood_file;
     model.label_map = (ebm_string_list){0};
     EBM_TRY(ebm_scored_texts_create(&model, &all, &e->others));
     EBM_TRY(ebm_scored_texts_calibrate(&e->others, &model, o->calibrated));
-    return eval_method_add(&e->method, &e->texts.predictions, &e->others.predictions);
+    return eval_method_add(&e->method, &e->texts.predictions, &e->others.predictions, averaged);
 }
 
 static ebm_status read_files(evaluation *e)
@@ -148,10 +155,12 @@ static ebm_status read_files(evaluation *e)
                         .label_column = o->model.data.label_column,
                         .scores = (ebm_score_kind)o->scores};
     EBM_TRY(eval_method_read(&files, &e->method));
+    if (o->average_seeds) EBM_TRY(eval_method_average(&e->method));
     if (!o->baseline.count) return ebm_ok();
     files.predictions = o->baseline;
     files.others = (ebm_string_list){0};
-    return ebm_in(eval_method_read(&files, &e->baseline), "--baseline");
+    EBM_TRY(ebm_in(eval_method_read(&files, &e->baseline), "--baseline"));
+    return o->average_seeds ? ebm_in(eval_method_average(&e->baseline), "--baseline") : ebm_ok();
 }
 
 // A model's texts have been split before it saw them.
@@ -185,14 +194,17 @@ static ebm_suite_options suite_options(const eval_options *o)
 static void print_source(const evaluation *e)
 {
     const ebm_string_list *files = &e->o->predictions;
+    char text[200];
     if (e->o->model.directory) {
         printf("%s\n", e->texts.source);
         if (e->texts.calibration) printf("calibrated: %s\n", e->texts.calibration);
+        if (!ebm_averaging_is_none(&e->texts.averaging))
+            printf("probabilities: %s\n", ebm_averaging_text(&e->texts.averaging, text, sizeof text));
         return;
     }
     printf("%s", files->items[0]);
     if (files->count > 1) printf(" and %zu more", files->count - 1);
-    printf(", %s\n", PORTIONS[e->o->portion]);
+    printf("%s, %s\n", e->o->average_seeds ? ", averaged" : "", PORTIONS[e->o->portion]);
 }
 
 static void add_list(json_t *object, const char *key, const ebm_string_list *list)
@@ -209,8 +221,10 @@ static void add_source(json_t *object, const evaluation *e)
         json_object_set_new(object, "model_name_or_path", json_string(o->model.directory));
         json_object_set_new(object, "source", json_string(e->texts.source));
         if (e->texts.calibration) json_object_set_new(object, "calibration", json_string(e->texts.calibration));
+        ebm_scored_texts_tell(&o->model, object);
     } else {
         add_list(object, "predictions", &o->predictions);
+        if (o->average_seeds) json_object_set_new(object, "average_seeds", json_true());
     }
     json_object_set_new(object, "split", json_string(PORTIONS[o->portion]));
 }

@@ -97,10 +97,12 @@ static ebm_status run(const predict_options *o, double temperature, ebm_scored_t
     EBM_TRY(write_file(o, temperature, scored));
     ebm_program_say("%zu predictions written to %s", scored->predictions.count, o->output_file);
     if (!o->json) return ebm_ok();
-    return ebm_program_print_json(
+    json_t *summary =
         json_pack("{s:s, s:s, s:s, s:I, s:f, s:s*, s:b}", "model_name_or_path", o->model.directory, "output_file",
                   o->output_file, "format", FORMATS[o->format], "examples", (json_int_t)scored->predictions.count,
-                  "temperature", temperature, "calibration", scored->calibration, "energy", scored->energy != NULL));
+                  "temperature", temperature, "calibration", scored->calibration, "energy", scored->energy != NULL);
+    ebm_scored_texts_tell(&o->model, summary);
+    return ebm_program_print_json(summary);
 }
 
 ebm_status ebm_command_predict(int argc, char **argv)

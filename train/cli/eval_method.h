@@ -21,6 +21,8 @@ typedef struct {
     const ebm_predictions *other_rows; // of another distribution, or NULL
     ebm_prediction_rows half[2];       // what is measured of it
     double *half_counts[2];
+    float *mean, *mean_others; // of eval_method_average: logits, then energies where there are some
+    ebm_predictions averaged_others;
 } eval_seed;
 
 typedef struct {
@@ -38,8 +40,12 @@ typedef struct {
 } eval_files;
 
 ebm_status eval_method_read(const eval_files *files, eval_method *method);
-// One seed's predictions, borrowed; others may be NULL.
-ebm_status eval_method_add(eval_method *method, const ebm_predictions *predictions, const ebm_predictions *others);
+// One seed's predictions, borrowed; others may be NULL. probabilities: the logits' level says nothing.
+ebm_status eval_method_add(eval_method *method, const ebm_predictions *predictions, const ebm_predictions *others,
+                           bool probabilities);
+// Puts one seed in the place of all that were read: the mean of their probabilities (average.h), also on texts of
+// another distribution. EBM_ERROR_INPUT when they are not of the same examples with the same labels.
+ebm_status eval_method_average(eval_method *method);
 
 typedef struct {
     ebm_portion portion; // what is measured ...

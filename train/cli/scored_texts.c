@@ -86,10 +86,14 @@ static ebm_status read_labels(ebm_scored_texts *s, const ebm_model_options *o, c
     EBM_TRY(ebm_program_task(&o->data, &s->task));
     EBM_TRY(ebm_config_load(o->directory, &s->config));
     EBM_TRY(require_encoder(s->config->family, o->directory));
+    const ebm_labels own = labels_of(s->config);
+    s->numbered = ebm_labels_are_numbered(&own);
     if (!s->task && !choice->needs_labels && o->label_map.count > 0)
         return ebm_fail(EBM_ERROR_INPUT, "--label_map: no labels are read here, so there is nothing to map");
     if (s->task) EBM_TRY(match_task(s, o, choice));
     s->labels = labels_of(s->config);
+    EBM_TRY(ebm_averaging_of(o->mc_dropout, o->ensemble.items, o->ensemble.count, &s->averaging));
+    EBM_TRY(ebm_ensemble_open(&o->ensemble, s->config, s->numbered, &s->ensemble));
     const size_t longest = ebm_config_max_tokens(s->config);
     if (o->max_length > longest || (o->max_length > 0 && o->max_length < SHORTEST))
         return ebm_fail(EBM_ERROR_INPUT, "--max_seq_length %zu: expected %d to %zu, the positions the model has",
@@ -193,19 +197,78 @@ static ebm_status copy_labels(ebm_scored_texts *s, const ebm_dataset *texts)
     return ebm_ok();
 }
 
-static ebm_status predict(ebm_scored_texts *s, const ebm_model_options *o, const ebm_dataset *texts)
+static ebm_status open_predictor(ebm_scored_texts *s, const ebm_model_options *o, const char *directory)
 {
-    const size_t count = ebm_dataset_count(texts);
-    EBM_TRY(ebm_program_device(o->device, o->bf16, &s->device));
-    EBM_TRY(ebm_predictor_open(s->device, o->directory, o->token_budget, &s->predictor));
+    ebm_predictor_free(s->predictor);
+    s->predictor = NULL;
+    EBM_TRY(ebm_predictor_open(s->device, directory, o->token_budget, &s->predictor));
     ebm_program_say_names("tensors not used", ebm_predictor_ignored(s->predictor));
+    return ebm_ok();
+}
+
+static ebm_status allocate(ebm_scored_texts *s, size_t count)
+{
     const bool has_energy = ebm_predictor_has_energy(s->predictor);
     s->logits = calloc(count * s->labels.count, sizeof *s->logits);
     s->energy = has_energy ? calloc(count, sizeof *s->energy) : NULL;
     if (!s->logits || (has_energy && !s->energy))
         return ebm_fail(EBM_ERROR_MEMORY, "no memory for predictions of %zu texts", count);
+    return ebm_ok();
+}
+
+// Energies of one form are averaged; of another, they are left out.
+static ebm_status add_members(ebm_scored_texts *s, const ebm_model_options *o, const ebm_dataset *texts,
+                              ebm_average *average)
+{
+    const ebm_model_info first = ebm_predictor_info(s->predictor);
+    ebm_predictor_passes passes = {o->mc_dropout, o->max_length, (uint64_t)o->mc_dropout_seed, true, NULL};
+    EBM_TRY(ebm_in(ebm_predictor_average(s->predictor, texts, &passes, average), "%s", o->directory));
+    for (size_t i = 0; i < s->ensemble.count; i++) {
+        const ebm_ensemble_member *member = s->ensemble.member + i;
+        EBM_TRY(ebm_in(open_predictor(s, o, member->directory), "--ensemble"));
+        passes.order = member->order;
+        passes.with_energy = ebm_predictor_info(s->predictor).energy == first.energy;
+        EBM_TRY(
+            ebm_in(ebm_predictor_average(s->predictor, texts, &passes, average), "--ensemble: %s", member->directory));
+    }
+    return ebm_ok();
+}
+
+static ebm_status predict_average(ebm_scored_texts *s, const ebm_model_options *o, const ebm_dataset *texts)
+{
+    char what[200];
+    ebm_average *average = NULL;
+    EBM_TRY(ebm_average_create(ebm_dataset_count(texts), (int)s->labels.count, &average));
+    ebm_status status = add_members(s, o, texts, average);
+    if (status.code == EBM_OK) status = ebm_average_logits(average, s->logits);
+    if (status.code == EBM_OK && ebm_average_has_energy(average)) {
+        ebm_average_energy(average, s->energy);
+    } else if (status.code == EBM_OK && s->energy) {
+        ebm_program_say("energies are left out: not every model of the ensemble has one of the same form");
+        free(s->energy);
+        s->energy = NULL;
+    }
+    ebm_average_free(average);
+    if (status.code == EBM_OK)
+        ebm_program_say("probabilities: %s", ebm_averaging_text(&s->averaging, what, sizeof what));
+    if (s->ensemble.count == 0) return status;
+    ebm_predictor_free(s->predictor);
+    s->predictor = NULL;
+    return status;
+}
+
+static ebm_status predict(ebm_scored_texts *s, const ebm_model_options *o, const ebm_dataset *texts)
+{
+    const size_t count = ebm_dataset_count(texts);
+    EBM_TRY(ebm_program_device(o->device, o->bf16, &s->device));
+    EBM_TRY(open_predictor(s, o, o->directory));
+    EBM_TRY(allocate(s, count));
+    if (ebm_averaging_is_none(&s->averaging))
+        EBM_TRY(ebm_predictor_dataset(s->predictor, texts, o->max_length, s->logits, s->energy));
+    else
+        EBM_TRY(predict_average(s, o, texts));
     s->predictions = (ebm_predictions){count, (int)s->labels.count, s->logits, s->label, s->energy};
-    return ebm_predictor_dataset(s->predictor, texts, o->max_length, s->logits, s->energy);
+    return ebm_ok();
 }
 
 ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_text_choice *choice, ebm_scored_texts *s)
@@ -232,9 +295,22 @@ void ebm_scored_texts_free(ebm_scored_texts *s)
     free(s->task_to_model);
     free(s->text_to_model);
     ebm_config_free(s->config);
+    ebm_ensemble_free(&s->ensemble);
     ebm_predictor_free(s->predictor);
     ebm_device_free(s->device);
     *s = (ebm_scored_texts){0};
+}
+
+void ebm_scored_texts_tell(const ebm_model_options *o, json_t *object)
+{
+    if (object && o->mc_dropout > 0) {
+        json_object_set_new(object, "mc_dropout", json_integer((json_int_t)o->mc_dropout));
+        json_object_set_new(object, "mc_dropout_seed", json_integer(o->mc_dropout_seed));
+    }
+    if (!object || o->ensemble.count == 0) return;
+    json_t *names = json_array();
+    for (size_t i = 0; i < o->ensemble.count; i++) json_array_append_new(names, json_string(o->ensemble.items[i]));
+    json_object_set_new(object, "ensemble", names);
 }
 
 static void say_calibration(const ebm_calibrator *stored)
@@ -265,6 +341,19 @@ static ebm_status check_label_count(const ebm_model_options *options, const ebm_
                     EBM_CALIBRATION_FILE, fitted, labels);
 }
 
+// Before the model runs, too: what was fitted on one mean is for no other.
+static ebm_status check_averaging(const ebm_model_options *options, const ebm_calibrator *stored)
+{
+    ebm_averaging now;
+    char fitted[200], found[200];
+    EBM_TRY(ebm_averaging_of(options->mc_dropout, options->ensemble.items, options->ensemble.count, &now));
+    const ebm_averaging *then = &ebm_calibrator_facts_of(stored)->averaging;
+    if (ebm_averaging_equal(then, &now)) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "%s/%s: it was fitted on %s, and this is %s (--mc_dropout, --ensemble)",
+                    options->directory, EBM_CALIBRATION_FILE, ebm_averaging_text(then, fitted, sizeof fitted),
+                    ebm_averaging_text(&now, found, sizeof found));
+}
+
 ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_options *parsed, bool calibrated,
                                    double given, double *temperature)
 {
@@ -274,7 +363,8 @@ ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_o
         return ebm_fail(EBM_ERROR_INPUT, "--temperature and --calibrated are both given, expected one of them");
     ebm_calibrator *stored = NULL;
     EBM_TRY(ebm_calibrator_load(options->directory, &stored));
-    const ebm_status status = check_label_count(options, stored);
+    ebm_status status = check_label_count(options, stored);
+    if (status.code == EBM_OK) status = check_averaging(options, stored);
     if (status.code == EBM_OK) {
         const ebm_temperature *fit = ebm_calibrator_temperature(stored);
         *temperature = fit ? fit->temperature : 1;

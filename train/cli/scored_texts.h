@@ -9,6 +9,10 @@
 #ifndef EBM_SCORED_TEXTS_H
 #define EBM_SCORED_TEXTS_H
 
+#include <jansson.h>
+
+#include "average.h"
+#include "ensemble.h"
 #include "metrics.h"
 #include "portion.h"
 #include "predictor.h"
@@ -17,8 +21,10 @@
 typedef struct {
     const char *directory, *device;
     ebm_data_options data;
-    ebm_string_list label_map;
-    size_t max_length, token_budget; // 0: defaults
+    ebm_string_list label_map, ensemble; // ensemble: models besides `directory`
+    size_t max_length, token_budget;     // 0: defaults
+    size_t mc_dropout;                   // passes with dropout; 0: one without
+    int64_t mc_dropout_seed;
     bool bf16;
 } ebm_model_options;
 // The model is required, or it is not: then a command has another source of predictions.
@@ -66,6 +72,36 @@ typedef struct {
          false,                                                                                                        \
          NULL,                                                                                                         \
          false},                                                                                                       \
+        {"ensemble",                                                                                                   \
+         EBM_OPTION_LIST,                                                                                              \
+         offsetof(type, member.ensemble),                                                                              \
+         NULL,                                                                                                         \
+         "Other models, of other seeds, with the same labels: probabilities are averaged over all (deep ensemble)",    \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         false,                                                                                                        \
+         NULL,                                                                                                         \
+         false},                                                                                                       \
+        {"mc_dropout",                                                                                                 \
+         EBM_OPTION_SIZE,                                                                                              \
+         offsetof(type, member.mc_dropout),                                                                            \
+         "0",                                                                                                          \
+         "Average the probabilities of so many passes with dropout on (Monte Carlo dropout); 0: one pass without",     \
+         0,                                                                                                            \
+         1e6,                                                                                                          \
+         false,                                                                                                        \
+         NULL,                                                                                                         \
+         false},                                                                                                       \
+        {"mc_dropout_seed",                                                                                            \
+         EBM_OPTION_INT,                                                                                               \
+         offsetof(type, member.mc_dropout_seed),                                                                       \
+         "0",                                                                                                          \
+         "Of the masks of --mc_dropout",                                                                               \
+         0,                                                                                                            \
+         9e15,                                                                                                         \
+         false,                                                                                                        \
+         NULL,                                                                                                         \
+         false},                                                                                                       \
         {"bf16", EBM_OPTION_FLAG, offsetof(type, member.bf16), NULL, EBM_BF16_HELP, 0, 0, false, NULL, false},         \
     {                                                                                                                  \
         "device", EBM_OPTION_STRING, offsetof(type, member.device), NULL, "Index, platform:device or part of a name",  \
@@ -89,12 +125,15 @@ typedef struct {
     int32_t *task_to_model;      // the model's id of each of the task's labels; NULL without a task
     int32_t *text_to_model;      // without a task: of each label in the file, when labels are read
     ebm_predictions predictions; // in the model's order of labels; label NULL when they are not read
-    float *logits, *energy;      // of the model; what predictions points at
+    float *logits, *energy;      // of the model, or of the average; what predictions points at
     float *calibrated;           // after ebm_scored_texts_calibrate predictions.logits points here, or NULL
     const char *calibration;     // its method, or NULL
     int32_t *label;
     ebm_device *device;
-    ebm_predictor *predictor; // the model that was run
+    ebm_predictor *predictor; // the model that was run; NULL after an ensemble, of which one is in memory at a time
+    ebm_ensemble ensemble;
+    ebm_averaging averaging; // what the predictions are the mean of
+    bool numbered;           // the model's own labels are LABEL_0, ...
 } ebm_scored_texts;
 
 // Texts of --test_file, --validation_file or --train_file (one of them), else of the task's file. Labels are matched to
@@ -103,9 +142,11 @@ typedef struct {
 ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_text_choice *choice,
                                    ebm_scored_texts *scored);
 void ebm_scored_texts_free(ebm_scored_texts *scored); // zeroed is accepted
+// Adds "mc_dropout", "mc_dropout_seed" and "ensemble" to a result, where they were given. NULL is accepted.
+void ebm_scored_texts_tell(const ebm_model_options *options, json_t *object);
 
 // --temperature and --calibrated: the value given, the one stored beside the model, or 1 (also where another method is
-// stored, see below). Both at once are refused.
+// stored, see below). Both at once are refused, and a stored one that was fitted on another average.
 ebm_status ebm_program_temperature(const ebm_model_options *options, const ebm_options *parsed, bool calibrated,
                                    double given, double *temperature);
 // With --calibrated and a method other than a temperature beside the model: predictions.logits become the calibrated
