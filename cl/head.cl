@@ -2,6 +2,7 @@
 //
 //   first: y (sequences, C) = x[starts[s]]; mean: of x[starts[s]] .. x[starts[s + 1] - 1]; x and dx (tokens, C);
 //   starts (sequences + 1)
+//   norms[row] = sum of x^2, dx += scale x; rows from `first` on
 //   y = tanh(x), dx = dy (1 - y^2); y = max(x, 0), dx = dy [y > 0]; y += x; all (rows, C)
 //
 // Macros   C   channels, a multiple of LANES
@@ -9,6 +10,7 @@
 // Writes   y (tanh, relu: may be x), dx (tanh, relu: may be dy), for all tokens of a sequence; add adds to y
 
 #include "lanes.h"
+#include "reduce.h"
 
 ROW_KERNEL void first_tokens_forward(__global float *restrict y, __global const float *restrict x,
                                      __global const int *restrict starts)
@@ -91,4 +93,21 @@ ROW_KERNEL void add(__global float *restrict y, __global const float *restrict x
 {
     const size_t row = get_group_id(0) * (size_t)C;
     FOR_BLOCKS(b, C) store_block(load_block(b, y + row) + load_block(b, x + row), b, y + row);
+}
+
+ROW_KERNEL void squared_norms(__global float *restrict norms, __global float *restrict dx,
+                              __global const float *restrict x, const float scale, const int first)
+{
+    __local float scratch[GROUP];
+    const size_t row = first + get_group_id(0);
+    x += row * C;
+    dx += row * C;
+    lanes sums = 0;
+    FOR_BLOCKS(b, C) {
+        const lanes v = load_block(b, x);
+        sums += v * v;
+        store_block(load_block(b, dx) + scale * v, b, dx);
+    }
+    const float sum = sum_over_group(sum_lanes(sums), scratch);
+    if (get_local_id(0) == 0) norms[row] = sum;
 }

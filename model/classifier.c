@@ -8,6 +8,7 @@
 #include "family_traits.h"
 #include "file.h"
 #include "head.h"
+#include "mlm_loss.h"
 #include "operations.h"
 #include "random.h"
 
@@ -19,16 +20,24 @@ struct ebm_classifier {
     ebm_arena *arena; // of the heads
     ebm_encoder *encoder;
     ebm_head *head, *energy_head; // energy_head: scalar energy only
+    ebm_mlm_loss *mlm;            // NULL: none
     ebm_slice pooled, d_pooled;   // (sequences, C)
     ebm_slice energy, d_energy;   // (sequences), hidden and sharp-hidden; the scalar one lies in its head
 };
 
-static const char *const ENERGY_FILE = "energy.safetensors";
+static const char *const ENERGY_FILE = "energy.safetensors", *const MLM_FILE = "mlm_head.safetensors";
 static const char *const ENERGY_PREFIX = "energy.";
 
 static bool is_scalar(const ebm_classifier *c) { return c->set.has_energy && c->set.energy == EBM_ENERGY_SCALAR; }
 static bool is_of_energy(const char *name) { return strncmp(name, ENERGY_PREFIX, strlen(ENERGY_PREFIX)) == 0; }
-static bool is_of_classifier(const char *name) { return !is_of_energy(name); }
+static bool is_of_mlm(const char *name)
+{
+    static const char *const BEGINNINGS[] = {"cls.predictions.", "lm_head.", "vocab_"}; // of all families
+    for (size_t i = 0; i < sizeof BEGINNINGS / sizeof *BEGINNINGS; i++)
+        if (strncmp(name, BEGINNINGS[i], strlen(BEGINNINGS[i])) == 0) return true;
+    return false;
+}
+static bool is_of_classifier(const char *name) { return !is_of_energy(name) && !is_of_mlm(name); }
 
 static ebm_status create_heads(ebm_classifier *c)
 {
@@ -58,6 +67,12 @@ static ebm_status create_heads(ebm_classifier *c)
     return ebm_head_create(c->device, &energy, c->parameters, c->arena, &c->set.limits, &c->energy_head);
 }
 
+static ebm_status create_mlm(ebm_classifier *c)
+{
+    if (c->set.mlm_rows == 0) return ebm_ok();
+    return ebm_mlm_loss_create(c->device, c->config, c->parameters, c->arena, c->set.mlm_rows, &c->mlm);
+}
+
 static void plan(ebm_classifier *c)
 {
     const size_t n = c->set.limits.sequences, C = c->config->hidden;
@@ -85,6 +100,7 @@ ebm_status ebm_classifier_create(ebm_device *device, const ebm_config *config, c
     EBM_CHECK(status, fail);
     EBM_CHECK(ebm_encoder_create(device, config, c->parameters, &settings->limits, &c->encoder), fail);
     EBM_CHECK(create_heads(c), fail);
+    EBM_CHECK(create_mlm(c), fail);
     plan(c);
     *out = c;
     return status;
@@ -98,6 +114,7 @@ void ebm_classifier_free(ebm_classifier *c)
     if (!c) return;
     ebm_head_free(c->head);
     ebm_head_free(c->energy_head);
+    ebm_mlm_loss_free(c->mlm);
     ebm_encoder_free(c->encoder);
     ebm_arena_free(c->arena);
     ebm_parameters_free(c->parameters);
@@ -152,15 +169,15 @@ static ebm_status list_created(ebm_classifier *c, char ***out)
     return ebm_ok();
 }
 
-static ebm_status load_energy(ebm_classifier *c, const char *directory)
+// What lies in a file of its own, where there is one.
+static ebm_status load_part(ebm_classifier *c, const char *directory, const char *name, bool (*keep)(const char *name))
 {
     ebm_safetensors *file = NULL;
-    char *path = ebm_path_join(directory, ENERGY_FILE);
+    char *path = ebm_path_join(directory, name);
     ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
     if (status.code == EBM_OK && ebm_file_exists(path)) {
         status = ebm_safetensors_open(path, &file);
-        if (status.code == EBM_OK)
-            status = ebm_parameters_restore(c->parameters, EBM_PART_WEIGHT, file, "", is_of_energy);
+        if (status.code == EBM_OK) status = ebm_parameters_restore(c->parameters, EBM_PART_WEIGHT, file, "", keep);
     }
     ebm_safetensors_free(file);
     free(path);
@@ -185,7 +202,8 @@ ebm_status ebm_classifier_load(ebm_classifier *c, const char *directory, ebm_loa
     ebm_status status = ebm_parameters_load(c->parameters, file, prefixes, &found.ignored);
     ebm_safetensors_free(file);
     EBM_CHECK(status, end);
-    if (is_scalar(c)) EBM_CHECK(load_energy(c, directory), end);
+    if (is_scalar(c)) EBM_CHECK(load_part(c, directory, ENERGY_FILE, is_of_energy), end);
+    if (c->mlm) EBM_CHECK(load_part(c, directory, MLM_FILE, is_of_mlm), end);
     EBM_CHECK(list_created(c, &found.created), end);
 end:
     if (report && status.code == EBM_OK)
@@ -195,17 +213,20 @@ end:
     return status;
 }
 
+static ebm_status save_part(ebm_classifier *c, const char *directory, const char *name, bool (*keep)(const char *name))
+{
+    char *path = ebm_path_join(directory, name);
+    const ebm_status status = path ? ebm_parameters_save(c->parameters, EBM_PART_WEIGHT, path, "", keep)
+                                   : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
+    free(path);
+    return status;
+}
+
 ebm_status ebm_classifier_save(ebm_classifier *c, const char *directory)
 {
-    char *path = ebm_path_join(directory, "model.safetensors"), *energy = ebm_path_join(directory, ENERGY_FILE);
-    ebm_status status = path && energy ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
-    EBM_CHECK(status, end);
-    EBM_CHECK(ebm_parameters_save(c->parameters, EBM_PART_WEIGHT, path, "", is_of_classifier), end);
-    if (is_scalar(c)) EBM_CHECK(ebm_parameters_save(c->parameters, EBM_PART_WEIGHT, energy, "", is_of_energy), end);
-end:
-    free(path);
-    free(energy);
-    return status;
+    EBM_TRY(save_part(c, directory, "model.safetensors", is_of_classifier));
+    if (is_scalar(c)) EBM_TRY(save_part(c, directory, ENERGY_FILE, is_of_energy));
+    return c->mlm ? save_part(c, directory, MLM_FILE, is_of_mlm) : ebm_ok();
 }
 
 static ebm_status pool(ebm_classifier *c, const ebm_batch *batch)
@@ -254,14 +275,33 @@ ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, con
 
 ebm_status ebm_classifier_backward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
 {
+    return ebm_classifier_backward_penalised(c, batch, run, NULL);
+}
+
+ebm_status ebm_classifier_backward_penalised(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run,
+                                             const ebm_hidden_penalty *penalty)
+{
     const size_t n = batch->sequences, C = c->config->hidden, Y = c->config->label_count;
     EBM_TRY(ebm_slice_zero(c->device, c->d_pooled, 0, n * C));
+    if (penalty && penalty->count > 0)
+        EBM_TRY(ebm_squared_norms(c->device, penalty->norms, c->d_pooled, c->pooled, 2 * penalty->scale, penalty->first,
+                                  penalty->count, C));
     if (c->set.has_energy && !is_scalar(c))
         EBM_TRY(ebm_energy_backward(c->device, ebm_head_gradient(c->head), c->d_energy, ebm_head_output(c->head),
                                     c->set.energy, 0, n, Y));
     EBM_TRY(ebm_head_backward(c->head, c->d_pooled, batch, run));
     if (is_scalar(c)) EBM_TRY(ebm_head_backward(c->energy_head, c->d_pooled, batch, run));
     EBM_TRY(pool_backward(c, batch));
+    return ebm_encoder_backward(c->encoder, batch, run);
+}
+
+ebm_status ebm_classifier_mlm(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run, const int32_t *targets,
+                              float scale, double *sum, size_t *count)
+{
+    if (!c->mlm) return ebm_fail(EBM_ERROR_INPUT, "a classifier without a head for masked language modelling");
+    EBM_TRY(ebm_encoder_forward(c->encoder, batch, run));
+    EBM_TRY(ebm_mlm_loss_run(c->mlm, ebm_encoder_output(c->encoder), ebm_encoder_gradient(c->encoder), batch, targets,
+                             scale, sum, count));
     return ebm_encoder_backward(c->encoder, batch, run);
 }
 

@@ -26,6 +26,7 @@ typedef struct {
     ebm_limits limits;
     bool has_energy; // false: cross-entropy only, ebm_classifier_energy has 0 elements
     ebm_energy_kind energy;
+    size_t mlm_rows; // for ebm_classifier_mlm: masked positions of the largest batch; 0: no such head
 } ebm_classifier_settings;
 
 enum { EBM_CLASSIFIER_ARENAS = 6 };
@@ -47,10 +48,13 @@ void ebm_load_report_free(ebm_load_report *report);
 // The labels are others than those of the checkpoint to be loaded: where the files' last layer of the head has another
 // number of them, it is ignored, and ours is new. Before ebm_classifier_load.
 void ebm_classifier_expect_other_labels(ebm_classifier *classifier);
-// Reads "<directory>/model.safetensors" and, for a scalar energy, "<directory>/energy.safetensors" when it is there.
-// What is missing is left to ebm_parameters_init_missing, or keeps its values. `report` may be NULL.
+// Reads "<directory>/model.safetensors" and, when they are there, "<directory>/energy.safetensors" for a scalar energy
+// and "<directory>/mlm_head.safetensors" for the head of masked language modelling, which a pretrained checkpoint has
+// in model.safetensors itself (cls.predictions, lm_head). What is missing is left to ebm_parameters_init_missing, or
+// keeps its values. `report` may be NULL.
 ebm_status ebm_classifier_load(ebm_classifier *classifier, const char *directory, ebm_load_report *report);
-// Writes model.safetensors (what transformers reads) and, for a scalar energy, energy.safetensors into a directory.
+// Writes model.safetensors (what transformers reads) and, where the model has one, energy.safetensors and
+// mlm_head.safetensors into a directory.
 ebm_status ebm_classifier_save(ebm_classifier *classifier, const char *directory);
 
 // Divides the last layer of the classification head by a temperature: softmax of the logits is then what it was of the
@@ -65,6 +69,22 @@ ebm_status ebm_classifier_forward(ebm_classifier *classifier, const ebm_batch *b
 // From the gradients in ebm_classifier_logits_gradient and, with an energy, ebm_classifier_energy_gradient; adds to the
 // parameters' gradients. The gradient of the logits is changed (hidden and sharp-hidden energies add to it).
 ebm_status ebm_classifier_backward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
+
+// The same, and the gradient of `scale` times the sum of the squared norms of the hidden states that the classification
+// head was given (before its dropout), of the batch's sequences [first, first + count). norms (sequences): those
+// squared norms are written there.
+typedef struct {
+    ebm_slice norms;
+    size_t first, count;
+    float scale;
+} ebm_hidden_penalty;
+ebm_status ebm_classifier_backward_penalised(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run,
+                                             const ebm_hidden_penalty *penalty);
+
+// Masked language modelling on the same encoder, where settings.mlm_rows planned it: forward, losses (ebm_mlm_loss_run
+// says what targets, scale, sum and count are), and backward, which adds to the parameters' gradients.
+ebm_status ebm_classifier_mlm(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run,
+                              const int32_t *targets, float scale, double *sum, size_t *count);
 
 ebm_slice ebm_classifier_logits(const ebm_classifier *classifier);          // (sequences, labels)
 ebm_slice ebm_classifier_energy(const ebm_classifier *classifier);          // (sequences)

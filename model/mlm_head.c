@@ -8,9 +8,9 @@
 #include "gemm.h"
 #include "layers.h"
 
-// Names in the checkpoint; a bias of the decoder has two where the decoder is a layer of its own.
+// Names in the checkpoint.
 typedef struct {
-    const char *dense, *norm, *bias, *other_bias;
+    const char *dense, *norm, *bias;
 } mlm_names;
 
 struct ebm_mlm_head {
@@ -24,16 +24,17 @@ struct ebm_mlm_head {
     ebm_tensor *bias;
     // (rows, C): the encoder's vectors, after the dense layer, GELU, LayerNorm
     ebm_slice input, hidden, active, normed;
-    ebm_slice mean, rstd; // (rows)
-    ebm_slice logits;     // (rows, V)
+    ebm_slice mean, rstd;               // (rows)
+    ebm_slice logits;                   // (rows, V)
+    ebm_slice d_normed, column_scratch; // with a backward pass: (rows, C)
 };
 
 static const mlm_names *names_of(ebm_family family)
 {
     static const mlm_names bert = {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
-                                   "cls.predictions.bias", "cls.predictions.decoder.bias"};
-    static const mlm_names roberta = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder.bias"};
-    static const mlm_names distilbert = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias", NULL};
+                                   "cls.predictions.bias"};
+    static const mlm_names roberta = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"};
+    static const mlm_names distilbert = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias"};
     switch (family) {
     case EBM_FAMILY_BERT:
         return &bert;
@@ -115,24 +116,9 @@ ebm_status ebm_mlm_head_create(ebm_device *device, const ebm_config *config, ebm
 
 void ebm_mlm_head_free(ebm_mlm_head *h) { free(h); }
 
-static ebm_status load_other_bias(ebm_mlm_head *h, const ebm_safetensors *file, size_t index)
-{
-    float *values = malloc(h->bias->count * sizeof *values);
-    ebm_status status = values ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a bias");
-    if (status.code == EBM_OK && ebm_safetensors_view(file, index)->count != h->bias->count)
-        status =
-            ebm_fail(EBM_ERROR_INPUT, "%s: tensor %s: expected %zu elements, found %zu", ebm_safetensors_path(file),
-                     h->names.other_bias, h->bias->count, ebm_safetensors_view(file, index)->count);
-    if (status.code == EBM_OK) status = ebm_safetensors_floats(file, index, values);
-    if (status.code == EBM_OK) status = ebm_slice_write(h->device, h->bias->weight, 0, h->bias->count, values);
-    free(values);
-    return status;
-}
-
 ebm_status ebm_mlm_head_loaded(ebm_mlm_head *h, const ebm_safetensors *file)
 {
     char names[5][128];
-    size_t index = 0;
     snprintf(names[0], sizeof *names, "%s.weight", h->names.dense);
     snprintf(names[1], sizeof *names, "%s.bias", h->names.dense);
     snprintf(names[2], sizeof *names, "%s.weight", h->names.norm);
@@ -141,8 +127,6 @@ ebm_status ebm_mlm_head_loaded(ebm_mlm_head *h, const ebm_safetensors *file)
     for (size_t i = 0; i < 5; i++) {
         const ebm_parameter *p = ebm_parameters_find(h->parameters, names[i]);
         if (p && p->loaded) continue;
-        if (i == 4 && h->names.other_bias && ebm_safetensors_find(file, h->names.other_bias, &index))
-            return load_other_bias(h, file, index);
         return ebm_fail(EBM_ERROR_INPUT, "%s: no masked-language-model head, tensor %s is missing",
                         ebm_safetensors_path(file), names[i]);
     }
@@ -168,6 +152,38 @@ ebm_status ebm_mlm_head_forward(ebm_mlm_head *h, ebm_slice hidden, ebm_slice pla
     const ebm_slice bias = {h->bias->weight.memory, h->V}; // of the tokens that have logits
     return ebm_gemm(h->device, EBM_GEMM_NT, count, h->V, h->C, ebm_matrix_of(h->normed, h->C),
                     ebm_matrix_of(h->word->weight, h->C), 0, ebm_matrix_of(h->logits, h->V), bias);
+}
+
+void ebm_mlm_head_plan_backward(ebm_mlm_head *h, ebm_arena *arena)
+{
+    const size_t widest = 2 * h->C > h->V ? 2 * h->C : h->V;
+    ebm_arena_reserve(arena, &h->d_normed, h->rows * h->C);
+    ebm_arena_reserve(arena, &h->column_scratch, EBM_COLUMN_SLABS * widest);
+}
+
+// Through the product over the vocabulary, into d_normed.
+static ebm_status decode_backward(ebm_mlm_head *h, size_t count)
+{
+    const ebm_slice none = {0};
+    const ebm_matrix d = ebm_matrix_of(h->logits, h->V), word = ebm_matrix_of(h->word->weight, h->C);
+    EBM_TRY(ebm_gemm(h->device, EBM_GEMM_TN, h->V, h->C, count, d, ebm_matrix_of(h->normed, h->C), 1,
+                     ebm_matrix_of(h->word->gradient, h->C), none));
+    EBM_TRY(ebm_bias_gradient(h->device, h->bias->gradient, h->logits, h->column_scratch, count, h->V));
+    return ebm_gemm(h->device, EBM_GEMM_NN, count, h->C, h->V, d, word, 0, ebm_matrix_of(h->d_normed, h->C), none);
+}
+
+ebm_status ebm_mlm_head_backward(ebm_mlm_head *h, ebm_slice d_rows, size_t first, size_t count)
+{
+    const ebm_slice none = {0}, d = h->d_normed;
+    const ebm_matrix ds = ebm_matrix_of(d, h->C), out = {d_rows, first * h->C, h->C};
+    EBM_TRY(decode_backward(h, count));
+    EBM_TRY(ebm_norm_backward(h->device, &h->norm, d, d, h->active, h->mean, h->rstd, h->column_scratch, count));
+    EBM_TRY(ebm_gelu_backward(h->device, d, d, h->hidden, EBM_GELU_ERF, count, h->C));
+    EBM_TRY(ebm_gemm(h->device, EBM_GEMM_TN, h->C, h->C, count, ds, ebm_matrix_of(h->input, h->C), 1,
+                     ebm_matrix_of(h->dense.weight->gradient, h->C), none));
+    EBM_TRY(ebm_bias_gradient(h->device, h->dense.bias->gradient, d, h->column_scratch, count, h->C));
+    return ebm_gemm(h->device, EBM_GEMM_NN, count, h->C, h->C, ds, ebm_matrix_of(h->dense.weight->weight, h->C), 0, out,
+                    none);
 }
 
 ebm_slice ebm_mlm_head_logits(const ebm_mlm_head *h) { return h->logits; }

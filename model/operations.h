@@ -106,6 +106,9 @@ ebm_status ebm_tanh_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm
 // y = max(x, 0), NaN stays NaN; y may be x. dx = dy where y > 0, else 0; dx may be dy.
 ebm_status ebm_relu_forward(ebm_device *device, ebm_slice y, ebm_slice x, size_t rows, size_t channels);
 ebm_status ebm_relu_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm_slice y, size_t rows, size_t channels);
+// Of rows [first, first + count): norms[row] = sum over channels of x^2, and dx += scale * x.
+ebm_status ebm_squared_norms(ebm_device *device, ebm_slice norms, ebm_slice dx, ebm_slice x, float scale, size_t first,
+                             size_t count, size_t channels);
 ebm_status ebm_add(ebm_device *device, ebm_slice y, ebm_slice x, size_t rows, size_t channels); // adds x to y
 
 #ifdef __cplusplus

@@ -58,6 +58,22 @@ ebm_status ebm_add(ebm_device *device, ebm_slice y, ebm_slice x, size_t rows, si
     return ebm_launch_rows(&l, rows);
 }
 
+ebm_status ebm_squared_norms(ebm_device *device, ebm_slice norms, ebm_slice dx, ebm_slice x, float scale, size_t first,
+                             size_t count, size_t channels)
+{
+    const size_t end = first + count;
+    EBM_OPERANDS("squared_norms", channels, 16, {"norms", norms, end}, {"dx", dx, end * channels},
+                 {"x", x, end * channels});
+    ebm_launch l = ebm_launch_begin(device, "head.cl", "squared_norms", "-DC=%zu", channels);
+    ebm_arg_slice(&l, norms);
+    ebm_arg_slice(&l, dx);
+    ebm_arg_slice(&l, x);
+    ebm_arg_f32(&l, scale);
+    ebm_arg_i32(&l, (int64_t)first);
+    ebm_launch_cost(&l, 4.0 * (double)(count * channels), 12.0 * (double)(count * channels));
+    return ebm_launch_rows(&l, count);
+}
+
 ebm_status ebm_first_tokens_forward(ebm_device *device, ebm_slice y, ebm_slice x, const ebm_batch *batch,
                                     size_t channels)
 {

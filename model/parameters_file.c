@@ -34,13 +34,15 @@ static bool old_ending(const char *name, long_name old)
     return false;
 }
 
-// Output matrices that are the word embeddings once more. A file that holds a shared matrix once may do so under this
+// Output matrices that are the word embeddings once more, and a bias that has two names. A file that holds a shared matrix once may do so under this
 // name: safetensors' save_model keeps the first one in the order of names.
 static const char *tied_name(const char *name)
 {
     static const char *const TIED[][2] = {{"wte.weight", "lm_head.weight"},
                                           {"embeddings.word_embeddings.weight", "lm_head.decoder.weight"},
-                                          {"embeddings.tok_embeddings.weight", "decoder.weight"}};
+                                          {"embeddings.tok_embeddings.weight", "decoder.weight"},
+                                          {"cls.predictions.bias", "cls.predictions.decoder.bias"},
+                                          {"lm_head.bias", "lm_head.decoder.bias"}};
     for (size_t i = 0; i < sizeof TIED / sizeof *TIED; i++)
         if (ends_with(name, TIED[i][0])) return TIED[i][1];
     return NULL;

@@ -74,8 +74,10 @@ static void make_texts(small_run *r, const small_settings *s)
 static void make_model(small_run *r, const small_settings *s)
 {
     static const char *const labels[] = {"bad", "good"};
-    const ebm_classifier_settings settings = {
-        .limits = s->trainer.step.limits, .has_energy = s->noise != SMALL_NOISE_NONE, .energy = s->energy};
+    const ebm_classifier_settings settings = {.limits = s->trainer.step.limits,
+                                              .has_energy = s->noise != SMALL_NOISE_NONE,
+                                              .energy = s->energy,
+                                              .mlm_rows = s->trainer.mlm_rows};
     assert_ok(ebm_config_default_bert(2, 32, ebm_tokenizer_size(r->tokenizer), 64, &r->config));
     r->config->heads = 2;
     r->config->hidden_dropout = r->config->embedding_dropout = s->dropout;

@@ -150,6 +150,37 @@ static void relu_keeps_nan(void **state)
     tensors_free(&all);
 }
 
+// Rows from the second on: sums of squares, each product and sum rounded once, in any order; dx as two roundings.
+static void norms_case(size_t rows, size_t channels)
+{
+    const float scale = 0.25f;
+    tensors all = {.device = device};
+    const size_t first = rows > 1;
+    tensor *x = tensors_normal(&all, rows * channels, 0, 1), *dx = tensors_normal(&all, rows * channels, 0, 1);
+    tensor *norms = tensors_zero(&all, rows);
+    tensors_upload(&all);
+    assert_ok(ebm_squared_norms(device, norms->slice, dx->slice, x->slice, scale, first, rows - first, channels));
+    tensors_download(&all);
+    for (size_t r = 0; r < rows; r++) {
+        double square = 0;
+        for (size_t i = r * channels; i < (r + 1) * channels; i++) {
+            const double v = (double)x->before[i], step = (double)scale * v, sum = (double)dx->before[i] + step;
+            const double slack = 2 * UNIT_ROUNDOFF * (fabs(step) + fabs(sum));
+            square += v * v;
+            if (r < first)
+                assert_true(dx->now[i] == dx->before[i]);
+            else
+                assert_within("dx", dx->now + i, &sum, &slack, 1);
+        }
+        if (r < first) square = 0;
+        const double slack = (double)(channels + 1) * UNIT_ROUNDOFF * square;
+        assert_within("norms", norms->now + r, &square, &slack, 1);
+    }
+    tensors_free(&all);
+}
+
+static void squared_norms_are_exact(void **state) { for_sizes(norms_case); }
+
 static void wrong_sizes_are_refused(void **state)
 {
     sequences s;
@@ -169,7 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(means_are_exact),         cmocka_unit_test(mean_slopes_are_finite_differences),
         cmocka_unit_test(relu_is_exact),           cmocka_unit_test(relu_keeps_nan),
-        cmocka_unit_test(wrong_sizes_are_refused),
+        cmocka_unit_test(squared_norms_are_exact), cmocka_unit_test(wrong_sizes_are_refused),
     };
     return cmocka_run_group_tests_name("operations of heads", tests, open_device, close_device);
 }

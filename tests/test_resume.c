@@ -99,6 +99,7 @@ static void check_resume(const char *folder, small_settings settings, uint64_t s
     assert_same_file(whole, parts, "model.safetensors");
     assert_same_log(whole, parts);
     if (settings.trainer.tensorboard) assert_same_events(whole, parts);
+    if (settings.trainer.step.mlm_weight > 0) assert_same_file(whole, parts, "mlm_head.safetensors");
     assert_same_best(&uninterrupted, &resumed);
     if (settings.energy == EBM_ENERGY_SCALAR && settings.noise != SMALL_NOISE_NONE)
         assert_same_file(whole, parts, "energy.safetensors");
@@ -114,6 +115,37 @@ static void cross_entropy_resumes_bit_for_bit(void **state)
     small_settings settings = small_ce(NULL);
     settings.trainer.tensorboard = true;
     check_resume(*state, settings, STOP);
+}
+
+static small_settings regularised(void)
+{
+    small_settings settings = small_ce(NULL);
+    settings.trainer.step.mlm_weight = 0.5f;
+    settings.trainer.step.hidden_norm_weight = 0.01f;
+    settings.trainer.mlm_probability = 0.15;
+    settings.trainer.mlm_rows = 2048;
+    return settings;
+}
+
+static void expect_refusal(small_settings settings, const char *checkpoint, const char *part);
+
+static void regularised_training_resumes_bit_for_bit(void **state)
+{
+    small_settings settings = regularised();
+    check_resume(*state, settings, STOP);
+    char *folder = in_folder(*state, "whole");
+    json_t *log = read_log(folder);
+    assert_true(json_is_real(json_object_get(json_array_get(log, 0), "mlm_loss")));
+    assert_true(json_is_real(json_object_get(json_array_get(log, 0), "hidden_norm")));
+    json_decref(log);
+    free(folder);
+    settings.trainer.output_dir = *state;
+    char *checkpoint = run_and_stop(settings, 2);
+    settings.trainer.mlm_probability = 0.3;
+    expect_refusal(settings, checkpoint, "mlm_probability was 0.1");
+    settings.trainer.step.mlm_weight = 0;
+    expect_refusal(settings, checkpoint, "mlm_weight was 0.5, now it is false");
+    free(checkpoint);
 }
 
 static void it_resumes_at_the_end_of_an_epoch(void **state)
@@ -254,6 +286,7 @@ static void changed_settings_are_refused_by_name(void **state)
     REFUSED(trainer.step.nce_data = EBM_NCE_SHARED, "nce_data was \"separate\", now it is \"shared\"");
     REFUSED(trainer.step.nce_weight = 0.5f, "nce_weight was 1.0, now it is 0.5");
     REFUSED(trainer.step.noise_ratio = 3, "noise_ratio was 2, now it is 3");
+    REFUSED(trainer.step.hidden_norm_weight = 0.5f, "hidden_norm_weight was false, now it is 0.5");
     REFUSED(energy = EBM_ENERGY_SHARP_HIDDEN, "energy was \"hidden\"");
     REFUSED(texts = 71, "training_texts was 70, now it is 71");
     REFUSED(max_tokens = 5, "training_tokens");
@@ -400,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_own_folder(cross_entropy_resumes_bit_for_bit),
+        in_own_folder(regularised_training_resumes_bit_for_bit),
         in_own_folder(it_resumes_at_the_end_of_an_epoch),
         in_own_folder(joint_training_with_a_file_resumes_bit_for_bit),
         in_own_folder(other_losses_resume_bit_for_bit),

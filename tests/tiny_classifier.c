@@ -19,11 +19,16 @@ static void load_rows(tiny *t)
 
 static void create_model(tiny *t, const ebm_limits *limits)
 {
-    const ebm_classifier_settings classifier = {*limits, t->set.joint, t->set.energy};
+    const ebm_classifier_settings classifier = {.limits = *limits,
+                                                .has_energy = t->set.joint,
+                                                .energy = t->set.energy,
+                                                .mlm_rows = t->set.mlm_weight > 0 ? limits->tokens : 0};
     const ebm_step_settings step = {.objective = t->set.joint ? EBM_OBJECTIVE_JOINT : EBM_OBJECTIVE_CE,
                                     .nce_data = t->set.nce_data,
                                     .noise_ratio = t->set.noise_ratio,
                                     .nce_weight = 1.0f,
+                                    .mlm_weight = t->set.mlm_weight,
+                                    .hidden_norm_weight = t->set.hidden_norm_weight,
                                     .limits = *limits};
     const ebm_adamw adamw = {0.9, 0.999, 1e-8, 0.1, 1.0};
     assert_ok(ebm_config_load(model_folder(t->set.family), &t->config));
@@ -52,7 +57,7 @@ void tiny_open(tiny *t, const tiny_settings *settings)
     assert_ok(ebm_parameters_init(t->parameters, 1));
     ebm_load_report report = {0};
     assert_ok(ebm_classifier_load(t->classifier, model_folder(settings->family), &report));
-    if (report.created[0]) fail_msg("%s was not loaded", report.created[0]);
+    if (report.created[0] && !(settings->mlm_weight > 0)) fail_msg("%s was not loaded", report.created[0]);
     if (report.ignored[0]) fail_msg("%s was ignored", report.ignored[0]);
     ebm_load_report_free(&report);
 }

@@ -21,8 +21,9 @@ typedef struct {
     ebm_energy_kind energy;
     int noise_ratio;
     ebm_nce_data nce_data;
-    size_t tokens; // budget; 0: all rows fit
-    float dropout; // of all kinds
+    size_t tokens;                        // budget; 0: all rows fit
+    float dropout;                        // of all kinds
+    float mlm_weight, hidden_norm_weight; // mlm_weight above 0: with a head for it, not in the files
 } tiny_settings;
 
 typedef struct {

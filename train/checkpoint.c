@@ -16,6 +16,17 @@
 
 static const char *const STATE_FILE = "trainer_state.json";
 
+// False where there is none, which a checkpoint of before they were there need not say.
+static json_t *weight_of(float weight) { return weight > 0 ? json_real((double)weight) : json_false(); }
+
+static int add_regularisers(const ebm_trainer *t, json_t *json)
+{
+    const float mlm = t->set.step.mlm_weight;
+    return json_object_set_new(json, "mlm_weight", weight_of(mlm)) ||
+           json_object_set_new(json, "mlm_probability", mlm > 0 ? json_real(t->set.mlm_probability) : json_false()) ||
+           json_object_set_new(json, "hidden_norm_weight", weight_of(t->set.step.hidden_norm_weight));
+}
+
 // What would make the rest of the run another one if it changed.
 static json_t *settings_of(const ebm_trainer *t)
 {
@@ -33,6 +44,10 @@ static json_t *settings_of(const ebm_trainer *t)
         ebm_metric_name(t->set.metric), "eval_steps", (json_int_t)t->set.eval_steps, "token_budget",
         (json_int_t)t->set.step.limits.tokens, "bf16", ebm_gemm_precision(t->in.device) == EBM_BF16, "keep_last_model",
         t->set.keep_last, "label_loss", label_loss);
+    if (json && add_regularisers(t, json) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
     if (!json || !joint) return json;
     json_t *more = json_pack("{s:s s:i s:f s:f s:s s:s s:s}", "energy", ebm_energy_name(t->in.info.energy),
                              "noise_ratio", t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight,
@@ -49,13 +64,14 @@ static json_t *settings_of(const ebm_trainer *t)
 }
 
 // Sums of the log's current line, so that its means are those of an uninterrupted run.
-enum { WINDOW_SUMS = 14 };
+enum { WINDOW_SUMS = 16, WITHOUT_REGULARISERS = 14 };
 static void window_sums(ebm_log_window *w, double *sums[WINDOW_SUMS])
 {
     ebm_objective_sums *s = &w->sums;
-    double *const all[WINDOW_SUMS] = {&w->loss,        &w->cross_entropy, &w->nce,        &w->norm,        &w->tokens,
-                                      &w->seconds,     &w->noise_seconds, &s->data_apart, &s->noise_apart, &s->noise_z,
-                                      &s->data_energy, &s->noise_energy,  &s->data,       &s->noise};
+    double *const all[WINDOW_SUMS] = {&w->loss,        &w->cross_entropy, &w->nce,           &w->norm,
+                                      &w->tokens,      &w->seconds,       &w->noise_seconds, &s->data_apart,
+                                      &s->noise_apart, &s->noise_z,       &s->data_energy,   &s->noise_energy,
+                                      &s->data,        &s->noise,         &w->mlm,           &w->hidden_norm};
     memcpy(sums, all, sizeof all);
 }
 
@@ -121,9 +137,10 @@ static ebm_status read_window(ebm_trainer *t, const json_t *json, const char *pa
 {
     double *sums[WINDOW_SUMS];
     const json_t *steps = json_array_get(json, 0);
-    bool sound = json_array_size(json) == WINDOW_SUMS + 1 && json_is_integer(steps) && json_integer_value(steps) >= 0;
+    const size_t count = json_array_size(json) == WITHOUT_REGULARISERS + 1 ? WITHOUT_REGULARISERS : WINDOW_SUMS;
+    bool sound = json_array_size(json) == count + 1 && json_is_integer(steps) && json_integer_value(steps) >= 0;
     window_sums(&t->window, sums);
-    for (size_t i = 0; sound && i < WINDOW_SUMS; i++) {
+    for (size_t i = 0; sound && i < count; i++) {
         const json_t *sum = json_array_get(json, i + 1);
         sound = json_is_number(sum);
         *sums[i] = json_number_value(sum);

@@ -24,8 +24,8 @@ typedef struct {
     char method[200];         // of training, beside the objective, in words; "" = nothing
 } ebm_model_info;
 
-// Writes config.json, model.safetensors (energy.safetensors), tokenizer files and ebmcl.json into an existing
-// directory.
+// Writes config.json, model.safetensors (energy.safetensors, mlm_head.safetensors), tokenizer files and ebmcl.json into
+// an existing directory.
 ebm_status ebm_model_directory_write(const char *directory, ebm_classifier *classifier, const ebm_tokenizer *tokenizer,
                                      const ebm_model_info *info);
 // Reads ebmcl.json; a directory without one is a plain classifier (EBM_OBJECTIVE_CE).

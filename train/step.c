@@ -1,7 +1,10 @@
 #include "step.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "masked_step.h"
 
 struct ebm_step {
     ebm_device *device;
@@ -17,6 +20,8 @@ struct ebm_step {
     bool is_new;              // its table is not on the device yet
     ebm_slice table;          // (labels, EBM_POSTERIOR_BINS)
     float *logits;            // host copy of a batch's labelled rows
+    ebm_slice hidden_norms;
+    float *host_norms; // hidden_norms of one batch
 };
 
 static bool uses_posterior(const ebm_step *s) { return s->set.label_loss.posterior_weight > 0; }
@@ -34,8 +39,10 @@ ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const
     s->label_count = ebm_classifier_config(classifier)->label_count;
     s->labels = calloc(n, sizeof *s->labels);
     s->logits = calloc(n * s->label_count, sizeof *s->logits);
-    ebm_status status =
-        s->labels && s->logits ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a training step");
+    s->host_norms = calloc(n, sizeof *s->host_norms);
+    ebm_status status = s->labels && s->logits && s->host_norms
+                            ? ebm_ok()
+                            : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a training step");
     EBM_CHECK(status, fail);
     EBM_CHECK(ebm_label_loss_check(&settings->label_loss), fail);
     EBM_CHECK(ebm_packing_create(device, ebm_classifier_config(classifier), &settings->limits, arena, &s->packing),
@@ -43,6 +50,7 @@ ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const
     ebm_arena_reserve(arena, &s->device_labels, n);
     ebm_arena_reserve(arena, &s->ce_loss, n);
     ebm_arena_reserve(arena, &s->nce_loss, n);
+    ebm_arena_reserve(arena, &s->hidden_norms, settings->hidden_norm_weight > 0 ? n : 0);
     ebm_arena_reserve(arena, &s->statistics, EBM_STATISTICS_COUNT);
     ebm_arena_reserve(arena, &s->label_loss, ebm_label_loss_is_plain(&settings->label_loss) ? 0 : n);
     ebm_arena_reserve(arena, &s->table, uses_posterior(s) ? s->label_count * EBM_POSTERIOR_BINS : 0);
@@ -59,6 +67,7 @@ void ebm_step_free(ebm_step *s)
     ebm_packing_free(s->packing);
     free(s->labels);
     free(s->logits);
+    free(s->host_norms);
     free(s);
 }
 
@@ -167,8 +176,24 @@ static ebm_status losses(ebm_step *s, const ebm_step_texts *t, size_t first, siz
     return ebm_objective_add_statistics(s->device, s->statistics, &rows);
 }
 
+// Backward, with the penalty on the labelled texts' hidden states: v |h|^2 over their number in the step.
+static ebm_status backward(ebm_step *s, const ebm_step_texts *t, const ebm_run *run, const ebm_batch *batch,
+                           size_t first, double *hidden_norm)
+{
+    const ebm_rows labelled = rows_in_batch(0, t->labelled_count, first, batch->sequences);
+    if (!(s->set.hidden_norm_weight > 0) || labelled.count == 0)
+        return ebm_classifier_backward(s->classifier, batch, run);
+    const ebm_hidden_penalty penalty = {s->hidden_norms, labelled.first, labelled.count,
+                                        s->set.hidden_norm_weight / (float)t->labelled_count};
+    EBM_TRY(ebm_classifier_backward_penalised(s->classifier, batch, run, &penalty));
+    EBM_TRY(ebm_slice_read(s->device, s->hidden_norms, labelled.first, labelled.count, s->host_norms));
+    for (size_t i = 0; i < labelled.count; i++) *hidden_norm += (double)s->host_norms[i] / (double)t->labelled_count;
+    return ebm_ok();
+}
+
 // Packs rows from *next on until the budget is full, and runs them.
-static ebm_status run_batch(ebm_step *s, const ebm_step_texts *t, const ebm_run *run, size_t *next, uint64_t *tokens)
+static ebm_status run_batch(ebm_step *s, const ebm_step_texts *t, const ebm_run *run, size_t *next, uint64_t *tokens,
+                            double *hidden_norm)
 {
     const size_t first = *next, rows = total_rows(t);
     ebm_packing_clear(s->packing, *tokens, first);
@@ -180,9 +205,17 @@ static ebm_status run_batch(ebm_step *s, const ebm_step_texts *t, const ebm_run 
     EBM_TRY(ebm_packing_send(s->packing, &batch));
     EBM_TRY(ebm_classifier_forward(s->classifier, &batch, run));
     EBM_TRY(losses(s, t, first, batch.sequences));
-    EBM_TRY(ebm_classifier_backward(s->classifier, &batch, run));
+    EBM_TRY(backward(s, t, run, &batch, first, hidden_norm));
     *tokens += batch.tokens;
     return ebm_ok();
+}
+
+// The masked texts in packed batches of their own, their tokens counted on from the step's.
+static ebm_status run_masked(ebm_step *s, const ebm_step_texts *t, const ebm_run *run, uint64_t *tokens,
+                             ebm_step_result *result)
+{
+    const ebm_masked_pass pass = {s->classifier, s->packing, s->set.mlm_weight, total_rows(t)};
+    return ebm_masked_gradients(&pass, &t->masked, run, tokens, &result->batches, &result->mlm);
 }
 
 static void fill_means(const ebm_step *s, ebm_step_result *result)
@@ -192,7 +225,8 @@ static void fill_means(const ebm_step *s, ebm_step_result *result)
     result->label_loss = sums->labelled > 0 ? sums->label_loss / sums->labelled : 0;
     result->nce = sums->data > 0 ? sums->nce_data / sums->data : 0;
     if (sums->noise > 0) result->nce += sums->nce_noise / sums->noise;
-    result->loss = result->label_loss + (double)s->set.nce_weight * result->nce;
+    result->loss = result->label_loss + (double)s->set.nce_weight * result->nce +
+                   (double)s->set.mlm_weight * result->mlm + (double)s->set.hidden_norm_weight * result->hidden_norm;
 }
 
 static ebm_status send_posterior(ebm_step *s)
@@ -212,11 +246,15 @@ ebm_status ebm_step_gradients(ebm_step *s, const ebm_step_texts *texts, const eb
     EBM_TRY(send_posterior(s));
     uint64_t tokens = 0;
     for (size_t next = 0; next < total_rows(texts); result->batches++)
-        EBM_TRY(run_batch(s, texts, run, &next, &tokens));
+        EBM_TRY(run_batch(s, texts, run, &next, &tokens, &result->hidden_norm));
+    if (s->set.mlm_weight > 0) EBM_TRY(run_masked(s, texts, run, &tokens, result));
     EBM_TRY(ebm_objective_read(s->device, s->statistics, &result->sums));
     result->tokens = (size_t)tokens;
     fill_means(s, result);
     EBM_TRY(ebm_objective_check(&result->sums));
+    if (!isfinite(result->mlm) || !isfinite(result->hidden_norm))
+        return ebm_fail(EBM_ERROR_NONFINITE, "the %s is not finite",
+                        isfinite(result->mlm) ? "norm of hidden states" : "masked language modelling loss");
     s->is_new = s->posterior && ebm_posterior_step(s->posterior);
     return ebm_ok();
 }

@@ -2,6 +2,12 @@
 // samples for each of those in one packed forward and backward; a token budget cuts what does not fit, gradients add
 // up.
 //
+// Two terms after He, Chen and Zhu 2023 ("Preserving Pre-trained Features Helps Calibrate Fine-tuned Language Models",
+// ICLR), each off unless it has a weight: masked language modelling, here on the task's own texts (masking.h), in
+// packed batches of their own, through the tied head of mlm_head.h; and a penalty on the representation that is
+// classified, here the mean over labelled texts of the squared Euclidean norm of the vector that the classification
+// head is given, before its dropout.
+//
 //     EBM_TRY(ebm_step_create(device, classifier, &settings, arena, &step));     // plans its buffers in `arena`
 //     ... arenas planned and allocated ...
 //     EBM_TRY(ebm_step_gradients(step, &texts, &run, &sums));                   // losses; gradients are added
@@ -11,6 +17,7 @@
 
 #include "classifier.h"
 #include "label_loss.h"
+#include "masking.h"
 #include "objective.h"
 #include "packing.h"
 #include "posterior.h"
@@ -31,6 +38,8 @@ typedef struct {
     float nce_weight;          // lambda
     float energy_margin;       // above 0: the margin loss on energies in the place of NCE, see objective.h
     ebm_label_loss label_loss; // zeroed: cross-entropy
+    float mlm_weight;          // w of masked language modelling on the step's masked texts; 0: none
+    float hidden_norm_weight;  // v of the mean over labelled texts of |h|^2, h what the head is given; 0: none
     ebm_limits limits;         // of one packed batch: the token budget
 } ebm_step_settings;
 
@@ -39,14 +48,16 @@ typedef struct {
     const ebm_sequence *labelled, *data, *noise;
     const int32_t *labels; // of the labelled ones
     size_t labelled_count, data_count, noise_count;
+    ebm_masked_texts masked; // with mlm_weight, else zeroed
 } ebm_step_texts;
 
 typedef struct {
     ebm_objective_sums sums;
     double loss, cross_entropy,
-        nce;                // means as METHOD section 2 defines them; nce: of the margin loss where that is used
-    double label_loss;      // cross_entropy, or what label_loss.h makes of it; loss = label_loss + lambda nce
-    size_t tokens, batches; // packed, and in how many batches
+        nce;                 // means as METHOD section 2 defines them; nce: of the margin loss where that is used
+    double label_loss;       // cross_entropy, or what label_loss.h makes of it; loss = label_loss + lambda nce ...
+    double mlm, hidden_norm; // ... + w mlm + v hidden_norm; means over masked positions and labelled texts
+    size_t tokens, batches;  // packed, and in how many batches
 } ebm_step_result;
 
 typedef struct ebm_step ebm_step;

@@ -94,6 +94,10 @@ ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_traine
     EBM_CHECK(ebm_order_create(settings->seed, EBM_SITE_SHUFFLE, ebm_encoded_count(inputs->train), &t->order), fail);
     EBM_CHECK(ebm_order_create(settings->seed, EBM_SITE_SHUFFLE_NCE, ebm_encoded_count(inputs->train), &t->nce_order),
               fail);
+    if (settings->step.mlm_weight > 0)
+        EBM_CHECK(ebm_masking_create(inputs->tokenizer, settings->mlm_probability, settings->seed, settings->mlm_rows,
+                                     &t->masking),
+                  fail);
     *out = t;
     return status;
 fail:
@@ -107,6 +111,7 @@ void ebm_trainer_free(ebm_trainer *t)
     ebm_order_free(t->order);
     ebm_order_free(t->nce_order);
     ebm_posterior_free(t->posterior);
+    ebm_masking_free(t->masking);
     ebm_optimizer_free(t->optimizer);
     ebm_step_free(t->step);
     ebm_arena_free(t->arena);
@@ -168,6 +173,7 @@ static ebm_status gather(ebm_trainer *t, ebm_step_texts *texts)
         t->labels[i] = labels[t->rows[i]];
     }
     *texts = (ebm_step_texts){.labelled = t->labelled, .labels = t->labels, .labelled_count = count};
+    if (t->masking) EBM_TRY(ebm_masking_draw(t->masking, t->labelled, count, (uint32_t)t->done, &texts->masked));
     if (has_own_data(t)) {
         ebm_order_next(t->nce_order, count, t->rows);
         for (size_t i = 0; i < count; i++) t->data[i] = ebm_encoded_sequence(t->in.train, t->rows[i]);
@@ -201,6 +207,8 @@ static void add_to_window(ebm_log_window *w, const ebm_step_result *result, doub
     w->loss += result->loss;
     w->cross_entropy += result->cross_entropy;
     w->nce += result->nce;
+    w->mlm += result->mlm;
+    w->hidden_norm += result->hidden_norm;
     w->norm += norm;
     w->tokens += (double)result->tokens;
     w->seconds += seconds;
@@ -219,6 +227,8 @@ static ebm_progress progress_of(const ebm_trainer *t)
         .loss = mean(w->loss, steps),
         .cross_entropy = mean(w->cross_entropy, steps),
         .nce = mean(w->nce, steps),
+        .mlm = mean(w->mlm, steps),
+        .hidden_norm = mean(w->hidden_norm, steps),
         .gradient_norm = mean(w->norm, steps),
         .learning_rate = ebm_learning_rate_at(&t->schedule, t->done - 1),
         .tokens_per_second = mean(w->tokens, w->seconds),

@@ -29,6 +29,7 @@ extern "C" {
 typedef struct {
     uint64_t step, total_steps;
     double epoch, loss, cross_entropy, nce, learning_rate, gradient_norm; // means since the last report
+    double mlm, hidden_norm; // likewise, with step.mlm_weight and step.hidden_norm_weight
     double tokens_per_second, noise_share, seconds_left;
     double data_apart, noise_apart, noise_z, data_energy, noise_energy; // joint runs: see objective.h
     bool joint;
@@ -53,6 +54,8 @@ typedef struct {
 
 typedef struct {
     ebm_step_settings step;
+    double mlm_probability; // with step.mlm_weight: of a token to be masked
+    size_t mlm_rows;        // as the classifier was planned with
     size_t batch_size;
     double epochs; // used when max_steps is 0
     uint64_t max_steps, warmup_steps;

@@ -11,6 +11,7 @@
 typedef struct {
     uint64_t steps;
     double loss, cross_entropy, nce, norm, tokens, seconds, noise_seconds;
+    double mlm, hidden_norm;
     ebm_objective_sums sums;
 } ebm_log_window;
 
@@ -24,7 +25,8 @@ struct ebm_trainer {
     uint64_t steps_per_epoch, total;
     ebm_posterior *posterior; // PosCal only, else NULL
     ebm_order *order, *nce_order;
-    uint64_t done; // steps completed
+    ebm_masking *masking; // NULL: no masked language modelling
+    uint64_t done;        // steps completed
     ebm_log_window window;
     double started_at;
     uint64_t started_step;

@@ -42,6 +42,8 @@ ebm_status ebm_trainer_log_step(ebm_trainer *t, const ebm_progress *p)
     put(json, "epoch", p->epoch);
     put(json, "loss", p->loss);
     put(json, "cross_entropy", p->cross_entropy);
+    if (t->set.step.mlm_weight > 0) put(json, "mlm_loss", p->mlm);
+    if (t->set.step.hidden_norm_weight > 0) put(json, "hidden_norm", p->hidden_norm);
     put(json, "learning_rate", p->learning_rate);
     put(json, "grad_norm", p->gradient_norm);
     put(json, "tokens_per_second", p->tokens_per_second);

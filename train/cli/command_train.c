@@ -21,7 +21,7 @@ typedef struct {
     bool overwrite, json, bf16, keep_last, save_predictions, no_report;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, smoothing,
-        focal_gamma, confidence_penalty, poscal_weight, margin;
+        focal_gamma, confidence_penalty, poscal_weight, margin, mlm_weight, mlm_probability, hidden_norm_weight;
     int64_t seed, noise_ratio;
     int objective, energy, nce_data, energy_loss, report_to;
 } train_options;
@@ -97,6 +97,14 @@ static const ebm_option OPTIONS[] = {
     {"poscal_weight", EBM_OPTION_FLOAT, AT(poscal_weight), "0",
      .help = "Weight of PosCal, the divergence from how often such predictions were right; 0: none", .least = 0,
      .most = 1000},
+    {"mlm_weight", EBM_OPTION_FLOAT, AT(mlm_weight), "0",
+     .help = "Weight of masked language modelling on the training texts beside the classification; 0: none", .least = 0,
+     .most = 1000},
+    {"mlm_probability", EBM_OPTION_FLOAT, AT(mlm_probability), "0.15",
+     .help = "With --mlm_weight: of a token to be masked", .least = 0, .most = 1, .above_least = true},
+    {"hidden_norm_weight", EBM_OPTION_FLOAT, AT(hidden_norm_weight), "0",
+     .help = "Weight of the mean squared norm of the hidden states the classifier is given; 0: none", .least = 0,
+     .most = 1000},
     EBM_NOISE_OPTIONS(train_options, noise),
     {"token_budget", EBM_OPTION_SIZE, AT(token_budget), "0",
      .help = "Tokens of the largest packed batch; larger steps are split; 0: 8192"},
@@ -147,6 +155,8 @@ static ebm_status check_options(train_run *r)
         return ebm_fail(EBM_ERROR_INPUT, "noise was given, but --objective is ce; did you mean --objective joint?");
     if (!is_joint(r) && o->energy_loss == ENERGY_MARGIN)
         return ebm_fail(EBM_ERROR_INPUT, "--energy_loss margin is one of energies; did you mean --objective joint?");
+    if (!(o->mlm_weight > 0) && ebm_options_given(r->parsed, "mlm_probability"))
+        return ebm_fail(EBM_ERROR_INPUT, "--mlm_probability is for --mlm_weight, which is 0");
     if (!o->overwrite && !o->resume && !ebm_directory_is_empty(o->output_dir))
         return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
                         o->output_dir);
@@ -205,9 +215,17 @@ static ebm_step_settings step_settings(const train_run *r)
         .energy_margin = is_joint(r) && o->energy_loss == ENERGY_MARGIN ? (float)o->margin : 0,
         .label_loss = {(float)o->smoothing, (float)o->focal_gamma, (float)o->confidence_penalty,
                        (float)o->poscal_weight},
+        .mlm_weight = (float)o->mlm_weight,
+        .hidden_norm_weight = (float)o->hidden_norm_weight,
         .limits = {.tokens = budget, .sequences = most > rows ? most : rows, .training = true},
     };
     return settings;
+}
+
+static size_t mlm_rows(const train_run *r)
+{
+    if (!(r->set.mlm_weight > 0)) return 0;
+    return ebm_masking_positions(step_settings(r).limits.tokens, r->set.max_seq_length, r->set.mlm_probability);
 }
 
 static ebm_status open_noise(train_run *r)
@@ -234,6 +252,18 @@ static ebm_status find_metric(const train_run *r, ebm_metric *metric)
 }
 
 // What the objective's name does not say.
+// After He, Chen and Zhu 2023, see step.h.
+static void describe_regularisers(const ebm_step_settings *step, double probability, char *text, size_t size)
+{
+    size_t used = strlen(text);
+    if (step->mlm_weight > 0)
+        used += (size_t)snprintf(text + used, size - used, "%smasked language modelling %g (%g %% of tokens)",
+                                 used ? ", " : "", (double)step->mlm_weight, 100 * probability);
+    if (step->hidden_norm_weight > 0 && used < size)
+        snprintf(text + used, size - used, "%shidden norm penalty %g", used ? ", " : "",
+                 (double)step->hidden_norm_weight);
+}
+
 static void describe_method(const ebm_step_settings *step, char *text, size_t size)
 {
     *text = 0;
@@ -249,6 +279,8 @@ static ebm_status create_trainer(train_run *r)
     const train_options *o = &r->set;
     ebm_trainer_settings settings = {
         .step = step_settings(r),
+        .mlm_probability = o->mlm_probability,
+        .mlm_rows = mlm_rows(r),
         .batch_size = o->batch_size,
         .epochs = o->epochs,
         .max_steps = o->max_steps,
@@ -282,6 +314,7 @@ static ebm_status create_trainer(train_run *r)
                  .max_tokens = o->max_seq_length},
     };
     describe_method(&settings.step, inputs.info.method, sizeof inputs.info.method);
+    describe_regularisers(&settings.step, o->mlm_probability, inputs.info.method, sizeof inputs.info.method);
     return ebm_trainer_create(&inputs, &settings, &r->trainer);
 }
 
@@ -291,6 +324,7 @@ static ebm_status create_model(train_run *r)
         .limits = step_settings(r).limits,
         .has_energy = is_joint(r),
         .energy = (ebm_energy_kind)r->set.energy,
+        .mlm_rows = mlm_rows(r),
     };
     ebm_arena *arenas[EBM_CLASSIFIER_ARENAS + EBM_PROGRAM_NOISE_ARENAS + 1];
     EBM_TRY(ebm_classifier_create(r->device, r->config, &settings, &r->classifier));
