@@ -262,10 +262,32 @@ ebm_status ebm_classifier_fold_affine(ebm_classifier *c, const double *map, cons
     return ebm_head_map(c->head, map, offset);
 }
 
-ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
+ebm_status ebm_classifier_pool_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
 {
     EBM_TRY(ebm_encoder_forward(c->encoder, batch, run));
-    EBM_TRY(pool(c, batch));
+    return pool(c, batch);
+}
+
+ebm_status ebm_classifier_pool_backward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
+{
+    EBM_TRY(pool_backward(c, batch));
+    return ebm_encoder_backward(c->encoder, batch, run);
+}
+
+ebm_status ebm_classifier_head_forward(ebm_classifier *c, ebm_slice vectors, const ebm_batch *batch, const ebm_run *run)
+{
+    return ebm_head_forward(c->head, vectors, batch, run);
+}
+
+ebm_status ebm_classifier_head_backward(ebm_classifier *c, ebm_slice d_vectors, const ebm_batch *batch,
+                                        const ebm_run *run)
+{
+    return ebm_head_backward(c->head, d_vectors, batch, run);
+}
+
+ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
+{
+    EBM_TRY(ebm_classifier_pool_forward(c, batch, run));
     EBM_TRY(ebm_head_forward(c->head, c->pooled, batch, run));
     if (!c->set.has_energy) return ebm_ok();
     if (is_scalar(c)) return ebm_head_forward(c->energy_head, c->pooled, batch, run);
@@ -291,8 +313,7 @@ ebm_status ebm_classifier_backward_penalised(ebm_classifier *c, const ebm_batch 
                                     c->set.energy, 0, n, Y));
     EBM_TRY(ebm_head_backward(c->head, c->d_pooled, batch, run));
     if (is_scalar(c)) EBM_TRY(ebm_head_backward(c->energy_head, c->d_pooled, batch, run));
-    EBM_TRY(pool_backward(c, batch));
-    return ebm_encoder_backward(c->encoder, batch, run);
+    return ebm_classifier_pool_backward(c, batch, run);
 }
 
 ebm_status ebm_classifier_mlm(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run, const int32_t *targets,
@@ -305,6 +326,8 @@ ebm_status ebm_classifier_mlm(ebm_classifier *c, const ebm_batch *batch, const e
     return ebm_encoder_backward(c->encoder, batch, run);
 }
 
+ebm_slice ebm_classifier_pooled(const ebm_classifier *c) { return c->pooled; }
+ebm_slice ebm_classifier_pooled_gradient(const ebm_classifier *c) { return c->d_pooled; }
 ebm_slice ebm_classifier_logits(const ebm_classifier *c) { return ebm_head_output(c->head); }
 ebm_slice ebm_classifier_logits_gradient(const ebm_classifier *c) { return ebm_head_gradient(c->head); }
 ebm_slice ebm_classifier_energy(const ebm_classifier *c)

@@ -85,6 +85,18 @@ ebm_status ebm_classifier_backward_penalised(ebm_classifier *classifier, const e
 // says what targets, scale, sum and count are), and backward, which adds to the parameters' gradients.
 ebm_status ebm_classifier_mlm(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run,
                               const int32_t *targets, float scale, double *sum, size_t *count);
+// Their parts, for what works on the pooled vectors in between (the vectors that the heads read). pool_: the encoder
+// and the pooling, into ebm_classifier_pooled, and back from ebm_classifier_pooled_gradient. head_: the classification
+// head alone on any (sequences, hidden) vectors, of which `batch` only gives the number and first_sequence; back from
+// ebm_classifier_logits_gradient, added to d_vectors. Backward is that of the last forward.
+ebm_status ebm_classifier_pool_forward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
+ebm_status ebm_classifier_pool_backward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
+ebm_status ebm_classifier_head_forward(ebm_classifier *classifier, ebm_slice vectors, const ebm_batch *batch,
+                                       const ebm_run *run);
+ebm_status ebm_classifier_head_backward(ebm_classifier *classifier, ebm_slice d_vectors, const ebm_batch *batch,
+                                        const ebm_run *run);
+ebm_slice ebm_classifier_pooled(const ebm_classifier *classifier);          // (sequences, hidden)
+ebm_slice ebm_classifier_pooled_gradient(const ebm_classifier *classifier); // likewise; 0 elements without training
 
 ebm_slice ebm_classifier_logits(const ebm_classifier *classifier);          // (sequences, labels)
 ebm_slice ebm_classifier_energy(const ebm_classifier *classifier);          // (sequences)
