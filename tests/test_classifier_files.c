@@ -81,7 +81,8 @@ typedef struct {
 
 static untrained create(const char *family, bool scalar)
 {
-    const ebm_classifier_settings settings = {{64, 4, false}, scalar, EBM_ENERGY_SCALAR};
+    const ebm_classifier_settings settings = {
+        .limits = {64, 4, false}, .has_energy = scalar, .energy = EBM_ENERGY_SCALAR};
     untrained u;
     assert_ok(ebm_config_load(model_folder(family), &u.config));
     assert_ok(ebm_classifier_create(device, u.config, &settings, &u.classifier));
@@ -249,7 +250,7 @@ static void test_other_labels(void **state)
     static const char *const last[] = {"classifier.out_proj.weight", "classifier.out_proj.bias", NULL};
     static const char *const sorted[] = {"classifier.out_proj.bias", "classifier.out_proj.weight", NULL};
     for (size_t count = 2; count <= 4; count++) {
-        const ebm_classifier_settings settings = {{64, 4, false}, false, EBM_ENERGY_HIDDEN};
+        const ebm_classifier_settings settings = {.limits = {64, 4, false}};
         untrained u;
         ebm_load_report report = {0};
         assert_ok(ebm_config_load(model_folder("electra-wide"), &u.config)); // 3 labels

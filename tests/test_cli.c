@@ -389,6 +389,15 @@ static void wrong_trainings(void **state)
                         "--objective", "joint");
     assert_bad_training("nowhere.txt", "--train_file", "dev.tsv", "--output_dir", "new", "--objective", "joint",
                         "--noise_file", "nowhere.txt");
+    assert_bad_training("mixup by area under the margin needs an alpha", "--train_file", "dev.tsv", "--output_dir",
+                        "new", "--mixup", "aum");
+    assert_bad_training("needs more than one epoch", "--train_file", "dev.tsv", "--output_dir", "new", "--mixup", "aum",
+                        "--mixup_alpha", "0.4");
+    assert_bad_training("mixup is trained by cross-entropy alone", "--train_file", "dev.tsv", "--output_dir", "new",
+                        "--mixup_alpha", "0.4", "--focal_gamma", "2");
+    assert_bad_training("--mixup_alpha", "--train_file", "dev.tsv", "--output_dir", "new", "--mixup_alpha", "-1");
+    assert_bad_training("nce_data separate", "--train_file", "dev.tsv", "--output_dir", "new", "--objective", "joint",
+                        "--noise_file", "dev.tsv", "--nce_data", "shared", "--mixup_alpha", "0.4");
     assert_bad("nowhere: no such directory", "noise", "sample", "--noise_model", "nowhere", "--train_file", "dev.tsv",
                "--num", "1", "--out", "new.txt");
 }

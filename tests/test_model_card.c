@@ -319,6 +319,24 @@ static void cards_of_others_are_theirs(void **state)
     free(path);
 }
 
+// 12 texts are a step and an epoch: the second one mixes by the first one's margins.
+static void a_method_is_named(void **state)
+{
+    char *train_file = in_folder(folder, TRAIN_FILE);
+    ran r = run("train", "--model_name_or_path", "encoder", "--train_file", train_file, "--max_seq_length", "16",
+                "--max_steps", "2", "--mixup", "aum", "--mixup_alpha", "0.4", "--output_dir", "mixed");
+    if (r.code != 0) fail_msg("%s", r.err);
+    char *card = get("mixed/README.md");
+    assert_has(card, "\nTrained with: mixup by area under the margin and saliency with alpha 0.4.\n");
+    json_t *info = read_json("mixed/ebmcl.json");
+    assert_string_equal(json_string_value(json_object_get(info, "method")),
+                        "mixup by area under the margin and saliency with alpha 0.4");
+    json_decref(info);
+    free_ran(&r);
+    free(card);
+    free(train_file);
+}
+
 static void a_noise_model_has_a_card(void **state)
 {
     char *train_file = in_folder(folder, TRAIN_FILE), *output = in_folder(folder, "noise");
@@ -365,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_temperature_changes_its_part_only),
         cmocka_unit_test(a_folded_copy_has_its_own_card),
         cmocka_unit_test(cards_of_others_are_theirs),
+        cmocka_unit_test(a_method_is_named),
         cmocka_unit_test(a_noise_model_has_a_card),
         cmocka_unit_test(broken_files_are_named),
     };

@@ -1,4 +1,6 @@
 // Stopping and resuming: the bits of an uninterrupted run, whatever the noise; and what is refused.
+#include <unistd.h>
+
 #include "on_device.h"
 #include "run_files.h"
 #include "small_run.h"
@@ -169,6 +171,22 @@ static void other_losses_resume_bit_for_bit(void **state)
     check_resume(*state, settings, STOP);
 }
 
+// Margins and parts of texts must come from the checkpoint: STOP lies in the second epoch, whose partners the first
+// one's margins choose, and the third needs those of both. At the end of an epoch the parts are still to be made.
+static void mixup_resumes_bit_for_bit(void **state)
+{
+    char *within = make_folder(*state, "within"), *end = make_folder(*state, "end");
+    small_settings settings = small_joint(NULL, SMALL_NOISE_EASY, NULL);
+    settings.trainer.step.mixup = (ebm_mixup){0.4f, EBM_MIXUP_AUM};
+    check_resume(within, settings, STOP);
+    settings = small_ce(NULL);
+    settings.trainer.step.mixup = (ebm_mixup){0.4f, EBM_MIXUP_AUM};
+    settings.trainer.step.limits.tokens = 60;
+    check_resume(end, settings, SMALL_STEPS_PER_EPOCH);
+    free(within);
+    free(end);
+}
+
 // The same with a data batch of its own order, and the held-out noise drawn again: it is the stream's beginning.
 static void joint_training_with_mapped_noise_resumes_bit_for_bit(void **state)
 {
@@ -260,6 +278,17 @@ static void expect_refusal(small_settings settings, const char *checkpoint, cons
     small_run_free(&run);
 }
 
+static void margins_are_needed_to_resume(void **state)
+{
+    small_settings settings = small_ce(*state);
+    settings.trainer.step.mixup = (ebm_mixup){0.4f, EBM_MIXUP_AUM};
+    char *checkpoint = run_and_stop(settings, STOP), *path = in_folder(checkpoint, "margins.safetensors");
+    assert_int_equal(truncate(path, 100), 0);
+    expect_refusal(settings, checkpoint, "margins.safetensors");
+    free(path);
+    free(checkpoint);
+}
+
 static void changed_settings_are_refused_by_name(void **state)
 {
     small_settings set = small_joint(*state, SMALL_NOISE_EASY, noise_model), other;
@@ -277,6 +306,8 @@ static void changed_settings_are_refused_by_name(void **state)
     REFUSED(trainer.keep_last = true, "keep_last_model was");
     REFUSED(trainer.step.label_loss.smoothing = 0.1f,
             "label_loss was \"cross-entropy\", now it is \"label smoothing 0.1");
+    REFUSED(trainer.step.mixup = ((ebm_mixup){0.4f, EBM_MIXUP_RANDOM}),
+            "mixup was false, now it is \"mixup with alpha 0.4\"");
     REFUSED(trainer.step.energy_margin = 1, "energy_margin was 0.0, now it is 1.0");
     REFUSED(trainer.step.limits.tokens = 300, "token_budget was");
     REFUSED(trainer.adamw.beta2 = 0.99, "adam_beta2");
@@ -437,6 +468,8 @@ int main(void)
         in_own_folder(it_resumes_at_the_end_of_an_epoch),
         in_own_folder(joint_training_with_a_file_resumes_bit_for_bit),
         in_own_folder(other_losses_resume_bit_for_bit),
+        in_own_folder(mixup_resumes_bit_for_bit),
+        in_own_folder(margins_are_needed_to_resume),
         in_own_folder(joint_training_with_mapped_noise_resumes_bit_for_bit),
         in_own_folder(joint_training_with_encoded_noise_resumes_bit_for_bit),
         in_own_folder(it_can_be_stopped_again),

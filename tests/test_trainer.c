@@ -126,6 +126,54 @@ static void other_losses_keep_from_certainty(void **state)
         fail_msg("plain %g, smoothed %g, penalised %g, focal %g", plain, smoothed, penalised, focal);
 }
 
+// What is learnt of texts mixed with those of the other label stays uncertain, whatever is said of the texts
+// themselves.
+static void check_mixup(const char *folder, const char *name, ebm_mixup mixup, size_t tokens, double least)
+{
+    char *own = make_folder(folder, name);
+    small_settings settings = small_ce(own);
+    small_run run;
+    settings.trainer.epochs = 16;
+    settings.trainer.learning_rate = 4e-3;
+    settings.trainer.keep_last = true;
+    settings.trainer.step.mixup = mixup;
+    settings.trainer.step.limits.tokens = tokens;
+    run_to_the_end(&run, &settings);
+    const ebm_progress *p = &run.last;
+    if (!(run.last_evaluation.value[EBM_ACCURACY] > 0.9 && p->cross_entropy < 0.5 &&
+          p->loss > p->cross_entropy + least))
+        fail_msg("%s: accuracy %g, loss %g, cross-entropy of the unmixed texts %g", name,
+                 run.last_evaluation.value[EBM_ACCURACY], p->loss, p->cross_entropy);
+    small_run_free(&run);
+    free(own);
+}
+
+// Alpha 2 mixes evenly more often than not; by saliency a fifth of the loss is of mixed texts.
+static void mixup_learns(void **state)
+{
+    check_mixup(*state, "aum", (ebm_mixup){0.4f, EBM_MIXUP_AUM}, 60, 0.005);
+    if (ebm_device_uses_cpu_kernels(device))
+        check_mixup(*state, "random", (ebm_mixup){2, EBM_MIXUP_RANDOM}, 2048, 0.05);
+}
+
+static void margins_need_a_second_epoch(void **state)
+{
+    small_settings settings = small_ce(*state);
+    small_run run;
+    small_run_open(&run, device, &settings);
+    ebm_trainer *trainer = NULL;
+    ebm_trainer_settings set = settings.trainer;
+    const ebm_trainer_inputs inputs = {
+        .device = device, .classifier = run.classifier, .tokenizer = run.tokenizer, .train = run.train};
+    set.step.mixup = (ebm_mixup){0.4f, EBM_MIXUP_AUM};
+    set.max_steps = SMALL_STEPS_PER_EPOCH;
+    assert_fails(ebm_trainer_create(&inputs, &set, &trainer), EBM_ERROR_INPUT, "needs more than one epoch");
+    set.max_steps++;
+    assert_ok(ebm_trainer_create(&inputs, &set, &trainer));
+    ebm_trainer_free(trainer);
+    small_run_free(&run);
+}
+
 // Noise of other words lies beyond its margin, data beyond theirs.
 static void a_margin_parts_the_energies(void **state)
 {
@@ -577,6 +625,8 @@ int main(void)
         in_own_folder(an_easy_task_is_learnt),
         in_own_folder(easy_noise_is_told_apart),
         in_own_folder(other_losses_keep_from_certainty),
+        in_own_folder(mixup_learns),
+        in_own_folder(margins_need_a_second_epoch),
         in_own_folder(a_margin_parts_the_energies),
         in_own_folder(labels_and_noise_are_learnt_together),
         in_own_folder(hard_noise_brings_z_to_one),

@@ -29,6 +29,7 @@ static void create_model(tiny *t, const ebm_limits *limits)
                                     .nce_weight = 1.0f,
                                     .mlm_weight = t->set.mlm_weight,
                                     .hidden_norm_weight = t->set.hidden_norm_weight,
+                                    .mixup = t->set.mixup,
                                     .limits = *limits};
     const ebm_adamw adamw = {0.9, 0.999, 1e-8, 0.1, 1.0};
     assert_ok(ebm_config_load(model_folder(t->set.family), &t->config));
@@ -77,7 +78,8 @@ void tiny_free(tiny *t)
 
 ebm_step_texts tiny_texts(const tiny *t)
 {
-    ebm_step_texts texts = {.labelled = t->rows, .labels = t->labels, .labelled_count = TINY_LABELLED};
+    ebm_step_texts texts = {
+        .labelled = t->rows, .labels = t->labels, .labelled_count = TINY_LABELLED, .hard = t->set.hard};
     if (!t->set.joint) return texts;
     texts.data = t->rows + TINY_LABELLED;
     texts.data_count = t->set.nce_data == EBM_NCE_SHARED ? 0 : TINY_LABELLED;

@@ -24,6 +24,8 @@ typedef struct {
     size_t tokens;                        // budget; 0: all rows fit
     float dropout;                        // of all kinds
     float mlm_weight, hidden_norm_weight; // mlm_weight above 0: with a head for it, not in the files
+    ebm_mixup mixup;
+    const uint8_t *hard; // of the labelled texts
 } tiny_settings;
 
 typedef struct {

@@ -1,4 +1,5 @@
-// A checkpoint is a model directory with what training needs beside it: the moments (checkpoint_parts.h) and
+// A checkpoint is a model directory with what training needs beside it: the moments (checkpoint_parts.h),
+//     margins.safetensors of mixup by area under the margin (margins.h) and
 //     trainer_state.json                                               step, orders, noise position, best evaluation,
 //     and the settings that must not change
 #include <float.h>
@@ -27,6 +28,14 @@ static int add_regularisers(const ebm_trainer *t, json_t *json)
            json_object_set_new(json, "hidden_norm_weight", weight_of(t->set.step.hidden_norm_weight));
 }
 
+// false without: a checkpoint of before it could be set has none.
+static json_t *mixup_of(const ebm_trainer *t)
+{
+    char text[100];
+    ebm_mixup_text(&t->set.step.mixup, text, sizeof text);
+    return *text ? json_string(text) : json_false();
+}
+
 // What would make the rest of the run another one if it changed.
 static json_t *settings_of(const ebm_trainer *t)
 {
@@ -48,6 +57,7 @@ static json_t *settings_of(const ebm_trainer *t)
         json_decref(json);
         json = NULL;
     }
+    if (json) json_object_set_new(json, "mixup", mixup_of(t));
     if (!json || !joint) return json;
     json_t *more = json_pack("{s:s s:i s:f s:f s:s s:s s:s}", "energy", ebm_energy_name(t->in.info.energy),
                              "noise_ratio", t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight,
@@ -124,6 +134,7 @@ ebm_status ebm_checkpoint_write(ebm_trainer *t)
     const char *directory = ebm_directory_writer_path(writer);
     EBM_CHECK(ebm_model_directory_write(directory, t->in.classifier, t->in.tokenizer, &t->in.info), end);
     EBM_CHECK(ebm_moments_write(ebm_classifier_parameters(t->in.classifier), directory), end);
+    if (t->margins) EBM_CHECK(ebm_margins_write(t->margins, directory), end);
     EBM_CHECK(write_state(t, directory), end);
     EBM_CHECK(ebm_directory_writer_finish(writer, true), end);
     status = ebm_checkpoint_remove_others(t->set.output_dir, name);
@@ -241,5 +252,6 @@ ebm_status ebm_checkpoint_read(ebm_trainer *t, const char *directory)
         status = ebm_fail(EBM_ERROR_INPUT, "%s: the checkpoint lacks %s", directory, report.created[0]);
     ebm_load_report_free(&report);
     EBM_TRY(status);
+    if (t->margins) EBM_TRY(ebm_margins_read(t->margins, directory));
     return ebm_moments_read(ebm_classifier_parameters(t->in.classifier), directory);
 }

@@ -64,6 +64,7 @@
 #include "masking.h"
 #include "metrics.h"
 #include "miscalibration.h"
+#include "mixup.h"
 #include "model_card.h"
 #include "model_directory.h"
 #include "noise_benchmark.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "masked_step.h"
+#include "mixup_pass.h"
 
 struct ebm_step {
     ebm_device *device;
@@ -14,7 +15,8 @@ struct ebm_step {
     ebm_packing *packing;
     int32_t *labels; // host copy of the rows of one batch; 0 where a row has none
     ebm_slice device_labels, ce_loss, nce_loss, statistics;
-    ebm_slice label_loss; // 0 elements with plain cross-entropy
+    ebm_slice label_loss;  // 0 elements with plain cross-entropy
+    ebm_mixup_pass *mixup; // NULL without
     // PosCal.
     ebm_posterior *posterior; // NULL without
     bool is_new;              // its table is not on the device yet
@@ -25,6 +27,24 @@ struct ebm_step {
 };
 
 static bool uses_posterior(const ebm_step *s) { return s->set.label_loss.posterior_weight > 0; }
+
+ebm_status ebm_step_settings_check(const ebm_step_settings *s)
+{
+    EBM_TRY(ebm_label_loss_check(&s->label_loss));
+    EBM_TRY(ebm_mixup_check(&s->mixup));
+    if (!ebm_mixup_is_on(&s->mixup)) return ebm_ok();
+    if (!ebm_label_loss_is_plain(&s->label_loss))
+        return ebm_fail(EBM_ERROR_INPUT, "mixup is trained by cross-entropy alone: label smoothing, focal loss,"
+                                         " confidence penalty and PosCal cannot be combined with it");
+    if (s->mlm_weight > 0 || s->hidden_norm_weight > 0)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "mixup cannot be combined with masked language modelling or a penalty on hidden"
+                        " states");
+    if (s->objective == EBM_OBJECTIVE_JOINT && s->nce_data == EBM_NCE_SHARED)
+        return ebm_fail(EBM_ERROR_INPUT, "mixup in joint training needs NCE's texts in a pass of their own"
+                                         " (nce_data separate): mixed vectors are no texts of the data");
+    return ebm_ok();
+}
 
 ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const ebm_step_settings *settings,
                            ebm_arena *arena, ebm_step **out)
@@ -44,7 +64,7 @@ ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const
                             ? ebm_ok()
                             : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a training step");
     EBM_CHECK(status, fail);
-    EBM_CHECK(ebm_label_loss_check(&settings->label_loss), fail);
+    EBM_CHECK(ebm_step_settings_check(settings), fail);
     EBM_CHECK(ebm_packing_create(device, ebm_classifier_config(classifier), &settings->limits, arena, &s->packing),
               fail);
     ebm_arena_reserve(arena, &s->device_labels, n);
@@ -54,6 +74,10 @@ ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const
     ebm_arena_reserve(arena, &s->statistics, EBM_STATISTICS_COUNT);
     ebm_arena_reserve(arena, &s->label_loss, ebm_label_loss_is_plain(&settings->label_loss) ? 0 : n);
     ebm_arena_reserve(arena, &s->table, uses_posterior(s) ? s->label_count * EBM_POSTERIOR_BINS : 0);
+    if (ebm_mixup_is_on(&settings->mixup))
+        EBM_CHECK(ebm_mixup_pass_create(device, classifier, s->packing, &settings->mixup, &settings->limits, arena,
+                                        &s->mixup),
+                  fail);
     *out = s;
     return status;
 fail:
@@ -65,6 +89,7 @@ void ebm_step_free(ebm_step *s)
 {
     if (!s) return;
     ebm_packing_free(s->packing);
+    ebm_mixup_pass_free(s->mixup);
     free(s->labels);
     free(s->logits);
     free(s->host_norms);
@@ -218,6 +243,22 @@ static ebm_status run_masked(ebm_step *s, const ebm_step_texts *t, const ebm_run
     return ebm_masked_gradients(&pass, &t->masked, run, tokens, &result->batches, &result->mlm);
 }
 
+// The labelled texts, whose vectors are mixed over all their batches.
+static ebm_status run_mixup(ebm_step *s, const ebm_step_texts *t, const ebm_run *run, ebm_mixup_result *mixed)
+{
+    const ebm_mixup_texts texts = {t->labelled, t->labels, t->labelled_count, total_rows(t), t->hard, t->margins};
+    EBM_TRY(ebm_mixup_pass_run(s->mixup, &texts, run, mixed));
+    const ebm_objective_rows rows = {.ce_loss = mixed->cross_entropy,
+                                     .logits = mixed->logits,
+                                     .labels = mixed->labels,
+                                     .label_count = s->label_count,
+                                     .rows = {0, t->labelled_count},
+                                     .nce_loss = s->nce_loss,
+                                     .energy = s->nce_loss, // neither is read
+                                     .label_loss = mixed->label_loss};
+    return ebm_objective_add_statistics(s->device, s->statistics, &rows);
+}
+
 static void fill_means(const ebm_step *s, ebm_step_result *result)
 {
     const ebm_objective_sums *sums = &result->sums;
@@ -244,8 +285,11 @@ ebm_status ebm_step_gradients(ebm_step *s, const ebm_step_texts *texts, const eb
     if (texts->labelled_count == 0) return ebm_fail(EBM_ERROR_INPUT, "a training step without labelled texts");
     EBM_TRY(ebm_slice_zero(s->device, s->statistics, 0, EBM_STATISTICS_COUNT));
     EBM_TRY(send_posterior(s));
-    uint64_t tokens = 0;
-    for (size_t next = 0; next < total_rows(texts); result->batches++)
+    ebm_mixup_result mixed = {0};
+    if (s->mixup) EBM_TRY(run_mixup(s, texts, run, &mixed));
+    uint64_t tokens = mixed.tokens;
+    result->batches = mixed.batches;
+    for (size_t next = s->mixup ? texts->labelled_count : 0; next < total_rows(texts); result->batches++)
         EBM_TRY(run_batch(s, texts, run, &next, &tokens, &result->hidden_norm));
     if (s->set.mlm_weight > 0) EBM_TRY(run_masked(s, texts, run, &tokens, result));
     EBM_TRY(ebm_objective_read(s->device, s->statistics, &result->sums));

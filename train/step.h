@@ -18,6 +18,7 @@
 #include "classifier.h"
 #include "label_loss.h"
 #include "masking.h"
+#include "mixup.h"
 #include "objective.h"
 #include "packing.h"
 #include "posterior.h"
@@ -40,6 +41,7 @@ typedef struct {
     ebm_label_loss label_loss; // zeroed: cross-entropy
     float mlm_weight;          // w of masked language modelling on the step's masked texts; 0: none
     float hidden_norm_weight;  // v of the mean over labelled texts of |h|^2, h what the head is given; 0: none
+    ebm_mixup mixup;           // zeroed: none
     ebm_limits limits;         // of one packed batch: the token budget
 } ebm_step_settings;
 
@@ -49,18 +51,25 @@ typedef struct {
     const int32_t *labels; // of the labelled ones
     size_t labelled_count, data_count, noise_count;
     ebm_masked_texts masked; // with mlm_weight, else zeroed
+    const uint8_t *hard; // mixup by area under the margin: of each labelled text; NULL: not known yet, none is mixed
+    float *margins;      // with it: of each labelled text, written unless NULL
 } ebm_step_texts;
 
 typedef struct {
     ebm_objective_sums sums;
     double loss, cross_entropy,
-        nce;                 // means as METHOD section 2 defines them; nce: of the margin loss where that is used
-    double label_loss;       // cross_entropy, or what label_loss.h makes of it; loss = label_loss + lambda nce ...
+        nce;           // means as METHOD section 2 defines them; nce: of the margin loss where that is used
+    double label_loss; // cross_entropy, or what label_loss.h or mixup.h makes of it; loss = label_loss + lambda nce ...
     double mlm, hidden_norm; // ... + w mlm + v hidden_norm; means over masked positions and labelled texts
     size_t tokens, batches;  // packed, and in how many batches
 } ebm_step_result;
 
 typedef struct ebm_step ebm_step;
+
+// EBM_ERROR_INPUT for numbers out of their range, and for settings that do not go together: mixup has two labels a
+// text, so that other losses of one label are refused with it, and its vectors are no data, so that joint training
+// needs EBM_NCE_SEPARATE.
+ebm_status ebm_step_settings_check(const ebm_step_settings *settings);
 
 ebm_status ebm_step_create(ebm_device *device, ebm_classifier *classifier, const ebm_step_settings *settings,
                            ebm_arena *arena, ebm_step **step);

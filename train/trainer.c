@@ -69,6 +69,24 @@ static ebm_status create_posterior(ebm_trainer *t)
     return ebm_step_set_posterior(t->step, t->posterior);
 }
 
+static ebm_status create_margins(ebm_trainer *t)
+{
+    const size_t B = t->set.batch_size;
+    const ebm_mixup *mixup = &t->set.step.mixup;
+    if (!ebm_mixup_is_on(mixup) || mixup->kind != EBM_MIXUP_AUM) return ebm_ok();
+    if (t->total <= t->steps_per_epoch)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "mixup by area under the margin needs more than one epoch: the first, of %" PRIu64
+                        " steps, only measures margins, and the run has %" PRIu64,
+                        t->steps_per_epoch, t->total);
+    t->labelled_rows = calloc(B, sizeof *t->labelled_rows);
+    t->hard = calloc(B, sizeof *t->hard);
+    t->step_margins = calloc(B, sizeof *t->step_margins);
+    if (!t->labelled_rows || !t->hard || !t->step_margins)
+        return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a trainer");
+    return ebm_margins_create(ebm_encoded_count(t->in.train), &t->margins);
+}
+
 ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_trainer_settings *settings, ebm_trainer **out)
 {
     *out = NULL;
@@ -88,6 +106,7 @@ ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_traine
     EBM_CHECK(allocate_host(t), fail);
     EBM_CHECK(ebm_step_create(inputs->device, inputs->classifier, &settings->step, t->arena, &t->step), fail);
     EBM_CHECK(create_posterior(t), fail);
+    EBM_CHECK(create_margins(t), fail);
     EBM_CHECK(ebm_optimizer_create(inputs->device, ebm_classifier_parameters(inputs->classifier), &settings->adamw,
                                    t->arena, &t->optimizer),
               fail);
@@ -112,6 +131,10 @@ void ebm_trainer_free(ebm_trainer *t)
     ebm_order_free(t->nce_order);
     ebm_posterior_free(t->posterior);
     ebm_masking_free(t->masking);
+    ebm_margins_free(t->margins);
+    free(t->labelled_rows);
+    free(t->hard);
+    free(t->step_margins);
     ebm_optimizer_free(t->optimizer);
     ebm_step_free(t->step);
     ebm_arena_free(t->arena);
@@ -163,10 +186,27 @@ static ebm_status hold_out_noise(ebm_trainer *t)
     return ebm_ok();
 }
 
+// Before the order moves on: an epoch that starts has the margins of those before it.
+static ebm_status split_by_margin(ebm_trainer *t)
+{
+    const bool starts = ebm_order_position(t->order) == 0 && ebm_order_epoch(t->order) > 0;
+    return t->margins && starts ? ebm_margins_split(t->margins) : ebm_ok();
+}
+
+static void gather_margins(ebm_trainer *t, ebm_step_texts *texts)
+{
+    if (!t->margins) return;
+    memcpy(t->labelled_rows, t->rows, texts->labelled_count * sizeof *t->rows);
+    ebm_margins_hard(t->margins, t->rows, texts->labelled_count, t->hard);
+    texts->hard = ebm_margins_is_split(t->margins) ? t->hard : NULL;
+    texts->margins = t->step_margins;
+}
+
 static ebm_status gather(ebm_trainer *t, ebm_step_texts *texts)
 {
     const size_t left = ebm_order_left(t->order), B = t->set.batch_size, count = left < B ? left : B;
     const int32_t *labels = ebm_encoded_labels(t->in.train);
+    EBM_TRY(split_by_margin(t));
     ebm_order_next(t->order, count, t->rows);
     for (size_t i = 0; i < count; i++) {
         t->labelled[i] = ebm_encoded_sequence(t->in.train, t->rows[i]);
@@ -174,6 +214,7 @@ static ebm_status gather(ebm_trainer *t, ebm_step_texts *texts)
     }
     *texts = (ebm_step_texts){.labelled = t->labelled, .labels = t->labels, .labelled_count = count};
     if (t->masking) EBM_TRY(ebm_masking_draw(t->masking, t->labelled, count, (uint32_t)t->done, &texts->masked));
+    gather_margins(t, texts);
     if (has_own_data(t)) {
         ebm_order_next(t->nce_order, count, t->rows);
         for (size_t i = 0; i < count; i++) t->data[i] = ebm_encoded_sequence(t->in.train, t->rows[i]);
@@ -254,6 +295,7 @@ static ebm_status one_step(ebm_trainer *t)
     const double noise = is_joint(t) ? ebm_now() - start : 0;
     const ebm_run run = {.training = true, .seed = t->set.seed, .step = (uint32_t)t->done};
     EBM_TRY(ebm_step_gradients(t->step, &texts, &run, &result));
+    if (t->margins) ebm_margins_add(t->margins, t->labelled_rows, t->step_margins, texts.labelled_count);
     EBM_TRY(ebm_optimizer_step(t->optimizer, ebm_learning_rate_at(&t->schedule, t->done), t->done + 1, true));
     EBM_TRY(ebm_optimizer_norm(t->optimizer, &norm));
     t->done++;

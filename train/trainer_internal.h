@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "margins.h"
 #include "order.h"
 #include "trainer.h"
 
@@ -24,6 +25,10 @@ struct ebm_trainer {
     ebm_schedule schedule;
     uint64_t steps_per_epoch, total;
     ebm_posterior *posterior; // PosCal only, else NULL
+    ebm_margins *margins;     // mixup by area under the margin only, else NULL
+    uint32_t *labelled_rows;  // then: of the current step, with what the step is told and tells about them
+    uint8_t *hard;
+    float *step_margins;
     ebm_order *order, *nce_order;
     ebm_masking *masking; // NULL: no masked language modelling
     uint64_t done;        // steps completed

@@ -65,7 +65,8 @@ static ebm_status load_all(model *m, const char *directory)
 static ebm_status create_model(model *m, const char *directory, const ebm_step_settings *step, ebm_energy_kind energy)
 {
     const ebm_adamw adamw = probe_adamw();
-    const ebm_classifier_settings classifier = {step->limits, step->objective == EBM_OBJECTIVE_JOINT, energy};
+    const ebm_classifier_settings classifier = {
+        .limits = step->limits, .has_energy = step->objective == EBM_OBJECTIVE_JOINT, .energy = energy};
     ebm_arena *arenas[EBM_CLASSIFIER_ARENAS + 1];
     m->arena = ebm_arena_create(m->device, "step");
     if (!m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory");

@@ -21,9 +21,10 @@ typedef struct {
     bool overwrite, json, bf16, keep_last, save_predictions, no_report;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, smoothing,
-        focal_gamma, confidence_penalty, poscal_weight, margin, mlm_weight, mlm_probability, hidden_norm_weight;
+        focal_gamma, confidence_penalty, poscal_weight, margin, mlm_weight, mlm_probability, hidden_norm_weight,
+        mixup_alpha;
     int64_t seed, noise_ratio;
-    int objective, energy, nce_data, energy_loss, report_to;
+    int objective, energy, nce_data, energy_loss, mixup, report_to;
 } train_options;
 
 static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
@@ -31,6 +32,7 @@ static const char *const ENERGIES[] = {"scalar", "hidden", "sharp-hidden", NULL}
 enum { ENERGY_NCE, ENERGY_MARGIN };
 static const char *const ENERGY_LOSSES[] = {"nce", "margin", NULL};
 static const char *const REPORT_TO[] = {"none", "tensorboard", NULL};
+static const char *const MIXUPS[] = {"random", "aum", NULL};
 static const char *const NCE_DATA[] = {"separate", "shared", NULL};
 
 #define AT(member) offsetof(train_options, member)
@@ -105,6 +107,11 @@ static const ebm_option OPTIONS[] = {
     {"hidden_norm_weight", EBM_OPTION_FLOAT, AT(hidden_norm_weight), "0",
      .help = "Weight of the mean squared norm of the hidden states the classifier is given; 0: none", .least = 0,
      .most = 1000},
+    {"mixup_alpha", EBM_OPTION_FLOAT, AT(mixup_alpha), "0",
+     .help = "Mixup of pooled vectors, shares from Beta(alpha, alpha); 0: none", .least = 0, .most = 1000},
+    {"mixup", EBM_OPTION_ENUM, AT(mixup), "random",
+     .help = "Partners of mixup: random, or by area under the margin and saliency (alpha 0.4 as published)",
+     .choices = MIXUPS},
     EBM_NOISE_OPTIONS(train_options, noise),
     {"token_budget", EBM_OPTION_SIZE, AT(token_budget), "0",
      .help = "Tokens of the largest packed batch; larger steps are split; 0: 8192"},
@@ -217,6 +224,7 @@ static ebm_step_settings step_settings(const train_run *r)
                        (float)o->poscal_weight},
         .mlm_weight = (float)o->mlm_weight,
         .hidden_norm_weight = (float)o->hidden_norm_weight,
+        .mixup = {(float)o->mixup_alpha, (ebm_mixup_kind)o->mixup},
         .limits = {.tokens = budget, .sequences = most > rows ? most : rows, .training = true},
     };
     return settings;
@@ -226,6 +234,12 @@ static size_t mlm_rows(const train_run *r)
 {
     if (!(r->set.mlm_weight > 0)) return 0;
     return ebm_masking_positions(step_settings(r).limits.tokens, r->set.max_seq_length, r->set.mlm_probability);
+}
+
+static ebm_status check_step(const train_run *r)
+{
+    const ebm_step_settings settings = step_settings(r);
+    return ebm_step_settings_check(&settings);
 }
 
 static ebm_status open_noise(train_run *r)
@@ -268,6 +282,7 @@ static void describe_method(const ebm_step_settings *step, char *text, size_t si
 {
     *text = 0;
     if (!ebm_label_loss_is_plain(&step->label_loss)) ebm_label_loss_text(&step->label_loss, text, size);
+    ebm_mixup_text(&step->mixup, text + strlen(text), size - strlen(text)); // other losses do not go with it
     const size_t used = strlen(text);
     if (step->energy_margin > 0)
         snprintf(text + used, size - used, "%smargin loss on energies with margin %g in the place of NCE",
@@ -418,6 +433,7 @@ static ebm_status write_results(const train_run *r)
 static ebm_status run(train_run *r)
 {
     EBM_TRY(check_options(r));
+    EBM_TRY(check_step(r));
     EBM_TRY(read_texts(r));
     EBM_TRY(ebm_program_config(r->set.model, ebm_dataset_labels(r->train), &r->config));
     EBM_TRY(ebm_tokenizer_load(r->set.model, &r->tokenizer));
@@ -437,6 +453,7 @@ ebm_status ebm_train_check(const char *options_file)
     ebm_status status = ebm_options_parse(&TABLE, 1, &options_file, &r.set, &r.parsed);
     r.set.overwrite = true; // what an output directory holds is not asked here
     if (status.code == EBM_OK) status = check_options(&r);
+    if (status.code == EBM_OK) status = check_step(&r);
     ebm_options_free(r.parsed);
     return status;
 }
