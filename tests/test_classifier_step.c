@@ -275,6 +275,8 @@ static void test_settings_that_do_not_go_with_mixup(void **state)
     assert_ok(ebm_step_settings_check(&set));
     set.label_loss.smoothing = 0.1f;
     assert_fails(ebm_step_settings_check(&set), EBM_ERROR_INPUT, "mixup is trained by cross-entropy alone");
+    set = (ebm_step_settings){.mixup = RANDOM, .mlm_weight = 0.1f};
+    assert_fails(ebm_step_settings_check(&set), EBM_ERROR_INPUT, "cannot be combined with masked language modelling");
     set = (ebm_step_settings){.mixup = AUM, .objective = EBM_OBJECTIVE_JOINT, .nce_data = EBM_NCE_SHARED};
     assert_fails(ebm_step_settings_check(&set), EBM_ERROR_INPUT, "nce_data separate");
     set.nce_data = EBM_NCE_SEPARATE;
