@@ -34,8 +34,8 @@ static bool old_ending(const char *name, long_name old)
     return false;
 }
 
-// Output matrices that are the word embeddings once more, and a bias that has two names. A file that holds a shared matrix once may do so under this
-// name: safetensors' save_model keeps the first one in the order of names.
+// Output matrices that are the word embeddings once more, and biases with two names. A file that holds a shared tensor
+// once may do so under this name: safetensors' save_model keeps the first one in the order of names.
 static const char *tied_name(const char *name)
 {
     static const char *const TIED[][2] = {{"wte.weight", "lm_head.weight"},
