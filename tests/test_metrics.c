@@ -272,6 +272,13 @@ static void contrast_equals_the_oracle(void **state)
         check_close("log_mean_exp", c.log_mean_exp, log(number_at(one, "mean_exp")), EXACT);
         check_close("data_energy", c.data_energy, number_at(one, "data_energy"), EXACT);
         check_close("noise_energy", c.noise_energy, number_at(one, "noise_energy"), EXACT);
+        double sum = 0, squares = 0; // the definition, without anything taken out
+        for (size_t k = 0; k < m; k++) {
+            sum += exp(-(double)noise[k]);
+            squares += exp(-2 * (double)noise[k]);
+        }
+        check_close("effective", c.effective, sum * sum / squares, EXACT * 100);
+        check_close("effective_share", c.effective_share, c.effective / (double)m, EXACT);
     }
     json_decref(root);
 }
@@ -288,6 +295,10 @@ static void contrast_at_its_extremes(void **state)
     assert_true(c.accuracy == 1 && c.told_apart == 1 && c.auroc == 1 && c.mean_exp == 0 && c.log_mean_exp == -1e4);
     assert_ok(ebm_separation_measure(high, 2, low, 2, 8, &c));
     assert_true(c.accuracy == 0 && c.auroc == 0 && isfinite(c.mean_exp) && c.log_mean_exp == 1e4);
+    const float far[] = {-1e4f, 1e4f, 1e4f, 1e4f}, zeros[] = {0, 0, 0, 0};
+    assert_true(c.effective == 2 && c.effective_share == 1); // equal energies, however low
+    assert_ok(ebm_separation_measure(zeros, 4, far, 4, 1, &c));
+    assert_true(c.effective == 1 && c.effective_share == 0.25); // one sample outweighs all
     assert_fails(ebm_separation_measure(zero, 2, broken, 2, 1, &c), EBM_ERROR_NONFINITE, "noise energies: row 1");
     assert_fails(ebm_separation_measure(zero, 0, zero, 2, 1, &c), EBM_ERROR_INPUT, "data energies: at least one");
     assert_fails(ebm_separation_measure(zero, 2, zero, 2, 0, &c), EBM_ERROR_INPUT, "noise ratio");

@@ -131,6 +131,8 @@ static void train(const char *output_dir, const char *steps, const char *bf16)
     assert_true(fabs(number(evaluation, "nll") - number(result, "eval_nll")) < 1e-9);
     assert_true(fabs(number(evaluation, "ece_pooled") - number(result, "eval_ece_pooled")) < 1e-9);
     assert_true(fabs(number(evaluation, "told_apart") - number(result, "eval_told_apart")) < 1e-9);
+    assert_true(fabs(number(evaluation, "effective_sample_share") - number(result, "eval_effective_sample_share")) <
+                1e-9);
     json_decref(evaluation);
     json_decref(result);
     free(train_file);

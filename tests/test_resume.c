@@ -37,6 +37,7 @@ static void assert_same_best(const small_run *a, const small_run *b)
     assert_int_equal(x.has_noise, y.has_noise);
     if (!x.has_noise) return;
     assert_true(x.told_apart == y.told_apart && x.auroc == y.auroc && x.mean_exp == y.mean_exp);
+    assert_true(x.effective == y.effective && x.effective_share == y.effective_share && x.effective_share <= 1);
 }
 
 // Runs until the flag is raised after `step`; the checkpoint's path is for the caller to free().

@@ -419,7 +419,9 @@ static void the_log_has_the_trainers_names(void **state)
                                                   "eval_ece_pooled",
                                                   "eval_told_apart",
                                                   "eval_told_apart_auroc",
-                                                  "eval_mean_exp_minus_energy_noise"};
+                                                  "eval_mean_exp_minus_energy_noise",
+                                                  "eval_effective_sample_size",
+                                                  "eval_effective_sample_share"};
     static const json_int_t steps[] = {4, 5, 8, 10, 12, 15, 15};
     small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     small_run run;

@@ -107,6 +107,10 @@ static json_t *best_of(const ebm_trainer *t)
     json_object_set_new(best, "told_apart", json_real(t->best.told_apart));
     json_object_set_new(best, "told_apart_auroc", json_real(t->best.auroc));
     json_object_set_new(best, "mean_exp_minus_energy_noise", json_real(t->best.mean_exp));
+    if (isfinite(t->best.effective)) {
+        json_object_set_new(best, "effective_sample_size", json_real(t->best.effective));
+        json_object_set_new(best, "effective_sample_share", json_real(t->best.effective_share));
+    }
     return best;
 }
 
@@ -191,7 +195,11 @@ static ebm_status read_best(ebm_trainer *t, const json_t *best, const char *path
     if (!e->has_noise) return ebm_ok();
     EBM_TRY(read_number(best, "told_apart", path, &e->told_apart));
     EBM_TRY(read_number(best, "told_apart_auroc", path, &e->auroc));
-    return read_number(best, "mean_exp_minus_energy_noise", path, &e->mean_exp);
+    EBM_TRY(read_number(best, "mean_exp_minus_energy_noise", path, &e->mean_exp));
+    e->effective = e->effective_share = (double)NAN;
+    if (!json_object_get(best, "effective_sample_size")) return ebm_ok();
+    EBM_TRY(read_number(best, "effective_sample_size", path, &e->effective));
+    return read_number(best, "effective_sample_share", path, &e->effective_share);
 }
 
 // The run may end with the best model so far, so it must be there.

@@ -123,6 +123,8 @@ ebm_status ebm_report_training(ebm_report_page *p)
         {"mean_exp_minus_energy_noise", "Mean of exp(-E) over noise, training", "mean exp(-E)", false, true, 1, normal},
         {"eval_mean_exp_minus_energy_noise", "Mean of exp(-E) over noise, held out", "mean exp(-E)", true, true, 1,
          normal},
+        {"eval_effective_sample_share", "Effective sample size of noise weighted by exp(-E), held out",
+         "share of the noise", true, false, NONE},
         {"learning_rate", "Learning rate", "learning rate", false, false, NONE},
         {"grad_norm", "Norm of the gradient", "gradient norm", false, false, NONE},
     };

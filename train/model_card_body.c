@@ -60,6 +60,12 @@ static void put_separation(FILE *out, const ebm_card *card)
         "%.3f); the mean of e^(-E) over that noise is %.3f (1 where the energy model is normalised).\n",
         100 * apart, ebm_card_number(card->evaluation, "told_apart_auroc"),
         ebm_card_number(card->evaluation, "mean_exp_minus_energy_noise"));
+    const double effective = ebm_card_number(card->evaluation, "effective_sample_share");
+    if (isfinite(effective))
+        fprintf(out,
+                "Weighted by e^(-E), that noise is worth %.1f %% of its number (effective sample size: 100 %% where all"
+                " energies are equal).\n",
+                100 * effective);
 }
 
 static void put_evaluated_on(FILE *out, const ebm_card *card)

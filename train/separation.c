@@ -38,12 +38,17 @@ static double mean_of(const float *values, size_t count)
     return sum / (double)count;
 }
 
-// ln mean e^{-E} with the largest term taken out.
-static double log_mean_exp(const float *energy, size_t count)
+// ln mean e^{-E} with the largest term taken out, and the effective sample size, which no common factor changes.
+static double log_mean_exp(const float *energy, size_t count, double *effective)
 {
-    double lowest = INFINITY, sum = 0;
+    double lowest = INFINITY, sum = 0, squares = 0;
     for (size_t i = 0; i < count; i++) lowest = fmin(lowest, (double)energy[i]);
-    for (size_t i = 0; i < count; i++) sum += exp(lowest - (double)energy[i]);
+    for (size_t i = 0; i < count; i++) {
+        const double weight = exp(lowest - (double)energy[i]);
+        sum += weight;
+        squares += weight * weight;
+    }
+    *effective = sum * sum / squares;
     return log(sum / (double)count) - lowest;
 }
 
@@ -86,7 +91,8 @@ ebm_status ebm_separation_measure(const float *data, size_t data_count, const fl
     const double noise_right = 1 - share_below(noise, noise_count, threshold);
     out->accuracy = (data_right + ratio * noise_right) / (1 + ratio);
     out->told_apart = (share_below(data, data_count, 0) + 1 - share_below(noise, noise_count, 0)) / 2;
-    out->log_mean_exp = log_mean_exp(noise, noise_count);
+    out->log_mean_exp = log_mean_exp(noise, noise_count, &out->effective);
+    out->effective_share = out->effective / (double)noise_count;
     out->mean_exp = fmin(exp(out->log_mean_exp), DBL_MAX);
     out->data_energy = mean_of(data, data_count);
     out->noise_energy = mean_of(noise, noise_count);

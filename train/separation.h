@@ -22,6 +22,8 @@ typedef struct {
     double auroc;        // P(E of a text < E of a sample), equal energies count half
     double mean_exp;     // mean of e^{-E} over noise, an estimate of Z that training drives to 1; DBL_MAX at most
     double log_mean_exp; // its logarithm, finite for every finite energy
+    double effective;    // (sum w)^2 / sum w^2 of w = e^{-E} over noise: 1 (one sample outweighs all) to their number
+    double effective_share;           // of the noise samples; 1 where all energies are equal
     double data_energy, noise_energy; // means
 } ebm_separation;
 

@@ -314,6 +314,8 @@ static ebm_status measure_noise(ebm_trainer *t, ebm_trainer_evaluation *e)
     e->told_apart = contrast.told_apart;
     e->auroc = contrast.auroc;
     e->mean_exp = contrast.mean_exp;
+    e->effective = contrast.effective;
+    e->effective_share = contrast.effective_share;
     return ebm_ok();
 }
 

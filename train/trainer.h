@@ -42,6 +42,7 @@ typedef struct {
     bool is_best;
     bool has_noise;                     // joint runs: validation texts against held-out noise
     double told_apart, auroc, mean_exp; // as contrast measured them
+    double effective, effective_share;  // likewise; NaN from a checkpoint of before they were kept
 } ebm_trainer_evaluation;
 
 // What the program shows; either may be NULL.

@@ -74,6 +74,8 @@ ebm_status ebm_trainer_log_evaluation(ebm_trainer *t, const ebm_trainer_evaluati
         put(json, "eval_told_apart", e->told_apart);
         put(json, "eval_told_apart_auroc", e->auroc);
         put(json, "eval_mean_exp_minus_energy_noise", e->mean_exp);
+        put(json, "eval_effective_sample_size", e->effective);
+        put(json, "eval_effective_sample_share", e->effective_share);
     }
     json_object_set_new(json, "best", json_boolean(e->is_best));
     return append_line(t, json);

@@ -407,6 +407,10 @@ static ebm_status print_result(const train_run *r)
         json_object_set_new(json, "eval_told_apart", json_real(best.told_apart));
         json_object_set_new(json, "eval_told_apart_auroc", json_real(best.auroc));
         json_object_set_new(json, "eval_mean_exp_minus_energy_noise", json_real(best.mean_exp));
+        if (isfinite(best.effective_share)) {
+            json_object_set_new(json, "eval_effective_sample_size", json_real(best.effective));
+            json_object_set_new(json, "eval_effective_sample_share", json_real(best.effective_share));
+        }
     }
     return ebm_program_print_json(json);
 }

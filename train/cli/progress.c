@@ -18,10 +18,10 @@ static void show_step(void *context, const ebm_progress *p)
 
 static void show_evaluation(void *context, const ebm_trainer_evaluation *e)
 {
-    char noise[80] = "";
+    char noise[112] = "";
     if (e->has_noise)
-        snprintf(noise, sizeof noise, "  told apart %.3f (AUROC %.3f)  mean e^-E %.2f", e->told_apart, e->auroc,
-                 e->mean_exp);
+        snprintf(noise, sizeof noise, "  told apart %.3f (AUROC %.3f)  mean e^-E %.2f  effective %.3f", e->told_apart,
+                 e->auroc, e->mean_exp, e->effective_share);
     ebm_program_say("step %" PRIu64 " (epoch %.2f): accuracy %.4f  NLL %.4f  class-wise ECE %.4f%s%s", e->step,
                     e->epoch, e->value[EBM_ACCURACY], e->value[EBM_NLL], e->value[EBM_ECE_CLASS_WISE], noise,
                     e->is_best ? "  best" : "");

@@ -129,6 +129,10 @@ static json_t *describe_evaluation(const ebm_train_results *r)
     json_object_set_new(object, "told_apart", json_real(best.told_apart));
     json_object_set_new(object, "told_apart_auroc", json_real(best.auroc));
     if (isfinite(best.mean_exp)) json_object_set_new(object, "mean_exp_minus_energy_noise", json_real(best.mean_exp));
+    if (isfinite(best.effective_share)) {
+        json_object_set_new(object, "effective_sample_size", json_real(best.effective));
+        json_object_set_new(object, "effective_sample_share", json_real(best.effective_share));
+    }
     return object;
 }
 
