@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "correlation_internal.h"
 #include "scores.h"
 
 static const char *const agreement_names[EBM_AGREEMENTS] = {
@@ -114,22 +115,6 @@ void ebm_agreement_plan_free(ebm_agreement_plan *plan)
     *plan = (ebm_agreement_plan){0};
 }
 
-// Equal values have the mean of their ranks; the rank of all counts from the largest, which changes no correlation's
-// size and, in both, not its sign.
-static void fill_ranks(const ebm_ranking *r, const double *weight, double *rank)
-{
-    double before = 0, run = 0;
-    size_t first = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        run += weight ? weight[r->order[i]] : 1;
-        if (!r->last[i]) continue;
-        for (size_t j = first; j <= i; j++) rank[r->order[j]] = before + (run + 1) / 2;
-        before += run;
-        run = 0;
-        first = i + 1;
-    }
-}
-
 static double mean_of(const double *values, const double *weight, size_t count)
 {
     double sum = 0, total = 0;
@@ -141,33 +126,18 @@ static double mean_of(const double *values, const double *weight, size_t count)
     return sum / total;
 }
 
-static double correlation(const double *a, const double *b, const double *weight, size_t count)
-{
-    const double mean_a = mean_of(a, weight, count), mean_b = mean_of(b, weight, count);
-    double both = 0, square_a = 0, square_b = 0;
-    for (size_t i = 0; i < count; i++) {
-        const double times = weight ? weight[i] : 1, x = a[i] - mean_a, y = b[i] - mean_b;
-        both += times * x * y;
-        square_a += times * x * x;
-        square_b += times * y * y;
-    }
-    // Below this the spread is the rounding of the mean.
-    const double least = 1e-24 * (double)count;
-    return square_a > least && square_b > least ? both / sqrt(square_a * square_b) : (double)NAN;
-}
-
 void ebm_agreement_weighted(ebm_agreement_plan *plan, const double *weight, double value[EBM_AGREEMENTS])
 {
     const size_t n = plan->count;
     const double human = mean_of(plan->human_entropy, weight, n);
-    fill_ranks(&plan->by_model, weight, plan->model_rank);
-    fill_ranks(&plan->by_human, weight, plan->human_rank);
+    ebm_ranking_ranks(&plan->by_model, weight, plan->model_rank);
+    ebm_ranking_ranks(&plan->by_human, weight, plan->human_rank);
     value[EBM_HUMAN_CROSS_ENTROPY] = mean_of(plan->cross_entropy, weight, n);
     value[EBM_HUMAN_KL] = value[EBM_HUMAN_CROSS_ENTROPY] - human;
     value[EBM_HUMAN_TOTAL_VARIATION] = mean_of(plan->variation, weight, n);
     value[EBM_ENTROPY_DIFFERENCE] = mean_of(plan->model_entropy, weight, n) - human;
-    value[EBM_ENTROPY_PEARSON] = correlation(plan->model_entropy, plan->human_entropy, weight, n);
-    value[EBM_ENTROPY_SPEARMAN] = correlation(plan->model_rank, plan->human_rank, weight, n);
+    value[EBM_ENTROPY_PEARSON] = ebm_correlation_weighted(plan->model_entropy, plan->human_entropy, weight, n);
+    value[EBM_ENTROPY_SPEARMAN] = ebm_correlation_weighted(plan->model_rank, plan->human_rank, weight, n);
 }
 
 ebm_status ebm_agreement_measure(const ebm_predictions *predictions, double temperature, const double *counts,

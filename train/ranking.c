@@ -54,6 +54,20 @@ void ebm_ranking_free(ebm_ranking *ranking)
     *ranking = (ebm_ranking){0};
 }
 
+void ebm_ranking_ranks(const ebm_ranking *r, const double *weight, double *rank)
+{
+    double before = 0, run = 0;
+    size_t first = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        run += weight ? weight[r->order[i]] : 1;
+        if (!r->last[i]) continue;
+        for (size_t j = first; j <= i; j++) rank[r->order[j]] = before + (run + 1) / 2;
+        before += run;
+        run = 0;
+        first = i + 1;
+    }
+}
+
 typedef struct {
     double in, out;
 } tally;

@@ -15,6 +15,9 @@ typedef struct {
 ebm_status ebm_ranking_create(const char *what, const double *score, size_t count, ebm_ranking *out);
 void ebm_ranking_free(ebm_ranking *ranking); // zeroed is accepted
 
+// weight: how often each example counts (whole numbers), NULL: once. Equal scores have the mean of their ranks; the
+// rank of all counts from the largest, which changes no correlation's size and, when both are ranked so, not its sign.
+void ebm_ranking_ranks(const ebm_ranking *ranking, const double *weight, double *rank);
 // weight: how often each example counts (whole numbers), NULL: once. NaN where one kind has no examples.
 ebm_detection ebm_ranking_detection(const ebm_ranking *ranking, const bool *in, const double *weight);
 // The same with the risk-coverage curve; risk may be NULL, else it has room for the sum of weights.
