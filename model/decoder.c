@@ -1,4 +1,6 @@
 // Passes of the decoder over packed batches: forward, loss, backward.
+#include <string.h>
+
 #include "decoder_internal.h"
 #include "gemm.h"
 #include "lm_loss.h"
@@ -178,6 +180,15 @@ static ebm_status loss_rows(ebm_decoder *d, size_t first, size_t count, float sc
     return ebm_ok();
 }
 
+// Those rows' hidden states, one after the other.
+static ebm_status gather_rows(ebm_decoder *d, const ebm_batch *rows)
+{
+    EBM_TRY(ebm_slice_write(d->device, d->rows, 0, rows->sequences + 1, d->host_rows));
+    return ebm_first_tokens_forward(d->device, d->row_hidden, d->output, rows, d->C);
+}
+
+static size_t rows_at_a_time(size_t left) { return left < EBM_DECODER_LOSS_ROWS ? left : EBM_DECODER_LOSS_ROWS; }
+
 ebm_status ebm_decoder_loss(ebm_decoder *d, const ebm_batch *batch, const int32_t *targets, size_t total, bool gradient,
                             double *loss_sum, size_t *target_count)
 {
@@ -189,15 +200,29 @@ ebm_status ebm_decoder_loss(ebm_decoder *d, const ebm_batch *batch, const int32_
     // The rows before the first target belong to none of the "sequences"; without any target that is all of them.
     if (gradient) EBM_TRY(ebm_slice_zero(d->device, d->d_stream, 0, (size_t)d->host_rows[0] * d->C));
     if (rows.sequences == 0) return ebm_ok();
-    EBM_TRY(ebm_slice_write(d->device, d->rows, 0, rows.sequences + 1, d->host_rows));
-    EBM_TRY(ebm_first_tokens_forward(d->device, d->row_hidden, d->output, &rows, d->C));
+    EBM_TRY(gather_rows(d, &rows));
     const float scale = total > 0 ? 1.0f / (float)total : 0.0f;
     for (size_t first = 0; first < rows.sequences; first += EBM_DECODER_LOSS_ROWS) {
-        const size_t count =
-            rows.sequences - first < EBM_DECODER_LOSS_ROWS ? rows.sequences - first : EBM_DECODER_LOSS_ROWS;
+        const size_t count = rows_at_a_time(rows.sequences - first);
         EBM_TRY(loss_rows(d, first, count, scale, gradient, loss_sum));
     }
     return gradient ? ebm_first_tokens_backward(d->device, d->d_stream, d->row_gradient, &rows, d->C) : ebm_ok();
+}
+
+ebm_status ebm_decoder_losses(ebm_decoder *d, const ebm_batch *batch, const int32_t *targets, float *losses,
+                              size_t *target_count)
+{
+    const ebm_batch rows = target_rows(d, batch, targets);
+    double sum = 0;
+    *target_count = rows.sequences;
+    if (rows.sequences == 0) return ebm_ok();
+    EBM_TRY(gather_rows(d, &rows));
+    for (size_t first = 0; first < rows.sequences; first += EBM_DECODER_LOSS_ROWS) {
+        const size_t count = rows_at_a_time(rows.sequences - first);
+        EBM_TRY(loss_rows(d, first, count, 0, false, &sum));
+        memcpy(losses + first, d->host_loss, count * sizeof *losses);
+    }
+    return ebm_ok();
 }
 
 ebm_status ebm_decoder_backward(ebm_decoder *d, const ebm_batch *batch, const ebm_run *run)

@@ -40,6 +40,9 @@ ebm_status ebm_decoder_forward(ebm_decoder *decoder, const ebm_batch *batch, con
 // *target_count how many. With `gradient`, d loss / `total` flows into the hidden states and the embedding.
 ebm_status ebm_decoder_loss(ebm_decoder *decoder, const ebm_batch *batch, const int32_t *targets, size_t total,
                             bool gradient, double *loss_sum, size_t *target_count);
+// Without a gradient, the loss of each target instead of their sum: losses has room for all of them, in their order.
+ebm_status ebm_decoder_losses(ebm_decoder *decoder, const ebm_batch *batch, const int32_t *targets, float *losses,
+                              size_t *target_count);
 ebm_status ebm_decoder_backward(ebm_decoder *decoder, const ebm_batch *batch, const ebm_run *run); // after _loss
 
 ebm_slice ebm_decoder_output(const ebm_decoder *decoder);

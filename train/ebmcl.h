@@ -62,6 +62,7 @@
 #include "html.h"
 #include "html_report.h"
 #include "importance.h"
+#include "judge.h"
 #include "kernel_benchmark.h"
 #include "labels.h"
 #include "masking.h"
