@@ -14,7 +14,7 @@ static double make_judge(const char *folder, const ebm_dataset *texts)
     ebm_dataset *training = small_texts(SMALL_SINGLE, 200, 1);
     small_noise_training n;
     double perplexity = 0;
-    settings.plain = true;
+    settings.objective = EBM_NOISE_PLAIN;
     small_noise_training_open(&n, device, small_tokenizer(false), training, texts, &settings);
     assert_ok(ebm_noise_trainer_run(n.trainer, n.texts, NULL, &phase, NULL));
     assert_ok(ebm_noise_trainer_perplexity(n.trainer, n.held_out, &perplexity));
@@ -103,6 +103,10 @@ static void wrong_judges_are_refused(void **state)
     ebm_judge *j = NULL;
     assert_fails(ebm_judge_open(device, *state, 0, &j), EBM_ERROR_INPUT, "config.json");
     assert_fails(ebm_judge_open(device, *state, 255, &j), EBM_ERROR_INPUT, "at least 256 expected, found 255");
+    char *masked = make_folder(*state, "masked");
+    small_noise_model_make(device, SMALL_SINGLE, false, masked);
+    assert_fails(ebm_judge_open(device, masked, 0, &j), EBM_ERROR_INPUT, "a plain language model expected, found one");
+    free(masked);
     assert_null(j);
 }
 

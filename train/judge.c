@@ -41,6 +41,10 @@ static ebm_status create(ebm_judge *j, const char *directory)
     if (!j->row || !j->targets || !j->losses || !j->arena)
         return ebm_fail(EBM_ERROR_MEMORY, "no host memory for batches of %zu tokens", j->limits.tokens);
     EBM_TRY(ebm_noise_model_open(j->device, directory, &settings, &j->model));
+    const ebm_noise_training training = ebm_noise_model_training(j->model);
+    if (training.is_recorded && training.objective != EBM_NOISE_PLAIN)
+        return ebm_fail(EBM_ERROR_INPUT, "%s: a plain language model expected, found one of the objective \"%s\"",
+                        directory, ebm_noise_objective_name(training.objective));
     EBM_TRY(ebm_packing_create(j->device, ebm_noise_model_config(j->model), &j->limits, j->arena, &j->packing));
     return allocate(j);
 }

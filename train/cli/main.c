@@ -12,6 +12,7 @@ static const ebm_command commands[] = {
     {"eval", "accuracy and calibration of a model on labelled texts", ebm_command_eval},
     {"compare", "tasks x methods x seeds from one file: the table of accuracy and calibration", ebm_command_compare},
     {"calibrate", "fit a temperature on held-out texts and store it beside the model", ebm_command_calibrate},
+    {"energies", "energies of data, noise and other texts, and noise picked by them", ebm_command_energies},
     {"predict", "labels, probabilities and energies of texts", ebm_command_predict},
     {"report", "a page of HTML on one training run or several, with figures", ebm_command_report},
     {"devices", "list the OpenCL devices", ebm_command_devices},

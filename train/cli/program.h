@@ -19,6 +19,7 @@ ebm_status ebm_command_bench(int argc, char **argv);
 ebm_status ebm_command_calibrate(int argc, char **argv);
 ebm_status ebm_command_compare(int argc, char **argv);
 ebm_status ebm_command_devices(int argc, char **argv);
+ebm_status ebm_command_energies(int argc, char **argv);
 ebm_status ebm_command_eval(int argc, char **argv);
 ebm_status ebm_command_noise(int argc, char **argv);
 ebm_status ebm_command_predict(int argc, char **argv);
