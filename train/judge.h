@@ -4,10 +4,9 @@
 //
 // The judge is a directory in GPT-2's form (noise_model.h says how the start and end tokens are found), trained as an
 // ordinary language model: one of the hub, or `ebmcl noise train --noise_objective plain`, on texts that are neither
-// the task's nor the noise's.A noise model of the masked objective is a
-// poor judge: it has always seen a masked form of the text in front of it, here it would see none. One that says so in
-// its noise.json is refused; a directory without that record (somebody else's GPT-2, or one from before it was kept) is
-// taken as it is.
+// the task's nor the noise's. A noise model of the masked objective is a poor judge: it has always seen a masked form
+// of the text in front of it, here it would see none. One that says so in its noise.json is refused; a directory
+// without that record (somebody else's GPT-2, or one from before it was kept) is taken as it is.
 //
 // Perplexities compare texts only as far as the tokenizer takes them alike. Noise is what a tokenizer decoded (in lower
 // case, with blanks before commas, where it is an uncased WordPiece): a judge with the same kind of vocabulary does not
