@@ -185,8 +185,8 @@ static void test_extremes(void **state)
 static void test_bad_arguments(void **state)
 {
     (void)state;
-    const ebm_slice four = put(NULL, 4);
-    const ebm_label_loss_rows good = {four, four, four, four, four, four, 2, 0, {0, 2}, 2};
+    const ebm_label_loss_rows good = {
+        put(NULL, 4), put(NULL, 4), put(NULL, 4), put(NULL, 4), put(NULL, 4), put(NULL, 4), 2, 0, {0, 2}, 2};
     ebm_label_loss_rows r = good;
     assert_ok(ebm_label_loss_run(device, &PLAIN, &good));
     r.rows.first = 20;
