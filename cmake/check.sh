@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with warnings as errors, runs the whole test suite under AddressSanitizer (leaks
-# included) and UndefinedBehaviorSanitizer, then as released, with oclgrind. The first failure ends it.
+# included) and UndefinedBehaviorSanitizer (kernels at their small sizes), then as released, with oclgrind. The first failure ends it.
 # The comparison of token ids with the tokenizers library is among them where pip can fetch it.
 #
 #     cmake/check.sh [--no-sanitizers]

@@ -159,9 +159,10 @@ static void written_predictions_are_measured_alike(void **state)
 {
     json_t *summary = json_of(run("predict", "--model_name_or_path", "hidden", "--test_file", "dev.tsv",
                                   "--output_file", "own.jsonl", "--json"));
-    json_t *read = json_of(run("eval", "--predictions", "own.jsonl", "--labels_file", "ids.tsv", "--full", "--json"));
-    json_t *ran_now =
-        json_of(run("eval", "--model_name_or_path", "hidden", "--test_file", "dev.tsv", "--full", "--json"));
+    json_t *read = json_of(run("eval", "--predictions", "own.jsonl", "--labels_file", "ids.tsv", "--full",
+                               "--bootstrap_samples", "20", "--json"));
+    json_t *ran_now = json_of(run("eval", "--model_name_or_path", "hidden", "--test_file", "dev.tsv", "--full",
+                                  "--bootstrap_samples", "20", "--json"));
     static const char *const keys[] = {"accuracy",    "nll",        "ece_top_label_high", "mean_energy",
                                        "aurc_energy", "smooth_ece", "brier_low",          "mce_floor"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

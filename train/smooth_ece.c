@@ -73,6 +73,34 @@ static void convolve(const double *extended, const double *kernel, size_t grid, 
     }
 }
 
+// The same, from the side of the values that are not 0: with few examples most are. The kernel is even, so that it may
+// be read forwards.
+static void convolve_sparse(const double *extended, const double *kernel, size_t grid, size_t first, size_t last,
+                            double *out)
+{
+    memset(out, 0, grid * sizeof *out);
+    for (size_t s = grid / 2 + first; s < 3 * grid - 2; s++) {
+        if (extended[s] == 0) continue;
+        const size_t place = s - grid / 2; // k + m of the terms that this value has
+        const size_t from = place + 1 > last ? place + 1 - last : 0,
+                     to = place - first < grid ? place - first + 1 : grid;
+        const size_t shift = grid - 1 - place; // modulo 2^64: k + shift is a place in the kernel again
+        for (size_t k = from; k < to; k++) out[k] += extended[s] * kernel[k + shift];
+    }
+}
+
+static void convolve_values(ebm_smooth_workspace *w, const double *values, size_t grid, size_t first, size_t last,
+                            double *out)
+{
+    size_t used = 0;
+    extend(values, grid, w->extended);
+    for (size_t s = 0; s < 3 * grid - 2; s++) used += w->extended[s] != 0;
+    if (used < (last - first) / 2)
+        convolve_sparse(w->extended, w->kernel, grid, first, last, out);
+    else
+        convolve(w->extended, w->kernel, grid, first, last, out);
+}
+
 static void smooth(ebm_smooth_workspace *w, size_t grid, double width)
 {
     const double step = 1.0 / (double)(grid - 1), pi = acos(-1.0);
@@ -83,10 +111,8 @@ static void smooth(ebm_smooth_workspace *w, size_t grid, double width)
         if (x < -FAR * width) first = m + 1;
         if (x <= FAR * width) last = m + 1;
     }
-    extend(w->residual, grid, w->extended);
-    convolve(w->extended, w->kernel, grid, first, last, w->smooth_residual);
-    extend(w->density, grid, w->extended);
-    convolve(w->extended, w->kernel, grid, first, last, w->smoothed);
+    convolve_values(w, w->residual, grid, first, last, w->smooth_residual);
+    convolve_values(w, w->density, grid, first, last, w->smoothed);
 }
 
 static double interpolate(const double *values, size_t grid, double place)

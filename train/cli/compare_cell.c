@@ -201,6 +201,7 @@ static ebm_status write_options(const cell *c, json_t *noise)
     json_object_set_new(o, "output_dir", json_string(c->model));
     json_object_set_new(o, "keep_last_model", json_true());
     json_object_set_new(o, "save_predictions", json_true());
+    json_object_set_new(o, "no_report", json_true()); // the comparison has a page of its own
     if (c->place->device) json_object_set_new(o, "device", json_string(c->place->device));
     if (checkpoint) json_object_set_new(o, "resume_from_checkpoint", json_string(checkpoint));
     if (!checkpoint) json_object_set_new(o, "overwrite_output_dir", json_true());
