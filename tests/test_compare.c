@@ -280,7 +280,7 @@ static void the_files_hold_every_method(void **state)
     static const char *const parts[] = {"<title>Comparison</title>",      "joint K=2",
                                         "Reliability with a temperature", "Texts of odd told apart",
                                         "Cross-entropy in training",      "wrong with the most confidence",
-                                        "The comparison's file",      "</html>"};
+                                        "The comparison's file",          "</html>"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(page, parts[i])) fail_msg("\"%s\" is not in the page", parts[i]);
     assert_null(strstr(page, "src="));
@@ -454,6 +454,11 @@ static void a_stopped_comparison_goes_on(void **state)
     if (!strstr(said, "stopped with 0 of 1 cells done; the same command goes on")) fail_msg("%s", said);
     free(said);
     free(log);
+    char *kept = get("long/cells/films/CE/seed-1/stopped.json");
+    json_t *stopped = json_loads(kept, 0, NULL);
+    assert_true(number(stopped, "seconds") > 0);
+    json_decref(stopped);
+    free(kept);
     // The next run takes up the checkpoint; it is stopped there, having shown that it does.
     char *options = cell_path("long/cells/films/CE/seed-1", "train.json"), *text = NULL;
     const pid_t second = fork();

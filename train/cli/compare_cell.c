@@ -232,17 +232,40 @@ static ebm_status check_train_options(cell *c)
     return ebm_ok();
 }
 
+// A training that was stopped goes on from its checkpoint: the time of its parts adds up.
+static ebm_status keep_seconds(const cell *c, double seconds)
+{
+    return ebm_json_file_write(c->folder, "stopped.json", json_pack("{s:f}", "seconds", seconds));
+}
+
+static double earlier_seconds(const cell *c)
+{
+    json_t *file = NULL;
+    if (ebm_json_file_read(c->folder, "stopped.json", &file).code != EBM_OK) return 0;
+    const double seconds = json_number_value(json_object_get(file, "seconds"));
+    json_decref(file);
+    return seconds;
+}
+
+static ebm_status note_training(const cell *c, double seconds)
+{
+    char *stopped = ebm_path_join(c->folder, "stopped.json");
+    if (stopped) unlink(stopped);
+    free(stopped);
+    json_t *json = json_pack("{s:O s:f s:s}", "settings", c->settings, "seconds", seconds, "version", EBMCL_VERSION);
+    return json ? ebm_json_file_write(c->folder, "cell.json", json) : no_memory();
+}
+
 static ebm_status train(cell *c, json_t *noise)
 {
-    const double start = ebm_now();
+    const double start = ebm_now(), earlier = earlier_seconds(c);
     EBM_TRY(write_options(c, noise));
     EBM_TRY(check_train_options(c));
     if (*c->why) return ebm_ok();
-    EBM_TRY(run_options(c, "train", "train.json", "log.txt", "training"));
-    if (*c->why) return ebm_ok();
-    json_t *json =
-        json_pack("{s:O s:f s:s}", "settings", c->settings, "seconds", ebm_now() - start, "version", EBMCL_VERSION);
-    return json ? ebm_json_file_write(c->folder, "cell.json", json) : no_memory();
+    const ebm_status status = run_options(c, "train", "train.json", "log.txt", "training");
+    if (status.code == EBM_ERROR_INTERRUPTED) EBM_TRY(keep_seconds(c, earlier + ebm_now() - start));
+    EBM_TRY(status);
+    return *c->why ? ebm_ok() : note_training(c, earlier + ebm_now() - start);
 }
 
 // ---- predictions

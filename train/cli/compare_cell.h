@@ -6,6 +6,7 @@
 //   model/         its output directory; weights are removed afterwards unless they are to be kept
 //   ood-<name>.jsonl, <method>.jsonl, <method>.ood-<name>.jsonl     predictions of ebmcl predict
 //   failed.txt     why it is not done, in one line
+//   stopped.json   the seconds of a training that was stopped, until it is done
 //   lock           held by the process that works on it
 //
 // <output_dir>/noise/<task>/<name>/ has the same for noise: noise.json, model/, samples.txt.
