@@ -16,25 +16,11 @@ typedef struct {
     ebm_selective measured;
 } risk_curve;
 
-static ebm_status right_answers(const ebm_predictions *rows, bool **right)
-{
-    *right = calloc(rows->count, sizeof **right);
-    if (!*right) return no_memory();
-    for (size_t i = 0; i < rows->count; i++) {
-        const float *f = rows->logits + i * (size_t)rows->labels;
-        int best = 0;
-        for (int y = 1; y < rows->labels; y++)
-            if (f[y] > f[best]) best = y;
-        (*right)[i] = best == rows->label[i];
-    }
-    return ebm_ok();
-}
-
 static ebm_status make_curve(const ebm_predictions *rows, ebm_certainty kind, risk_curve *curve)
 {
     double *certainty = NULL;
     bool *right = NULL;
-    ebm_status status = right_answers(rows, &right);
+    ebm_status status = ebm_right_answers(rows, &right);
     EBM_CHECK(status, end);
     EBM_CHECK(ebm_certainty_create(rows, 1, kind, &certainty), end);
     EBM_CHECK(ebm_selective_measure(certainty, right, rows->count, &curve->measured), end);
@@ -255,7 +241,7 @@ static ebm_status put_scatter(ebm_report_page *p, const ebm_report_folder *f, co
     bool *right = NULL;
     double *parts = calloc(2 * e->count, sizeof *parts);
     const double correlation = correlation_of(e->energy, e->entropy, e->count);
-    ebm_status status = parts ? right_answers(&f->examples.read.rows, &right) : no_memory();
+    ebm_status status = parts ? ebm_right_answers(&f->examples.read.rows, &right) : no_memory();
     if (status.code == EBM_OK &&
         asprintf(&title, isfinite(correlation) ? "%s: energy and entropy, correlation %.3f" : "%s: energy and entropy",
                  f->name, correlation) < 0)

@@ -93,3 +93,17 @@ ebm_status ebm_risk_coverage(const double *certainty, const bool *right, size_t 
     ebm_ranking_free(&ranking);
     return ebm_ok();
 }
+
+ebm_status ebm_right_answers(const ebm_predictions *p, bool **right)
+{
+    *right = calloc(p->count, sizeof **right);
+    if (!*right) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu answers", p->count);
+    for (size_t i = 0; i < p->count; i++) {
+        const float *f = p->logits + i * (size_t)p->labels;
+        int best = 0;
+        for (int y = 1; y < p->labels; y++)
+            if (f[y] > f[best]) best = y;
+        (*right)[i] = best == p->label[i];
+    }
+    return ebm_ok();
+}

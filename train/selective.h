@@ -60,6 +60,10 @@ ebm_status ebm_certainty_create(const ebm_predictions *predictions, double tempe
 // certainty: count > 0 finite numbers; right: whether each answer is.
 ebm_status ebm_selective_measure(const double *certainty, const bool *right, size_t count, ebm_selective *out);
 
+// Whether each answer (the largest logit; equal ones: the lowest label) is the label: a new array for the caller to
+// free.
+ebm_status ebm_right_answers(const ebm_predictions *predictions, bool **right);
+
 // The curve itself: risk[k - 1] = risk(k), count numbers.
 ebm_status ebm_risk_coverage(const double *certainty, const bool *right, size_t count, double *risk);
 
