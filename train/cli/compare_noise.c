@@ -55,16 +55,6 @@ ebm_status compare_noise_options(const compare_place *place, const compare_task 
     return failed ? no_memory() : ebm_ok();
 }
 
-static void set_texts(const compare_task *task, json_t *options)
-{
-    static const char *const TEXTS[] = {"task_name",   "data_dir",         "train_file",   "validation_file",
-                                        "text_column", "text_pair_column", "label_column", "skip_malformed"};
-    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
-        json_t *value = json_object_get(task->spec, TEXTS[i]);
-        if (value) json_object_set(options, TEXTS[i], value);
-    }
-}
-
 // ebmcl noise <what> with options from a file in the folder; `why` says what went wrong with it.
 static ebm_status run(const compare_place *place, const paths *p, const char *what, json_t *options, char *why,
                       size_t size)
@@ -91,7 +81,7 @@ static ebm_status train(const compare_place *place, const compare_task *task, js
     json_t *own = json_object_get(noise, "options");
     json_t *o = json_copy(own);
     if (!o) return no_memory();
-    set_texts(task, o);
+    compare_plan_texts(task, o);
     if (!json_object_get(o, "encoder") && !json_object_get(o, "model_name_or_path"))
         json_object_set_new(o, "encoder", json_string(place->plan->model));
     json_object_set_new(o, "output_dir", json_string(p->model));
@@ -104,7 +94,7 @@ static ebm_status sample(const compare_place *place, const compare_task *task, j
 {
     json_t *o = json_copy(json_object_get(noise, "sample"));
     if (!o) return no_memory();
-    set_texts(task, o);
+    compare_plan_texts(task, o);
     json_object_del(o, "validation_file"); // prompts are training texts
     json_object_set_new(o, "noise_model", json_string(p->model));
     json_object_set_new(o, "out", json_string(p->samples));

@@ -71,17 +71,10 @@ typedef struct {
 static ebm_status fill_curve(const ebm_predictions *rows, curve *c)
 {
     double *certainty = NULL, *risk = malloc(rows->count * sizeof *risk);
-    bool *right = malloc(rows->count * sizeof *right);
-    ebm_status status = risk && right ? ebm_ok() : no_memory();
+    bool *right = NULL;
+    ebm_status status = risk ? ebm_right_answers(rows, &right) : no_memory();
     EBM_CHECK(status, end);
     EBM_CHECK(ebm_certainty_create(rows, 1, EBM_CERTAINTY_MAX_PROBABILITY, &certainty), end);
-    for (size_t i = 0; i < rows->count; i++) {
-        const float *f = rows->logits + i * (size_t)rows->labels;
-        int best = 0;
-        for (int y = 1; y < rows->labels; y++)
-            if (f[y] > f[best]) best = y;
-        right[i] = best == rows->label[i];
-    }
     EBM_CHECK(ebm_risk_coverage(certainty, right, rows->count, risk), end);
     for (size_t k = 0; k < CURVE_POINTS; k++) {
         const size_t at = (k + 1) * rows->count / CURVE_POINTS;

@@ -49,15 +49,8 @@ static void begin(compare_page *p, const char *caption, const compare_column *co
 
 static void put_floor(compare_page *p, size_t t)
 {
-    const compare_column ece = {"ece_class_wise", "", false, true};
-    double least = INFINITY, most = 0;
-    for (size_t v = 0; v < p->results->plan->variant_count; v++) {
-        const ebm_suite_row *row = compare_cell_row(compare_results_at(p->results, t, v), &ece, false);
-        if (!row || !row->has_floor) continue;
-        least = fmin(least, row->floor.mean);
-        most = fmax(most, row->floor.mean);
-    }
-    if (most > 0)
+    double least, most;
+    if (compare_floor(p->results, t, &least, &most))
         ebm_html_note(p->page,
                       "ECE is class-wise with %d bins. Models whose probabilities are exactly right would show %.3f to "
                       "%.3f on so few texts: differences near that mean nothing.",

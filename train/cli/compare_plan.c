@@ -510,10 +510,18 @@ static void multiply(json_t *options, const char *key, double scale, double leas
         json_object_set_new(options, key, json_real(number));
 }
 
+void compare_plan_texts(const compare_task *task, json_t *options)
+{
+    static const char *const TEXTS[] = {"task_name",   "data_dir",         "train_file",   "validation_file",
+                                        "text_column", "text_pair_column", "label_column", "skip_malformed"};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+        json_t *value = json_object_get(task->spec, TEXTS[i]);
+        if (value) json_object_set(options, TEXTS[i], value);
+    }
+}
+
 json_t *compare_plan_options(const compare_plan *plan, const compare_task *task, const compare_variant *variant)
 {
-    static const char *const DATA[] = {"task_name",   "data_dir",         "train_file",   "validation_file",
-                                       "text_column", "text_pair_column", "label_column", "skip_malformed"};
     json_t *o = json_object(), *own = json_object();
     json_t *common = json_object_get(plan->spec, "options"), *of_task = json_object_get(task->spec, "options");
     if (!o || !own) {
@@ -534,10 +542,7 @@ json_t *compare_plan_options(const compare_plan *plan, const compare_task *task,
     multiply(o, "max_steps", scale, 1);
     multiply(o, "warmup_steps", scale, 0);
     multiply(o, "num_train_epochs", json_object_get(o, "max_steps") ? 1 : scale, 0);
-    for (size_t i = 0; i < sizeof DATA / sizeof *DATA; i++) {
-        json_t *value = json_object_get(task->spec, DATA[i]);
-        if (value) json_object_set(o, DATA[i], value);
-    }
+    compare_plan_texts(task, o);
     json_object_set_new(o, "model_name_or_path", json_string(plan->model));
     json_decref(own);
     return o;

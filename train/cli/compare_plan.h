@@ -90,6 +90,9 @@ void compare_plan_free(compare_plan *plan); // zeroed is accepted
 // Seeds of a variant on a task, or none when the method's "tasks" leave the task out. Borrowed.
 json_t *compare_plan_seeds(const compare_plan *plan, const compare_task *task, const compare_variant *variant);
 
+// Sets the options that say where a task's texts are.
+void compare_plan_texts(const compare_task *task, json_t *options);
+
 // All options of ebmcl train for a cell but seed, device, output_dir and noise; a new reference, NULL when memory ran
 // out.
 json_t *compare_plan_options(const compare_plan *plan, const compare_task *task, const compare_variant *variant);

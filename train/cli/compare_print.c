@@ -54,15 +54,8 @@ static void print_method(FILE *stream, const compare_results *results, size_t t,
 // The floor of the calibration error, which is nearly the same for all methods: the least and the most.
 static void print_floor(FILE *stream, const compare_results *results, size_t t)
 {
-    const compare_column ece = {"ece_class_wise", "", false, true};
-    double least = INFINITY, most = 0;
-    for (size_t v = 0; v < results->plan->variant_count; v++) {
-        const ebm_suite_row *row = compare_cell_row(compare_results_at(results, t, v), &ece, false);
-        if (!row || !row->has_floor) continue;
-        least = fmin(least, row->floor.mean);
-        most = fmax(most, row->floor.mean);
-    }
-    if (most > 0)
+    double least, most;
+    if (compare_floor(results, t, &least, &most))
         fprintf(stream, "ECE (class-wise) of perfectly calibrated models on so few texts: %.4f to %.4f\n", least, most);
 }
 

@@ -161,3 +161,17 @@ int compare_verdict(const compare_result *result, const compare_column *column)
     if (!row || !(row->interval.low > 0 || row->interval.high < 0)) return 0;
     return (row->interval.low > 0) != column->less_is_better ? 1 : -1;
 }
+
+bool compare_floor(const compare_results *results, size_t task, double *least, double *most)
+{
+    const compare_column ece = {"ece_class_wise", "", false, true};
+    *least = INFINITY;
+    *most = 0;
+    for (size_t v = 0; v < results->plan->variant_count; v++) {
+        const ebm_suite_row *row = compare_cell_row(compare_results_at(results, task, v), &ece, false);
+        if (!row || !row->has_floor) continue;
+        *least = fmin(*least, row->floor.mean);
+        *most = fmax(*most, row->floor.mean);
+    }
+    return *most > 0;
+}

@@ -52,6 +52,10 @@ bool compare_is_best(const compare_results *results, size_t task, size_t variant
 // +1 better than the first method, -1 worse, when the 95 % interval of the difference leaves 0 out; else 0.
 int compare_verdict(const compare_result *result, const compare_column *column);
 
+// The least and the most that perfectly calibrated models would show as class-wise ECE on a task's texts, over methods;
+// false when no method has any.
+bool compare_floor(const compare_results *results, size_t task, double *least, double *most);
+
 // compare_print.c
 ebm_status compare_print(FILE *stream, const compare_results *results);
 // compare_files.c: results.json, results.csv (a line a number) and results.tex in the folder.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "average.h"
 #include "calibration.h"
 #include "compare_steps.h"
 #include "file.h"
@@ -231,28 +232,31 @@ static ebm_status read_seeds(const compare_place *place, const compare_task *tas
 
 // ---- an ensemble of the seeds
 
+static ebm_status add_seeds(const compare_runs *runs, ebm_average *average)
+{
+    const ebm_predictions *first = runs->seed[0].rows;
+    for (size_t i = 0; i < runs->seeds; i++) {
+        const ebm_predictions *rows = runs->seed[i].rows;
+        if (rows->count != first->count || rows->labels != first->labels)
+            return ebm_fail(EBM_ERROR_INPUT, "seeds of an ensemble differ in their texts or labels");
+        EBM_TRY(ebm_average_add(average, rows->logits, NULL, NULL));
+    }
+    return ebm_ok();
+}
+
 static ebm_status average_rows(const compare_runs *runs, ebm_read_predictions *out)
 {
     const ebm_predictions *first = runs->seed[0].rows;
-    const size_t numbers = first->count * (size_t)first->labels;
-    double *sum = calloc(numbers, sizeof *sum);
-    out->logits = malloc(numbers * sizeof *out->logits);
+    ebm_average *average = NULL;
+    EBM_TRY(ebm_average_create(first->count, first->labels, &average));
+    out->logits = malloc(first->count * (size_t)first->labels * sizeof *out->logits);
     out->label = malloc(first->count * sizeof *out->label);
-    ebm_status status = sum && out->logits && out->label ? ebm_ok() : no_memory();
-    for (size_t s = 0; status.code == EBM_OK && s < runs->seeds; s++) {
-        double *p = NULL;
-        const ebm_predictions *rows = runs->seed[s].rows;
-        if (rows->count != first->count || rows->labels != first->labels)
-            status = ebm_fail(EBM_ERROR_INPUT, "seeds of an ensemble differ in their texts or labels");
-        if (status.code == EBM_OK) status = ebm_probabilities_create(rows, 1, &p);
-        for (size_t i = 0; status.code == EBM_OK && i < numbers; i++) sum[i] += p[i] / (double)runs->seeds;
-        free(p);
-    }
-    for (size_t i = 0; status.code == EBM_OK && i < numbers; i++) out->logits[i] = (float)log(fmax(sum[i], 1e-300));
+    ebm_status status = out->logits && out->label ? add_seeds(runs, average) : no_memory();
+    if (status.code == EBM_OK) status = ebm_average_logits(average, out->logits);
     if (status.code == EBM_OK) memcpy(out->label, first->label, first->count * sizeof *out->label);
     out->rows = (ebm_predictions){first->count, first->labels, out->logits, out->label, NULL};
     out->probabilities = true;
-    free(sum);
+    ebm_average_free(average);
     return status;
 }
 
