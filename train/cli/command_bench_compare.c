@@ -28,26 +28,13 @@ static ebm_status run(const compare_options *o)
     return status;
 }
 
-// Names of files alone would be taken for a file of options.
-static ebm_status parse(int argc, char **argv, compare_options *o, ebm_options **parsed, bool *done)
-{
-    static char option[] = "--files";
-    if (argc == 0 || argv[0][0] == '-') return ebm_program_options(&TABLE, argc, argv, o, parsed, done);
-    char **all = calloc((size_t)argc + 1, sizeof *all);
-    if (!all) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %d names", argc);
-    all[0] = option;
-    for (int i = 0; i < argc; i++) all[i + 1] = argv[i];
-    const ebm_status status = ebm_program_options(&TABLE, argc + 1, all, o, parsed, done);
-    free(all);
-    return status;
-}
-
 ebm_status ebm_command_bench_compare(int argc, char **argv)
 {
     compare_options o;
     ebm_options *parsed = NULL;
     bool done = false;
-    ebm_status status = parse(argc, argv, &o, &parsed, &done);
+    // Names of files alone would be taken for a file of options.
+    ebm_status status = ebm_program_options_named(&TABLE, "--files", argc, argv, &o, &parsed, &done);
     if (status.code == EBM_OK && !done) status = run(&o);
     ebm_options_free(parsed);
     return status;

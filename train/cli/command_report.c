@@ -1,5 +1,4 @@
 // ebmcl report: a page of HTML on one run or several.
-#include <stdlib.h>
 #include <string.h>
 
 #include "html_report.h"
@@ -30,17 +29,9 @@ static const ebm_option_table TABLE = {
 // Names of directories in front; one name of a .json file alone is a file of options, as for every command.
 static ebm_status parse(int argc, char **argv, report_options *o, ebm_options **parsed, bool *done)
 {
-    static char option[] = "--run_dirs";
     const char *ending = argc == 1 ? strrchr(argv[0], '.') : NULL;
-    if (argc == 0 || argv[0][0] == '-' || (ending && strcmp(ending, ".json") == 0))
-        return ebm_program_options(&TABLE, argc, argv, o, parsed, done);
-    char **all = calloc((size_t)argc + 1, sizeof *all);
-    if (!all) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %d names", argc);
-    all[0] = option;
-    for (int i = 0; i < argc; i++) all[i + 1] = argv[i];
-    const ebm_status status = ebm_program_options(&TABLE, argc + 1, all, o, parsed, done);
-    free(all);
-    return status;
+    if (ending && strcmp(ending, ".json") == 0) return ebm_program_options(&TABLE, argc, argv, o, parsed, done);
+    return ebm_program_options_named(&TABLE, "--run_dirs", argc, argv, o, parsed, done);
 }
 
 static ebm_status run(const report_options *o)

@@ -33,6 +33,22 @@ ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **a
     return ebm_ok();
 }
 
+ebm_status ebm_program_options_named(const ebm_option_table *table, const char *option, int argc, char **argv,
+                                     void *values, ebm_options **options, bool *done)
+{
+    if (argc == 0 || argv[0][0] == '-') return ebm_program_options(table, argc, argv, values, options, done);
+    char **all = calloc((size_t)argc + 1, sizeof *all), *name = strdup(option);
+    ebm_status status = all && name ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for %d names", argc);
+    if (status.code == EBM_OK) {
+        all[0] = name;
+        memcpy(all + 1, argv, (size_t)argc * sizeof *all);
+        status = ebm_program_options(table, argc + 1, all, values, options, done);
+    }
+    free(all);
+    free(name);
+    return status;
+}
+
 void ebm_program_say(const char *format, ...)
 {
     ebm_program_progress_end();

@@ -33,6 +33,10 @@ ebm_status ebm_command_tune(int argc, char **argv);
 ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **argv, void *values,
                                ebm_options **options, bool *done);
 
+// The same for a command whose arguments may begin with names instead of options: they are those of `option`, a list.
+ebm_status ebm_program_options_named(const ebm_option_table *table, const char *option, int argc, char **argv,
+                                     void *values, ebm_options **options, bool *done);
+
 // A message line on standard error.
 void ebm_program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // "what (how many): name, name, ...", shortened when long; nothing when there are none. NULL-terminated.
