@@ -70,22 +70,39 @@ static size_t least_of(ebm_slice a, ebm_slice b, ebm_slice c)
     return c.count < least ? c.count : least;
 }
 
-// One side of the contrast; sign +1 for data, -1 for noise.
-static ebm_status nce_side(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy, ebm_rows rows,
-                           float sign, double noise_ratio, double loss_scale, double gradient_scale)
+// One side of the contrast; sign +1 for data, -1 for noise. What a kernel takes besides follows, its scales last.
+static ebm_launch begin_side(ebm_device *device, const char *kernel, ebm_slice loss, ebm_slice denergy,
+                             ebm_slice energy, ebm_rows rows, float sign)
 {
-    if (rows.count == 0) return ebm_ok();
-    ebm_launch l = ebm_launch_begin(device, "objective.cl", "nce", "%s", "");
+    ebm_launch l = ebm_launch_begin(device, "objective.cl", kernel, "%s", "");
     ebm_arg_slice(&l, loss);
     ebm_arg_slice(&l, denergy);
     ebm_arg_slice(&l, energy);
     ebm_arg_i32(&l, (int64_t)rows.first);
     ebm_arg_i32(&l, (int64_t)rows.count);
     ebm_arg_f32(&l, sign);
+    ebm_launch_cost(&l, 4.0 * (double)rows.count, 12.0 * (double)rows.count);
+    return l;
+}
+
+static ebm_status nce_side(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy, ebm_rows rows,
+                           float sign, double noise_ratio, double loss_scale, double gradient_scale)
+{
+    if (rows.count == 0) return ebm_ok();
+    ebm_launch l = begin_side(device, "nce", loss, denergy, energy, rows, sign);
     ebm_arg_f32(&l, (float)log(noise_ratio));
     ebm_arg_f32(&l, (float)loss_scale);
     ebm_arg_f32(&l, (float)gradient_scale);
-    ebm_launch_cost(&l, 4.0 * (double)rows.count, 12.0 * (double)rows.count);
+    return ebm_launch_rows(&l, groups_for(device, rows.count));
+}
+
+static ebm_status margin_side(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy, ebm_rows rows,
+                              float sign, float margin, double gradient_scale)
+{
+    if (rows.count == 0) return ebm_ok();
+    ebm_launch l = begin_side(device, "energy_margin", loss, denergy, energy, rows, sign);
+    ebm_arg_f32(&l, margin);
+    ebm_arg_f32(&l, (float)gradient_scale);
     return ebm_launch_rows(&l, groups_for(device, rows.count));
 }
 
@@ -97,23 +114,6 @@ ebm_status ebm_nce(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_sl
     const double k = c->noise_ratio, weight = (double)c->weight;
     EBM_TRY(nce_side(device, loss, denergy, energy, c->data, 1.0f, k, 1.0, weight / (double)c->total_data));
     return nce_side(device, loss, denergy, energy, c->noise, -1.0f, k, k, weight * k / (double)c->total_noise);
-}
-
-static ebm_status margin_side(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy, ebm_rows rows,
-                              float sign, float margin, double gradient_scale)
-{
-    if (rows.count == 0) return ebm_ok();
-    ebm_launch l = ebm_launch_begin(device, "objective.cl", "energy_margin", "%s", "");
-    ebm_arg_slice(&l, loss);
-    ebm_arg_slice(&l, denergy);
-    ebm_arg_slice(&l, energy);
-    ebm_arg_i32(&l, (int64_t)rows.first);
-    ebm_arg_i32(&l, (int64_t)rows.count);
-    ebm_arg_f32(&l, sign);
-    ebm_arg_f32(&l, margin);
-    ebm_arg_f32(&l, (float)gradient_scale);
-    ebm_launch_cost(&l, 4.0 * (double)rows.count, 12.0 * (double)rows.count);
-    return ebm_launch_rows(&l, groups_for(device, rows.count));
 }
 
 ebm_status ebm_energy_margin(ebm_device *device, ebm_slice loss, ebm_slice denergy, ebm_slice energy,
