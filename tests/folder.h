@@ -50,4 +50,15 @@ static inline int entries_of(const char *folder)
     return count;
 }
 
+static inline void copy_file(const char *from, const char *to, const char *name)
+{
+    char *source = in_folder(from, name), *target = in_folder(to, name), *bytes = NULL;
+    size_t size = 0;
+    assert_ok(ebm_file_read(source, 1 << 24, &bytes, &size));
+    put_file(target, bytes, size);
+    free(source);
+    free(target);
+    free(bytes);
+}
+
 #endif

@@ -42,12 +42,7 @@ static const char *const COMPARISON =
 static int make_files(void **state)
 {
     static const char *const names[] = {"negative", "positive"};
-    const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    ebm_device *device = NULL;
-    if (!mkdtemp(folder)) return -1;
-    assert_ok(ebm_device_open(NULL, &device));
-    make_model_in(device, "model", &ce, names);
-    ebm_device_free(device);
+    make_folder_with_model("model", names);
     put_rows("train.tsv", 48, 0);
     put_rows("dev.tsv", VALIDATION, 1);
     put_rows("odd.tsv", 6, 2);

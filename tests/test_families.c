@@ -21,17 +21,6 @@ static void put(const char *folder, const char *name, const char *text)
     free(path);
 }
 
-static void copy(const char *from, const char *to, const char *name)
-{
-    char *source = in_folder(from, name), *target = in_folder(to, name), *bytes = NULL;
-    size_t size = 0;
-    assert_ok(ebm_file_read(source, 1 << 24, &bytes, &size));
-    put_file(target, bytes, size);
-    free(source);
-    free(target);
-    free(bytes);
-}
-
 // 24 tokens; the fixtures' vocabularies have 40, as if rounded up.
 static const char VOCABULARY[] =
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\na\nfilm\nplot\ncast\nis\nwas\nnot\nvery\ngood\n"
@@ -42,8 +31,8 @@ static void put_model(const char *folder, const char *family)
 {
     char *model = in_folder(folder, "model"), *fixture = in_folder(FIXTURES "/models", family);
     assert_ok(ebm_directory_make(model));
-    copy(fixture, model, "config.json");
-    copy(fixture, model, "model.safetensors");
+    copy_file(fixture, model, "config.json");
+    copy_file(fixture, model, "model.safetensors");
     put(model, "vocab.txt", VOCABULARY);
     put(folder, "texts.tsv", TEXTS);
     free(model);

@@ -95,17 +95,6 @@ static void test_against_transformers(void **state)
     }
 }
 
-static void copy(const char *from, const char *to, const char *name)
-{
-    char *source = in_folder(from, name), *target = in_folder(to, name), *bytes = NULL;
-    size_t size = 0;
-    assert_ok(ebm_file_read(source, 1 << 24, &bytes, &size));
-    put_file(target, bytes, size);
-    free(source);
-    free(target);
-    free(bytes);
-}
-
 // The model's tensors but `left_out`, and `renamed` under another name.
 static void copy_tensors(const char *from, const char *to, const char *left_out, const char *renamed, const char *name)
 {
@@ -142,8 +131,8 @@ static void test_the_bias_has_two_names(void **state)
     for (size_t i = 0; i < 2; i++) {
         char *from = strdup(model_folder(names[i][0]));
         ebm_safetensors *expected = expected_open(names[i][0]);
-        copy(from, *state, "config.json");
-        copy(from, *state, "vocab.txt");
+        copy_file(from, *state, "config.json");
+        copy_file(from, *state, "vocab.txt");
         copy_tensors(from, *state, NULL, names[i][1], names[i][2]);
         check_logits(*state, expected);
         ebm_safetensors_free(expected);
@@ -170,8 +159,8 @@ static void test_what_is_refused(void **state)
     char *bert = strdup(model_folder("mlm-bert"));
     opened o;
     ebm_masked_lm *lm = NULL;
-    copy(bert, *state, "vocab.txt");
-    copy(bert, *state, "config.json");
+    copy_file(bert, *state, "vocab.txt");
+    copy_file(bert, *state, "config.json");
     copy_tensors(bert, *state, "cls.predictions.transform.dense.weight", NULL, NULL);
     expect_refusal(*state, EBM_ERROR_INPUT,
                    "no masked-language-model head, tensor cls.predictions.transform.dense.weight is missing");
@@ -190,9 +179,9 @@ static void test_what_is_refused(void **state)
     json_decref(config);
     free(path);
     char *electra = strdup(model_folder("electra"));
-    copy(electra, *state, "config.json");
+    copy_file(electra, *state, "config.json");
     expect_refusal(*state, EBM_ERROR_UNSUPPORTED, "model type electra: only bert, roberta");
-    copy(bert, *state, "config.json");
+    copy_file(bert, *state, "config.json");
     put_text(*state, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\n");
     put_text(*state, "tokenizer_config.json", "{\"mask_token\": null}");
     expect_refusal(*state, EBM_ERROR_INPUT, "no mask token");

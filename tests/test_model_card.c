@@ -13,12 +13,7 @@ static const char *const NAMES[] = {"<b>bad | \"worse\"</b>", "good: # `fine`"};
 
 static int make_files(void **state)
 {
-    const ebm_model_info info = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    ebm_device *device = NULL;
-    if (!mkdtemp(folder)) return -1;
-    assert_ok(ebm_device_open(NULL, &device));
-    make_model_in(device, "encoder", &info, NAMES);
-    ebm_device_free(device);
+    make_folder_with_model("encoder", NAMES);
     put_texts(TRAIN_FILE, "sentence\tlabel", NAMES);
     put_texts("dev.tsv", "sentence\tlabel", NAMES);
     put("noise.txt", "the bad is good .\ncold cast the was\nplot a dull .\nfine , and warm\n");

@@ -10,12 +10,7 @@ static const char MLM[] = FIXTURES "/models/mlm-bert";
 static int make_files(void **state)
 {
     static const char *const names[] = {"negative", "positive"};
-    const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    ebm_device *device = NULL;
-    if (!mkdtemp(folder)) return -1;
-    assert_ok(ebm_device_open(NULL, &device));
-    make_model_in(device, "model", &ce, names);
-    ebm_device_free(device);
+    make_folder_with_model("model", names);
     put_texts("train.tsv", "sentence\tlabel", names);
     put("unlabelled.tsv", "sentence\nthe film is good\na dull plot\n");
     put("others.tsv", "sentence\tlabel\nthe film is good\tyes\na dull plot\tno\n");

@@ -6,12 +6,7 @@ static const char *const NAMES[] = {"negative", "positive"};
 
 static int make_files(void **state)
 {
-    const ebm_model_info info = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    ebm_device *device = NULL;
-    if (!mkdtemp(folder)) return -1;
-    assert_ok(ebm_device_open(NULL, &device));
-    make_model_in(device, "base", &info, NAMES);
-    ebm_device_free(device);
+    make_folder_with_model("base", NAMES);
     put_texts("train.tsv", "sentence\tlabel", NAMES);
     return 0;
 }

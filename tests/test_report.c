@@ -28,12 +28,7 @@ static void train(const char *output_dir, const char *objective, const char *opt
 
 static int make_files(void **state)
 {
-    const ebm_model_info info = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    ebm_device *device = NULL;
-    if (!mkdtemp(folder)) return -1;
-    assert_ok(ebm_device_open(NULL, &device));
-    make_model_in(device, "encoder", &info, NAMES);
-    ebm_device_free(device);
+    make_folder_with_model("encoder", NAMES);
     put_texts("train.tsv", "sentence\tlabel", NAMES);
     put("noise.txt", "the bad is good\ncold cast the was\nplot a dull but\nfine and warm\n");
     train("ce", "ce", "--no_report", "true");

@@ -5,12 +5,7 @@
 static int make_files(void **state)
 {
     static const char *const names[] = {"negative", "positive"};
-    const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
-    ebm_device *device = NULL;
-    if (!mkdtemp(folder)) return -1;
-    assert_ok(ebm_device_open(NULL, &device));
-    make_model_in(device, "model", &ce, names);
-    ebm_device_free(device);
+    make_folder_with_model("model", names);
     put_texts("dev.tsv", "sentence\tlabel", names);
     char *path = in_folder(folder, "cache");
     setenv("EBMCL_CACHE_DIR", path, 1);

@@ -66,4 +66,15 @@ static inline void make_model_in(ebm_device *device, const char *name, const ebm
     free(path);
 }
 
+// A group's setup: the folder, and in it a model by cross-entropy of this name.
+static inline void make_folder_with_model(const char *name, const char *const *labels)
+{
+    const ebm_model_info ce = {.objective = EBM_OBJECTIVE_CE, .max_tokens = 32};
+    ebm_device *device = NULL;
+    assert_non_null(mkdtemp(folder));
+    assert_ok(ebm_device_open(NULL, &device));
+    make_model_in(device, name, &ce, labels);
+    ebm_device_free(device);
+}
+
 #endif
