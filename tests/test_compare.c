@@ -290,6 +290,40 @@ static void the_files_hold_every_method(void **state)
     free(again);
 }
 
+// A text is cut between characters, and what a killed run left of its log's last line is passed over.
+static void the_page_takes_long_texts_and_torn_logs(void **state)
+{
+    char *rows = get(CELL("CE-scale=1", "1") "/model/eval_predictions.jsonl"), *log, *more, text[2 * 400 + 1];
+    log = get(CELL("CE-scale=1", "1") "/model/trainer_log.jsonl");
+    for (int i = 0; i < 400; i++) memcpy(text + 2 * i, "\xC3\xA9", 2);
+    text[2 * 400] = 0;
+    assert_true(asprintf(&more,
+                         "%s{\"index\": 40, \"text\": \"%s\", \"label\": \"negative\", \"label_id\": 0, "
+                         "\"prediction\": \"positive\", \"probabilities\": [0, 1], \"logits\": [-20, 20]}\n",
+                         rows, text) > 0);
+    put(CELL("CE-scale=1", "1") "/model/eval_predictions.jsonl", more);
+    free(more);
+    assert_true(asprintf(&more, "%s{\"step\": 9, \"cross_ent", log) > 0);
+    put(CELL("CE-scale=1", "1") "/model/trainer_log.jsonl", more);
+    free(more);
+    ran r = run(COMPARE);
+    assert_int_equal(r.code, 0);
+    free_ran(&r);
+    char *page = get("out/report.html");
+    if (!strstr(page, "\xC3\xA9\xC3\xA9\xE2\x80\xA6<")) fail_msg("the long text is not cut at a character");
+    free(page);
+    assert_true(asprintf(&more, "{\"step\": 1\n%s", log) > 0);
+    put(CELL("CE-scale=1", "1") "/model/trainer_log.jsonl", more);
+    free(more);
+    r = run(COMPARE);
+    if (r.code == 0 || !strstr(r.err, "model/trainer_log.jsonl:1: a JSON object expected")) fail_msg("%s", r.err);
+    free_ran(&r);
+    put(CELL("CE-scale=1", "1") "/model/trainer_log.jsonl", log);
+    put(CELL("CE-scale=1", "1") "/model/eval_predictions.jsonl", rows);
+    free(log);
+    free(rows);
+}
+
 // ---- again, together, broken
 
 static void remove_cell(const char *cell)
@@ -493,6 +527,7 @@ int main(void)
         cmocka_unit_test(an_ensemble_averages_probabilities),
         cmocka_unit_test(other_ways_of_predicting_are_rows_too),
         cmocka_unit_test(the_files_hold_every_method),
+        cmocka_unit_test(the_page_takes_long_texts_and_torn_logs),
         cmocka_unit_test(shards_share_the_cells),
         cmocka_unit_test(a_cell_another_process_works_on_is_left_to_it),
         cmocka_unit_test(a_failed_cell_says_why_and_stops_nothing),

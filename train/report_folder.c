@@ -9,10 +9,10 @@
 #include "file.h"
 #include "json_file.h"
 #include "selective.h"
+#include "training_log.h"
 
 #define OTHER_START "ood_"
 #define OTHER_END "_predictions.jsonl"
-enum { LOG_LIMIT = 1 << 30 };
 
 // ---- files
 
@@ -24,38 +24,6 @@ static ebm_status read_examples(const char *directory, const char *name, bool ne
     *there = path && ebm_file_exists(path);
     if (*there) status = ebm_examples_read(path, needs_labels, out);
     if (status.code != EBM_OK) *there = false;
-    free(path);
-    return status;
-}
-
-// A line that is not whole is the last one of a run that was killed.
-static ebm_status take_log(char *text, const char *path, json_t *log)
-{
-    char *rest = text;
-    size_t number = 0;
-    for (char *line; (line = strsep(&rest, "\n"));) {
-        json_t *json = json_loads(line, 0, NULL);
-        number++;
-        if (json_is_object(json)) {
-            json_array_append_new(log, json);
-            continue;
-        }
-        json_decref(json);
-        if (rest && *line) return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: a JSON object expected", path, number);
-    }
-    return ebm_ok();
-}
-
-static ebm_status read_log(ebm_report_folder *f)
-{
-    char *path = ebm_path_join(f->directory, "trainer_log.jsonl"), *text = NULL;
-    f->log = json_array();
-    ebm_status status = path && f->log ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a log");
-    if (status.code == EBM_OK && ebm_file_exists(path)) {
-        status = ebm_file_read(path, LOG_LIMIT, &text, NULL);
-        if (status.code == EBM_OK) status = take_log(text, path, f->log);
-    }
-    free(text);
     free(path);
     return status;
 }
@@ -114,13 +82,13 @@ static ebm_status read_files(ebm_report_folder *f)
     EBM_TRY(ebm_json_file_read(f->directory, "training_args.json", &f->settings));
     EBM_TRY(ebm_json_file_read(f->directory, "train_results.json", &f->training));
     EBM_TRY(ebm_json_file_read(f->directory, "eval_results.json", &f->results));
-    EBM_TRY(read_log(f));
+    EBM_TRY(ebm_training_log_read(f->directory, &f->log));
     EBM_TRY(read_examples(f->directory, EBM_EVAL_PREDICTIONS, true, &f->examples, &f->has_examples));
     EBM_TRY(read_examples(f->directory, EBM_NOISE_PREDICTIONS, false, &f->noise, &f->has_noise));
     EBM_TRY(read_others(f));
     EBM_TRY(read_calibrator(f));
     if (f->has_examples || f->results || json_array_size(f->log) > 0) return ebm_ok();
-    return ebm_fail(EBM_ERROR_INPUT, "%s: nothing to report: expected %s, eval_results.json or trainer_log.jsonl",
+    return ebm_fail(EBM_ERROR_INPUT, "%s: nothing to report: expected %s, eval_results.json or " EBM_TRAINING_LOG,
                     f->directory, EBM_EVAL_PREDICTIONS);
 }
 

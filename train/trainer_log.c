@@ -6,8 +6,8 @@
 
 #include "file.h"
 #include "trainer_internal.h"
+#include "training_log.h"
 
-static const char *const LOG_FILE = "trainer_log.jsonl";
 enum { LOG_LIMIT = 1 << 30 };
 
 // JSON has no NaN: what is not defined is left out.
@@ -19,7 +19,7 @@ static void put(json_t *json, const char *key, double value)
 static ebm_status append_line(ebm_trainer *t, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    char *path = ebm_path_join(t->set.output_dir, LOG_FILE);
+    char *path = ebm_path_join(t->set.output_dir, EBM_TRAINING_LOG);
     ebm_status status = text && path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a line of the log");
     FILE *file = status.code == EBM_OK ? fopen(path, "a") : NULL;
     if (status.code == EBM_OK && !file) status = ebm_fail(EBM_ERROR_IO, "%s: %m", path);
@@ -110,7 +110,7 @@ static size_t keep_lines(char *text, size_t size, uint64_t last_step)
 
 ebm_status ebm_trainer_log_cut(ebm_trainer *t)
 {
-    char *path = ebm_path_join(t->set.output_dir, LOG_FILE), *text = NULL;
+    char *path = ebm_path_join(t->set.output_dir, EBM_TRAINING_LOG), *text = NULL;
     size_t size = 0;
     ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
     EBM_CHECK(status, end);

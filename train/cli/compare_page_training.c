@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "compare_page_internal.h"
-#include "compare_steps.h"
 #include "file.h"
+#include "training_log.h"
+#include "wrong_answers.h"
 
-enum { MOST_LOG = 1 << 30, WRONG = 10 };
+enum { WRONG = 10 };
 
 static ebm_status no_memory(void) { return ebm_fail(EBM_ERROR_MEMORY, "no memory for the page of a comparison"); }
 
@@ -36,29 +37,33 @@ static ebm_status append(line *l, double x, double y)
     return ebm_ok();
 }
 
-static ebm_status read_line(const compare_page *p, size_t t, size_t v, const char *key, line *l)
+// "<folder of the first seed's cell>/model", for the caller to free(); NULL when memory ran out.
+static char *first_model(const compare_page *p, size_t t, size_t v)
 {
     const compare_plan *plan = p->results->plan;
     const json_t *seeds = compare_plan_seeds(plan, plan->tasks + t, plan->variants + v);
     char *folder = compare_cell_folder(p->place, plan->tasks + t, plan->variants + v,
                                        (int64_t)json_integer_value(json_array_get(seeds, 0)));
-    char *path = NULL, *text = NULL;
-    ebm_status status = ebm_ok();
-    if (!folder || asprintf(&path, "%s/model/trainer_log.jsonl", folder) < 0) {
-        path = NULL;
-        status = no_memory();
-    }
-    if (status.code == EBM_OK && ebm_file_exists(path)) status = ebm_file_read(path, MOST_LOG, &text, NULL);
-    for (char *rest = text, *row; status.code == EBM_OK && text && (row = strsep(&rest, "\n"));) {
-        json_t *json = json_loads(row, 0, NULL);
-        const json_t *value = json_object_get(json, key);
-        if (json_is_number(value))
-            status = append(l, json_number_value(json_object_get(json, "epoch")), json_number_value(value));
-        json_decref(json);
-    }
-    free(text);
-    free(path);
+    char *model = folder ? ebm_path_join(folder, "model") : NULL;
     free(folder);
+    return model;
+}
+
+static ebm_status read_line(const compare_page *p, size_t t, size_t v, const char *key, line *l)
+{
+    char *model = first_model(p, t, v);
+    json_t *log = NULL;
+    ebm_status status = model ? ebm_training_log_read(model, &log) : no_memory();
+    size_t i;
+    const json_t *row;
+    json_array_foreach(log, i, row)
+    {
+        const json_t *value = json_object_get(row, key);
+        if (status.code == EBM_OK && json_is_number(value))
+            status = append(l, json_number_value(json_object_get(row, "epoch")), json_number_value(value));
+    }
+    json_decref(log);
+    free(model);
     return status;
 }
 
@@ -103,77 +108,49 @@ ebm_status compare_page_training(compare_page *p, size_t t)
 
 // ---- most wrong
 
-// eval_predictions.jsonl of the first seed's cell, as ebmcl train leaves it: texts and labels by name.
-typedef struct {
-    json_t *row; // NULL: none
-    double probability;
-} wrong;
-
-static void keep(wrong most[WRONG], json_t *row, double probability)
+static ebm_status put_answer(compare_page *p, const ebm_examples *e, const ebm_wrong_answer *wrong)
 {
-    size_t at = WRONG;
-    while (at > 0 && (!most[at - 1].row || probability > most[at - 1].probability)) at--;
-    if (at == WRONG) return;
-    json_decref(most[WRONG - 1].row);
-    memmove(most + at + 1, most + at, (WRONG - 1 - at) * sizeof *most);
-    most[at] = (wrong){json_incref(row), probability};
+    char probability[24], number[2][16], *text = ebm_wrong_answer_text(e, wrong->row);
+    if (!text) return no_memory();
+    snprintf(probability, sizeof probability, "%.3f", wrong->probability);
+    ebm_html_row(p->page, probability);
+    ebm_html_text_cell(p->page, ebm_wrong_answer_label(e, wrong->predicted, number[0]));
+    ebm_html_text_cell(p->page, ebm_wrong_answer_label(e, e->read.label[wrong->row], number[1]));
+    ebm_html_text_cell(p->page, text);
+    free(text);
+    return ebm_ok();
 }
 
-static void add_row(wrong most[WRONG], json_t *row)
+static ebm_status put_wrong(compare_page *p, const char *method, const ebm_examples *e)
 {
-    const char *label = json_string_value(json_object_get(row, "label"));
-    const char *prediction = json_string_value(json_object_get(row, "prediction"));
-    const json_t *probabilities = json_object_get(row, "probabilities");
-    double largest = 0;
-    if (!label || !prediction || strcmp(label, prediction) == 0) return;
-    for (size_t y = 0; y < json_array_size(probabilities); y++)
-        largest = fmax(largest, json_number_value(json_array_get(probabilities, y)));
-    keep(most, row, largest);
-}
-
-static void put_wrong(compare_page *p, const char *method, const wrong most[WRONG])
-{
-    char caption[300], text[1200];
-    snprintf(caption, sizeof caption, "%.160s: wrong with the most confidence (first seed, as the model says it)",
-             method);
-    ebm_html_table_begin(p->page, caption, (const char *const[]){"probability", "predicted", "label", "text"}, 4);
-    for (size_t i = 0; i < WRONG && most[i].row; i++) {
-        const char *pair = json_string_value(json_object_get(most[i].row, "text_pair"));
-        char number[16];
-        snprintf(number, sizeof number, "%.3f", most[i].probability);
-        ebm_html_row(p->page, number);
-        ebm_html_text_cell(p->page, json_string_value(json_object_get(most[i].row, "prediction")));
-        ebm_html_text_cell(p->page, json_string_value(json_object_get(most[i].row, "label")));
-        const char *first = json_string_value(json_object_get(most[i].row, "text"));
-        snprintf(text, sizeof text, "%.500s%s%.500s", first ? first : "", pair ? " / " : "", pair ? pair : "");
-        ebm_html_text_cell(p->page, text);
+    ebm_wrong_answer *wrong = NULL;
+    size_t count;
+    char caption[300];
+    EBM_TRY(ebm_wrong_answers_find(&e->read.rows, &wrong, &count));
+    ebm_status status = ebm_ok();
+    if (count) {
+        snprintf(caption, sizeof caption, "%.160s: wrong with the most confidence (first seed, as the model says it)",
+                 method);
+        ebm_html_table_begin(p->page, caption, (const char *const[]){"probability", "predicted", "label", "text"}, 4);
+        for (size_t i = 0; status.code == EBM_OK && i < WRONG && i < count; i++) status = put_answer(p, e, wrong + i);
+        ebm_html_table_end(p->page);
     }
-    ebm_html_table_end(p->page);
+    free(wrong);
+    return status;
 }
 
 static ebm_status wrong_of(compare_page *p, size_t t, size_t v)
 {
-    const compare_plan *plan = p->results->plan;
-    const json_t *seeds = compare_plan_seeds(plan, plan->tasks + t, plan->variants + v);
-    char *folder = compare_cell_folder(p->place, plan->tasks + t, plan->variants + v,
-                                       (int64_t)json_integer_value(json_array_get(seeds, 0)));
-    char *path = NULL, *text = NULL;
-    wrong most[WRONG] = {{0}};
-    if (!folder || asprintf(&path, "%s/model/eval_predictions.jsonl", folder) < 0) {
-        free(folder);
-        return no_memory();
+    char *model = first_model(p, t, v), *path = model ? ebm_path_join(model, EBM_EVAL_PREDICTIONS) : NULL;
+    ebm_examples examples = {0};
+    ebm_status status = path ? ebm_ok() : no_memory();
+    if (path && ebm_file_exists(path)) {
+        status = ebm_examples_read(path, true, &examples);
+        if (status.code == EBM_OK) status = put_wrong(p, p->results->plan->variants[v].name, &examples);
     }
-    ebm_status status = ebm_file_exists(path) ? ebm_file_read(path, MOST_LOG, &text, NULL) : ebm_ok();
-    for (char *rest = text, *row; status.code == EBM_OK && text && (row = strsep(&rest, "\n"));) {
-        json_t *json = json_loads(row, 0, NULL);
-        add_row(most, json);
-        json_decref(json);
-    }
-    if (status.code == EBM_OK && most[0].row) put_wrong(p, plan->variants[v].name, most);
-    for (size_t i = 0; i < WRONG; i++) json_decref(most[i].row);
-    free(text);
+    ebm_examples_free(&examples);
     free(path);
-    free(folder);
+    free(model);
     return status;
 }
 

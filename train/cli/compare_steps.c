@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "file.h"
-
-enum { MOST_LOG = 1 << 30 };
+#include "training_log.h"
 
 static ebm_status no_memory(void) { return ebm_fail(EBM_ERROR_MEMORY, "no memory for the steps of a training"); }
 
@@ -74,17 +73,13 @@ static void add_line(compare_steps *s, fill *f, const json_t *line)
 
 static ebm_status read_log(const char *model, compare_steps *s)
 {
-    char *path = ebm_path_join(model, "trainer_log.jsonl"), *text = NULL;
+    json_t *log = NULL;
     fill f = {0};
-    ebm_status status = path ? ebm_file_read(path, MOST_LOG, &text, NULL) : no_memory();
-    free(path);
-    if (status.code != EBM_OK) return status;
-    for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
-        json_t *json = json_loads(line, 0, NULL);
-        add_line(s, &f, json);
-        json_decref(json);
-    }
-    free(text);
+    EBM_TRY(ebm_training_log_read(model, &log));
+    size_t i;
+    const json_t *line;
+    json_array_foreach(log, i, line) add_line(s, &f, line);
+    json_decref(log);
     return ebm_ok();
 }
 
