@@ -82,14 +82,16 @@ ROW_KERNEL void lm_loss_and_gradient(__global float *restrict loss, __global flo
     const size_t row = get_group_id(0);
     const int target = targets[row];
     __global float *f = logits + row * stride;
+    // Read in front of the branch, from an address that is right for any target: Intel's CPU runtime moves a read that
+    // stands between the branch and the barrier there itself, and with a target of -1 it would be one out of range.
+    const float at_target = f[clamp(target, 0, V - 1)];
+    barrier(CLK_GLOBAL_MEM_FENCE); // before its owner overwrites it
     if (target < 0 || target >= V) { // the same for the whole group
         FOR_BLOCKS(b, V) store((lanes)0, b, f);
         FOR_REST(i) f[i] = 0;
         if (get_local_id(0) == 0) loss[row] = target == -1 ? 0.0f : NAN;
         return;
     }
-    const float at_target = f[target];
-    barrier(CLK_GLOBAL_MEM_FENCE); // before its owner overwrites it
     const float most = row_most(f, V, scratch), sum = row_sum_in_place(f, V, most, scratch);
     const float factor = scale / sum;
     FOR_BLOCKS(b, V) store(factor * load(b, f), b, f);
