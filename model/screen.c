@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "known_answer.h"
 #include "processor.h"
 #include "sampling_internal.h"
 
@@ -15,11 +16,11 @@ struct ebm_screen {
     ebm_slice word; // borrowed
 };
 
-bool ebm_screen_is_possible(const ebm_device *device, size_t channels)
+bool ebm_screen_is_possible(ebm_device *device, size_t channels)
 {
     const ebm_device_info *info = ebm_device_info_view(device);
     return info->is_cpu && ebm_device_uses_cpu_kernels(device) && ebm_device_lanes(device) == LANES &&
-           channels % LANES == 0 && ebm_processor_has_vnni();
+           channels % LANES == 0 && ebm_processor_has_vnni() && ebm_device_takes_assembly(device);
 }
 
 static void plan(ebm_screen *s, ebm_arena *arena)

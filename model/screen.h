@@ -18,7 +18,7 @@ extern "C" {
 
 typedef struct ebm_screen ebm_screen;
 
-bool ebm_screen_is_possible(const ebm_device *device, size_t channels);
+bool ebm_screen_is_possible(ebm_device *device, size_t channels);
 
 // Memory for `slots` hidden states of `channels` and a vocabulary is reserved in `arena`.
 ebm_status ebm_screen_create(ebm_device *device, ebm_arena *arena, size_t slots, size_t vocabulary, size_t channels,

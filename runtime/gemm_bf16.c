@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "known_answer.h"
 #include "processor.h"
 
 // CPU devices compute on this machine's processor. Simulators call themselves CPUs too, but have no vectors of 16.
-static ebm_status check_device(const ebm_device *device)
+static ebm_status check_device(ebm_device *device)
 {
     const ebm_device_info *info = ebm_device_info_view(device);
     if (!info->is_cpu || !ebm_device_uses_cpu_kernels(device))
@@ -21,6 +22,10 @@ static ebm_status check_device(const ebm_device *device)
     if (ebm_device_lanes(device) != 16)
         return ebm_fail(EBM_ERROR_UNSUPPORTED, "products in bf16 need vectors of 16 floats, %s works with %d",
                         info->name, ebm_device_lanes(device));
+    if (!ebm_device_takes_assembly(device))
+        return ebm_fail(EBM_ERROR_UNSUPPORTED,
+                        "products in bf16 need a driver that compiles instructions of the processor, %s does not",
+                        info->platform_name);
     return ebm_ok();
 }
 

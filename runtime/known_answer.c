@@ -41,3 +41,8 @@ ebm_status ebm_device_known_answer(ebm_device *device)
     }
     return status;
 }
+
+bool ebm_device_takes_assembly(ebm_device *device)
+{
+    return ebm_launch_begin(device, "assembly_check.cl", "assembly_check", "%s", "").status.code == EBM_OK;
+}

@@ -14,6 +14,10 @@ extern "C" {
 // Runs cl/vector_check.cl. EBM_ERROR_DEVICE with the first element that is wrong, or with what failed.
 ebm_status ebm_device_known_answer(ebm_device *device);
 
+// Whether the driver compiles instructions of the processor for vectors of 16 floats (cl/assembly_check.cl), which the
+// kernels of bf16 and VNNI are made of. PoCL does, Intel's CPU runtime does not.
+bool ebm_device_takes_assembly(ebm_device *device);
+
 #ifdef __cplusplus
 }
 #endif

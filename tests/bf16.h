@@ -12,6 +12,12 @@
 
 enum { SKIPPED = 77 }; // exit code of a test program, as tests/CMakeLists.txt tells ctest
 
+// Whose compiler takes instructions of the processor: PoCL's; Intel's CPU runtime is known not to.
+static inline bool takes_instructions(const ebm_device *device)
+{
+    return strstr(ebm_device_info_view(device)->platform_name, "Portable Computing Language") != NULL;
+}
+
 // What the kernel says of the processor, where the device has its vectors and its products are by our CPU kernels.
 static inline bool should_do_bf16(const ebm_device *device)
 {
@@ -21,8 +27,9 @@ static inline bool should_do_bf16(const ebm_device *device)
     FILE *file = fopen("/proc/cpuinfo", "r");
     while (file && fgets(line, sizeof line, file) && strncmp(line, "flags", 5) != 0) line[0] = 0;
     if (file) fclose(file);
-    return strstr(line, " avx512_bf16") && info->is_cpu && ebm_device_lanes(device) == 16 &&
-           ebm_device_uses_cpu_kernels(device) && (strcmp(backend, "cpu") == 0 || strcmp(backend, "bf16") == 0);
+    return strstr(line, " avx512_bf16") && takes_instructions(device) && info->is_cpu &&
+           ebm_device_lanes(device) == 16 && ebm_device_uses_cpu_kernels(device) &&
+           (strcmp(backend, "cpu") == 0 || strcmp(backend, "bf16") == 0);
 }
 
 #endif

@@ -220,7 +220,7 @@ int main(void)
     const bool possible = ebm_screen_is_possible(probe, 16);
     ebm_device_free(probe);
     if (!possible) {
-        printf("no AVX512-VNNI here: skipped\n");
+        printf("needs AVX512-VNNI, vectors of 16 and a driver that compiles instructions of the processor\n");
         return 77;
     }
     return cmocka_run_group_tests(tests, open_device, close_device);
