@@ -6,18 +6,30 @@
 #     cmake/check.sh [--no-sanitizers]
 #     cmake/check.sh --huggingface        # the whole comparison with transformers and nothing else; fetches PyTorch
 #     cmake/check.sh --oracles            # that of the metrics with scikit-learn, netcal, relplot and more; likewise
+#     cmake/check.sh --all-devices [NAME...]   # what computes on a device, on PoCL, Intel's CPU runtime, Mesa's rusticl and
+#                                              # oclgrind, or on some: pocl intel rusticl oclgrind; prints a table
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/drivers.sh"
 
 sanitizers=yes
 huggingface=no
 oracles=no
+drivers=()
 case "${1:-}" in
 '') ;;
 --no-sanitizers) sanitizers=no ;;
 --huggingface) huggingface=yes ;;
 --oracles) oracles=yes ;;
-*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface | --oracles]" ;;
+--all-devices)
+    drivers=("${@:2}")
+    [ ${#drivers[@]} -gt 0 ] || drivers=("${all_drivers[@]}")
+    for driver in "${drivers[@]}"; do
+        [[ " ${all_drivers[*]} " == *" $driver "* ]] || die "unknown implementation '$driver'; there is: ${all_drivers[*]}"
+    done
+    ;;
+*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface | --oracles |
+    --all-devices [NAME...]]" ;;
 esac
 
 requirements=$root/tests/huggingface/requirements
@@ -39,6 +51,13 @@ if [ "$oracles" = yes ]; then
     fi
     configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
     exec ctest --preset release --label-regex '^oracles$'
+fi
+if [ ${#drivers[@]} -gt 0 ]; then
+    for driver in "${drivers[@]}"; do
+        "driver_$driver" || die "$driver could not be set up"
+    done
+    configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
+    exec python3 "$root/tests/drivers/run.py" "$root/build/release" "$root/build/drivers" "${drivers[@]}"
 fi
 if [ -z "${EBMCL_HF_PYTHON:-}${EBMCL_HF_TOKENIZERS_PYTHON:-}" ]; then
     if python_environment "$root/build/huggingface-tokenizers" "$requirements-tokenizers.txt" --no-deps; then
