@@ -19,7 +19,7 @@ ebm_gemm_run *ebm_gemm_run_of(ebm_backend backend)
 // ---- what is in force
 
 // What will be in force, where nothing is yet; a wrong choice is reported by the first product.
-static const ebm_gemm_plan *plan_of(const ebm_device *device, ebm_gemm_plan *to_come)
+const ebm_gemm_plan *ebm_gemm_plan_of(const ebm_device *device, ebm_gemm_plan *to_come)
 {
     if (device->gemm) return &device->gemm->plan;
     if (ebm_gemm_plan_make(device, true, to_come).code != EBM_OK) ebm_gemm_plan_default(device, to_come);
@@ -30,19 +30,19 @@ ebm_precision ebm_gemm_precision(const ebm_device *device)
 {
     ebm_gemm_plan to_come;
     if (device->gemm) return device->gemm->precision;
-    return plan_of(device, &to_come)->bf16 ? EBM_BF16 : EBM_FP32;
+    return ebm_gemm_plan_of(device, &to_come)->bf16 ? EBM_BF16 : EBM_FP32;
 }
 
 const char *ebm_gemm_backend(const ebm_device *device)
 {
     ebm_gemm_plan to_come;
-    return ebm_gemm_precision(device) == EBM_BF16 ? "bf16" : ebm_gemm_plan_name(plan_of(device, &to_come));
+    return ebm_gemm_precision(device) == EBM_BF16 ? "bf16" : ebm_gemm_plan_name(ebm_gemm_plan_of(device, &to_come));
 }
 
 bool ebm_gemm_rows_independent(const ebm_device *device)
 {
     ebm_gemm_plan to_come;
-    return ebm_gemm_precision(device) == EBM_BF16 || ebm_gemm_plan_rows_independent(plan_of(device, &to_come));
+    return ebm_gemm_precision(device) == EBM_BF16 || ebm_gemm_plan_rows_independent(ebm_gemm_plan_of(device, &to_come));
 }
 
 const char *ebm_gemm_tuning(const ebm_device *device) { return device->gemm ? device->gemm->plan.file : ""; }
@@ -118,7 +118,7 @@ ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision)
 // ---- a product
 
 // Rows and columns as stored must lie inside the slice; sizes are bounded first so that nothing overflows.
-static ebm_status check_matrix(const char *name, ebm_matrix matrix, size_t rows, size_t columns)
+ebm_status ebm_gemm_check_matrix(const char *name, ebm_matrix matrix, size_t rows, size_t columns)
 {
     if (rows == 0 || columns == 0) return ebm_ok();
     if (rows > INT_MAX || columns > INT_MAX || matrix.stride > INT_MAX)
@@ -135,33 +135,48 @@ static ebm_status check_matrix(const char *name, ebm_matrix matrix, size_t rows,
     return ebm_ok();
 }
 
-static ebm_status check_product(const ebm_product *p, float beta)
+ebm_status ebm_gemm_check(const ebm_product *p, float beta)
 {
     const bool a_transposed = p->form == EBM_GEMM_TN, b_transposed = p->form == EBM_GEMM_NT;
     if (beta != 0 && beta != 1) return ebm_fail(EBM_ERROR_DEVICE, "gemm: beta must be 0 or 1, found %g", (double)beta);
     if (p->bias.count != 0 && p->bias.count != p->n)
         return ebm_fail(EBM_ERROR_DEVICE, "gemm: a bias of %zu elements for %zu columns", p->bias.count, p->n);
     if (p->bias.count != 0 && p->accumulate) return ebm_fail(EBM_ERROR_DEVICE, "gemm: a bias needs beta = 0");
-    EBM_TRY(check_matrix("A", p->a, a_transposed ? p->k : p->m, a_transposed ? p->m : p->k));
-    EBM_TRY(check_matrix("B", p->b, b_transposed ? p->n : p->k, b_transposed ? p->k : p->n));
-    return check_matrix("C", p->c, p->m, p->n);
+    EBM_TRY(ebm_gemm_check_matrix("A", p->a, a_transposed ? p->k : p->m, a_transposed ? p->m : p->k));
+    EBM_TRY(ebm_gemm_check_matrix("B", p->b, b_transposed ? p->n : p->k, b_transposed ? p->k : p->n));
+    return ebm_gemm_check_matrix("C", p->c, p->m, p->n);
+}
+
+ebm_status ebm_gemm_dispatch(const ebm_product *p)
+{
+    EBM_TRY(prepare(p->device));
+    if (p->m == 0 || p->n == 0) return ebm_ok();
+    if (p->k == 0) return p->accumulate ? ebm_ok() : ebm_gemm_fill(p);
+    if (p->device->gemm->precision == EBM_BF16) return ebm_gemm_bf16(p);
+    return ebm_gemm_run_of(p->device->gemm->plan.backend[p->form][ebm_row_class(p->m)])(p);
 }
 
 ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
                     float beta, ebm_matrix c, ebm_slice bias)
 {
     if (bias.count == 0) bias.memory = NULL; // kernels know no bias by a null pointer
-    const ebm_product product = {device, form, m, n, k, a, b, c, beta != 0, bias};
-    EBM_TRY(check_product(&product, beta));
-    EBM_TRY(prepare(device));
-    if (m == 0 || n == 0) return ebm_ok();
-    if (k == 0) return product.accumulate ? ebm_ok() : ebm_gemm_fill(&product);
-    if (device->gemm->precision == EBM_BF16) return ebm_gemm_bf16(&product);
-    return ebm_gemm_run_of(device->gemm->plan.backend[form][ebm_row_class(m)])(&product);
+    const ebm_product product = {.device = device,
+                                 .form = form,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .a = a,
+                                 .b = b,
+                                 .c = c,
+                                 .accumulate = beta != 0,
+                                 .bias = bias};
+    EBM_TRY(ebm_gemm_check(&product, beta));
+    return ebm_gemm_dispatch(&product);
 }
 
 const char *ebm_gemm_name(const ebm_product *p)
 {
+    if (p->packed.count > 0) return "gemm_packed";
     return p->form == EBM_GEMM_NN ? "gemm_nn" : p->form == EBM_GEMM_NT ? "gemm_nt" : "gemm_tn";
 }
 

@@ -77,6 +77,7 @@ static ebm_status check_form(ebm_device *device, ebm_gemm_form form, size_t m, w
                                  ebm_matrix_of(w->b, form == EBM_GEMM_NT ? K : N),
                                  ebm_matrix_of(w->c, N),
                                  false,
+                                 none,
                                  none};
     EBM_TRY(ebm_gemm_bf16(&product));
     EBM_TRY(ebm_slice_read(device, w->c, 0, m * N, w->host_c));

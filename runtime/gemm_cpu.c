@@ -8,7 +8,7 @@
 typedef struct {
     size_t rows, panel, kc, columns, a_rows;
     int lanes, vectors;
-    bool bf16;
+    bool bf16, packed; // packed: B is, before the product
 } blocking;
 
 // Rows of a tile. In fp32 more of A than the second-level cache keeps beside B gains nothing; in bf16 only a_rows of it
@@ -18,6 +18,9 @@ enum { LONGEST_TILE = 512, LONGEST_TILE_BF16 = 2048 };
 // 20 % at 13 rows with small weights and loses as much with 30522 rows of them; from 21 on it gains with both.
 enum { FEW_ROWS = 24, FEW_ROWS_BF16 = 16 };
 
+// Rows of A in local memory at a time, in bf16: beside a packed B there is room for more.
+enum { A_ROWS = 16, MANY_A_ROWS = 64 };
+
 static size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 static size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
 
@@ -26,7 +29,8 @@ static size_t local_bytes(const blocking *b)
 {
     const size_t panels = b->columns / b->panel, steps = b->bf16 ? b->kc / 2 : b->kc;
     const size_t a = b->bf16 ? b->a_rows * (steps + 16) : b->rows * steps;
-    return sizeof(float) * (panels * (b->panel * steps + 16) + b->columns + a) + 3 * 128;
+    const size_t packed = b->packed ? 0 : panels * (b->panel * steps + 16);
+    return sizeof(float) * (packed + b->columns + a) + 3 * 128;
 }
 
 // Register tiles: 8 x 3 vectors fit the 32 registers of AVX-512, 6 x 2 the 16 of AVX2. Blocks: the largest that local
@@ -36,11 +40,11 @@ static ebm_status choose_blocking(const ebm_device *device, bool bf16, blocking 
     static const struct {
         size_t kc, columns;
     } blocks[] = {{768, 384}, {384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
-    b->bf16 = bf16;
+    *b = (blocking){.bf16 = bf16};
     b->lanes = ebm_device_lanes(device);
     b->vectors = b->lanes == 16 ? 3 : 2;
     b->rows = b->lanes == 16 ? 8 : 6;
-    b->a_rows = 16;
+    b->a_rows = A_ROWS;
     b->panel = (size_t)(b->lanes * b->vectors);
     const uint64_t available = ebm_device_info_view(device)->local_bytes;
     const size_t first = bf16 ? 0 : 1; // of bf16 twice as many steps have as many bytes
@@ -57,7 +61,7 @@ static ebm_status choose_blocking(const ebm_device *device, bool bf16, blocking 
 // padding included, and what packing takes, measured in the same unit.
 static double tile_cost(const ebm_product *p, const blocking *b, size_t tile_m, size_t tile_n)
 {
-    const double pack_b = p->form == EBM_GEMM_NT ? 8 : b->bf16 ? 4 : 2;
+    const double pack_b = b->packed ? 0 : p->form == EBM_GEMM_NT ? 8 : b->bf16 ? 4 : 2;
     const double pack_a = p->form == EBM_GEMM_TN || b->bf16 ? 0.25 : 0.05;
     const unsigned units = ebm_device_info_view(p->device)->compute_units;
     const size_t groups = parts(p->m, tile_m) * parts(p->n, tile_n), rounds = parts(groups, units ? units : 1);
@@ -81,32 +85,87 @@ static void choose_tile(const ebm_product *p, const blocking *b, size_t *tile_m,
     }
 }
 
-static ebm_launch begin_packed(const ebm_product *p, const blocking *b)
+static ebm_launch begin(ebm_device *device, ebm_gemm_form form, const blocking *b, const char *kernel)
 {
-    const int a_transposed = p->form == EBM_GEMM_TN, b_transposed = p->form == EBM_GEMM_NT;
+    const int a_transposed = form == EBM_GEMM_TN, b_transposed = form == EBM_GEMM_NT;
     const size_t panels = b->columns / b->panel;
+    const char *packed = b->packed ? " -DPACKED" : "";
     if (b->bf16)
         return ebm_launch_begin(
-            p->device, "gemm_cpu_bf16.cl", "gemm",
-            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu -DA_ROWS=%zu",
-            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels, b->a_rows);
-    return ebm_launch_begin(p->device, "gemm_cpu.cl", "gemm",
-                            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu",
-                            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels);
+            device, "gemm_cpu_bf16.cl", kernel,
+            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu -DA_ROWS=%zu%s",
+            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels, b->a_rows, packed);
+    return ebm_launch_begin(device, "gemm_cpu.cl", kernel,
+                            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu%s",
+                            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels, packed);
 }
 
-static ebm_status run_packed(const ebm_product *p, bool bf16)
+static ebm_status run_panels(const ebm_product *p, const blocking *b)
 {
-    blocking b;
     size_t tile_m = 0, tile_n = 0;
-    EBM_TRY(choose_blocking(p->device, bf16, &b));
-    choose_tile(p, &b, &tile_m, &tile_n);
-    ebm_launch l = begin_packed(p, &b);
+    choose_tile(p, b, &tile_m, &tile_n);
+    ebm_launch l = begin(p->device, p->form, b, "gemm");
     ebm_gemm_arguments(&l, p);
     ebm_arg_i32(&l, (int64_t)tile_m);
     ebm_arg_i32(&l, (int64_t)tile_n);
     const size_t groups[2] = {parts(p->n, tile_n), parts(p->m, tile_m)}, one[2] = {1, 1};
     return ebm_launch_groups(&l, groups, one);
+}
+
+static ebm_status run_packing(const ebm_product *p, bool bf16)
+{
+    blocking b;
+    EBM_TRY(choose_blocking(p->device, bf16, &b));
+    return run_panels(p, &b);
+}
+
+// ---- B packed before
+
+static size_t packed_columns(const blocking *b, size_t n) { return round_up(n, b->panel); }
+
+// Blocks of k are those of a product that packs on its way: the same sums have the same bits. In bf16 as many rows of A
+// as generation has lie in local memory, where room is: each panel is then read once.
+static ebm_status choose_packed(const ebm_device *device, bool bf16, blocking *b)
+{
+    EBM_TRY(choose_blocking(device, bf16, b));
+    b->packed = true;
+    const size_t few = b->a_rows;
+    b->a_rows = MANY_A_ROWS;
+    if (local_bytes(b) > ebm_device_info_view(device)->local_bytes) b->a_rows = few;
+    return ebm_ok();
+}
+
+size_t ebm_gemm_cpu_packed_count(const ebm_device *device, bool bf16, size_t n, size_t k)
+{
+    blocking b;
+    if (choose_packed(device, bf16, &b).code != EBM_OK) return 0;
+    return packed_columns(&b, n) * (bf16 ? (k + 1) / 2 : k); // only the last block can be odd
+}
+
+ebm_status ebm_gemm_cpu_pack(ebm_device *device, ebm_gemm_form form, bool bf16, size_t n, size_t k, ebm_matrix matrix,
+                             ebm_slice packed)
+{
+    blocking b;
+    EBM_TRY(choose_packed(device, bf16, &b));
+    ebm_launch l = begin(device, form, &b, "gemm_pack");
+    ebm_arg_slice(&l, packed);
+    ebm_arg_slice(&l, matrix.slice);
+    ebm_arg_u64(&l, matrix.first);
+    ebm_arg_u32(&l, (uint32_t)matrix.stride);
+    ebm_arg_i32(&l, (int64_t)n);
+    ebm_arg_i32(&l, (int64_t)k);
+    ebm_launch_cost(&l, 0, sizeof(float) * ((double)n * (double)k + (double)packed.count));
+    const size_t groups[2] = {packed_columns(&b, n) / b.panel, parts(k, b.kc)}, one[2] = {1, 1};
+    return ebm_launch_groups(&l, groups, one);
+}
+
+static ebm_status run_packed(const ebm_product *p, bool bf16)
+{
+    blocking b;
+    ebm_product with_packed = *p;
+    EBM_TRY(choose_packed(p->device, bf16, &b));
+    with_packed.b = ebm_matrix_of(p->packed, packed_columns(&b, p->n));
+    return run_panels(&with_packed, &b);
 }
 
 static ebm_status run_dot(const ebm_product *p, bool bf16)
@@ -125,7 +184,8 @@ static ebm_status run_dot(const ebm_product *p, bool bf16)
 
 static ebm_status run(const ebm_product *p, bool bf16)
 {
-    return p->form == EBM_GEMM_NT && p->m <= (bf16 ? FEW_ROWS_BF16 : FEW_ROWS) ? run_dot(p, bf16) : run_packed(p, bf16);
+    if (p->form == EBM_GEMM_NT && p->m <= (bf16 ? FEW_ROWS_BF16 : FEW_ROWS)) return run_dot(p, bf16);
+    return p->packed.count > 0 ? run_packed(p, bf16) : run_packing(p, bf16);
 }
 
 ebm_status ebm_gemm_cpu(const ebm_product *p) { return run(p, false); }

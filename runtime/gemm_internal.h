@@ -23,7 +23,8 @@ typedef struct {
     size_t m, n, k;
     ebm_matrix a, b, c;
     bool accumulate;
-    ebm_slice bias; // 0 elements: none
+    ebm_slice bias;   // 0 elements: none
+    ebm_slice packed; // B as ebm_gemm_cpu_pack left it; 0 elements: B is taken as it is
 } ebm_product;
 
 typedef ebm_status ebm_gemm_run(const ebm_product *product);
@@ -36,6 +37,12 @@ ebm_gemm_run ebm_gemm_fill;    // gemm.c: C = bias or 0
 
 ebm_gemm_run *ebm_gemm_run_of(ebm_backend backend);
 
+// The packed form of an n x k B for our CPU kernels (gemm_cpu.c): its elements, 0 where the device cannot hold what
+// those need; B -> packed; whether a product takes it.
+size_t ebm_gemm_cpu_packed_count(const ebm_device *device, bool bf16, size_t n, size_t k);
+ebm_status ebm_gemm_cpu_pack(ebm_device *device, ebm_gemm_form form, bool bf16, size_t n, size_t k, ebm_matrix b,
+                             ebm_slice packed);
+
 // For a device that is to be tuned: no parameters of CLBlast are touched, whatever file there is. EBM_ERROR_INPUT when
 // it had products before.
 ebm_status ebm_gemm_begin_tuning(ebm_device *device);
@@ -45,6 +52,15 @@ ebm_status ebm_gemm_clblast_override(ebm_device *device, const ebm_clblast_param
 // When a device that used CLBlast closes.
 void ebm_gemm_clblast_forget(void);
 ebm_status ebm_gemm_bf16_check(ebm_device *device); // gemm_bf16.c: can the device do it, and does it come out right?
+
+// What is in force, or in *to_come what will be where there were no products yet.
+const ebm_gemm_plan *ebm_gemm_plan_of(const ebm_device *device, ebm_gemm_plan *to_come);
+
+// Bounds and sizes of all operands.
+ebm_status ebm_gemm_check(const ebm_product *product, float beta);
+ebm_status ebm_gemm_check_matrix(const char *name, ebm_matrix matrix, size_t rows, size_t columns);
+// Gives it to whom the plan says.
+ebm_status ebm_gemm_dispatch(const ebm_product *product);
 
 const char *ebm_gemm_name(const ebm_product *product); // "gemm_nn"..., for the profile
 double ebm_gemm_flops(const ebm_product *product);

@@ -43,6 +43,7 @@ static ebm_status multiply_into(const tuner *t, const ebm_tuner_product *p, ebm_
                                  ebm_matrix_of(t->b, p->form == EBM_GEMM_NT ? p->k : p->n),
                                  ebm_matrix_of(t->c, p->n),
                                  p->adds,
+                                 none,
                                  none};
     return run(&product);
 }

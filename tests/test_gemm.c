@@ -8,6 +8,7 @@
 
 #include "device_internal.h"
 #include "gemm_internal.h"
+#include "gemm_packed.h"
 #include "random.h"
 #include "reference_gemm.h"
 
@@ -178,6 +179,124 @@ static void many_tiles(void **state)
     check_size(150, 400, 33);
     check_size(1030, 50, 17);
     check_size(5, 1000, 64);
+}
+
+// ---- B packed before
+
+static buffer C_packed;
+
+static bool keeps_packed(void)
+{
+    return strcmp(ebm_gemm_backend(device), "cpu") == 0 || strcmp(ebm_gemm_backend(device), "bf16") == 0;
+}
+
+// The sentinel around C, NaN in it.
+static void clear_c(buffer *c, size_t m, size_t n, size_t stride)
+{
+    for (size_t i = 0; i < BEFORE + m * stride + AFTER; i++) {
+        const size_t at = i < BEFORE ? 0 : i - BEFORE;
+        c->host[i] = i >= BEFORE && at / stride < m && at % stride < n ? NAN : sentinel;
+    }
+    upload(c, BEFORE + m * stride + AFTER);
+}
+
+static void check_packed(ebm_gemm_form form, size_t m, size_t n, size_t k, size_t first, size_t gap, bool with_bias)
+{
+    const size_t b_rows = form == EBM_GEMM_NT ? n : k, b_columns = form == EBM_GEMM_NT ? k : n, stride = n + gap;
+    ebm_arena *arena = ebm_arena_create(device, "packed");
+    ebm_packed packed = {0};
+    ebm_packed_reserve(device, form, n, k, arena, &packed);
+    assert_int_equal(packed.memory.count > 0, keeps_packed());
+    assert_ok(ebm_arena_allocate(arena));
+    fill_matrix(&A, m, k, first, k + gap, 1);
+    fill_matrix(&B, b_rows, b_columns, first, b_columns + gap, 2);
+    fill_matrix(&bias, 1, n, 0, n, 3);
+    const ebm_matrix a = {A.slice, first, k + gap}, b = {B.slice, first, b_columns + gap};
+    const ebm_matrix c = {C.slice, BEFORE, stride}, to = {C_packed.slice, BEFORE, stride};
+    const ebm_slice row = {bias.slice.memory, with_bias ? n : 0};
+    const size_t count = BEFORE + m * stride + AFTER;
+    clear_c(&C, m, n, stride);
+    assert_ok(ebm_gemm(device, form, m, n, k, a, b, 0, c, row));
+    assert_ok(ebm_slice_read(device, C.slice, 0, count, C.host));
+    for (int taken = 0; taken < 2; taken++) {
+        clear_c(&C_packed, m, n, stride);
+        if (taken) assert_ok(ebm_packed_take(device, b, &packed));
+        assert_int_equal(packed.is_taken, taken && packed.memory.count > 0);
+        if (packed.is_taken) fill_matrix(&B, 0, 0, first + b_rows * (b_columns + gap), 0, 9); // not to be read any more
+        if (packed.is_taken && form == EBM_GEMM_NT && m <= 24) continue;                      // but by dot products
+        assert_ok(ebm_gemm_packed(device, m, a, b, &packed, to, row));
+        assert_ok(ebm_slice_read(device, C_packed.slice, 0, count, C_packed.host));
+        if (memcmp(C.host, C_packed.host, count * sizeof *C.host) != 0)
+            fail_msg("form %d, %zu x %zu x %zu, first %zu, gap %zu, bias %d: other bits with B %s", form, m, n, k,
+                     first, gap, with_bias, taken ? "packed" : "to be packed");
+    }
+    ebm_arena_free(arena);
+}
+
+// A B that was packed before gives the bits of one that the product packs, and is not read.
+static void packed_before(void **state)
+{
+    static const size_t sizes[][3] = {{1, 1, 1},     {7, 48, 33},    {8, 49, 64},   {25, 50, 77},   {64, 96, 384},
+                                      {65, 97, 385}, {64, 144, 769}, {130, 31, 47}, {600, 100, 95}, {64, 200, 1000}};
+    C_packed = buffer_new(LARGEST);
+    buffer_allocate(&C_packed, LARGEST);
+    for (size_t i = 0; i < (small ? 4 : sizeof sizes / sizeof *sizes); i++)
+        for (int form = EBM_GEMM_NN; form <= EBM_GEMM_NT; form++)
+            check_packed((ebm_gemm_form)form, sizes[i][0], sizes[i][1], sizes[i][2], i % 2 ? 5 : 0, i % 2 ? 3 : 0,
+                         i % 3 != 1);
+    buffer_free(&C_packed);
+}
+
+// Another precision than was planned for: B as it lies is taken, until the first one is back.
+static void packed_in_another_precision(void **state)
+{
+    enum { M = 40, N = 50, K = 60 };
+    const ebm_precision before = ebm_gemm_precision(device), other = before == EBM_BF16 ? EBM_FP32 : EBM_BF16;
+    const ebm_slice none = {NULL, 0};
+    static float expected[M * N];
+    if (ebm_gemm_set_precision(device, other).code != EBM_OK) return; // and there is no other
+    assert_ok(ebm_gemm_set_precision(device, before));
+    ebm_arena *arena = ebm_arena_create(device, "packed");
+    ebm_packed packed = {0};
+    ebm_packed_reserve(device, EBM_GEMM_NN, N, K, arena, &packed);
+    assert_ok(ebm_arena_allocate(arena));
+    fill_matrix(&A, M, K, 0, K, 1);
+    fill_matrix(&B, K, N, 0, N, 2);
+    const ebm_matrix a = ebm_matrix_of(A.slice, K), b = ebm_matrix_of(B.slice, N), c = ebm_matrix_of(C.slice, N);
+    assert_ok(ebm_packed_take(device, b, &packed));
+    const ebm_precision order[] = {before, other, before};
+    for (size_t i = 0; i < 3; i++) {
+        assert_ok(ebm_gemm_set_precision(device, order[i]));
+        assert_ok(ebm_gemm(device, EBM_GEMM_NN, M, N, K, a, b, 0, c, none));
+        assert_ok(ebm_slice_read(device, C.slice, 0, M * N, expected));
+        assert_ok(ebm_gemm_packed(device, M, a, b, &packed, c, none));
+        assert_ok(ebm_slice_read(device, C.slice, 0, M * N, C.host));
+        assert_memory_equal(C.host, expected, sizeof expected);
+    }
+    ebm_arena_free(arena);
+}
+
+static void wrong_packed_operands_are_refused(void **state)
+{
+    const ebm_slice none = {NULL, 0};
+    ebm_arena *arena = ebm_arena_create(device, "packed");
+    ebm_packed packed = {0};
+    ebm_packed_reserve(device, EBM_GEMM_NN, 20, 30, arena, &packed);
+    const ebm_matrix a = ebm_matrix_of(A.slice, 30), b = ebm_matrix_of(B.slice, 20), c = ebm_matrix_of(C.slice, 20);
+    const ebm_matrix narrow = ebm_matrix_of(B.slice, 19), few = {B.slice, B.slice.count - 599, 20};
+    if (packed.memory.count > 0) {
+        assert_fails(ebm_packed_take(device, b, &packed), EBM_ERROR_DEVICE, "a packed B is not allocated");
+        assert_ok(ebm_arena_allocate(arena));
+        assert_fails(ebm_packed_take(device, narrow, &packed), EBM_ERROR_DEVICE, "rows of B have 20 elements");
+        assert_fails(ebm_packed_take(device, few, &packed), EBM_ERROR_DEVICE, "B (30 x 20, stride 20) ends");
+    }
+    assert_fails(ebm_gemm_packed(device, 5, a, narrow, &packed, c, none), EBM_ERROR_DEVICE, "rows of B have 20");
+    assert_fails(ebm_gemm_packed(device, 5, ebm_matrix_of(A.slice, 29), b, &packed, c, none), EBM_ERROR_DEVICE,
+                 "rows of A have 30");
+    ebm_packed never = {0};
+    ebm_packed_reserve(device, EBM_GEMM_TN, 20, 30, arena, &never); // a gradient's product: no weights in it
+    assert_int_equal(never.memory.count, 0);
+    ebm_arena_free(arena);
 }
 
 static void few_rows(void **state)
@@ -501,6 +620,9 @@ int main(void)
         cmocka_unit_test(long_sums),
         cmocka_unit_test(many_tiles),
         cmocka_unit_test(few_rows),
+        cmocka_unit_test(packed_before),
+        cmocka_unit_test(packed_in_another_precision),
+        cmocka_unit_test(wrong_packed_operands_are_refused),
         cmocka_unit_test(large_products),
         cmocka_unit_test(single_values),
         cmocka_unit_test(infinity_times_zero_is_not_a_number),
