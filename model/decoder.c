@@ -30,11 +30,11 @@ ebm_attention ebm_decoder_attention(const ebm_decoder *d, const ebm_batch *batch
 }
 
 // y (T, outputs) = x w + bias
-static ebm_status linear(ebm_decoder *d, ebm_slice y, ebm_slice x, const ebm_tensor *w, ebm_slice bias, size_t T,
-                         size_t inputs, size_t outputs)
+static ebm_status linear(ebm_decoder *d, ebm_slice y, ebm_slice x, const ebm_tensor *w, const ebm_packed *packed,
+                         ebm_slice bias, size_t T)
 {
-    return ebm_gemm(d->device, EBM_GEMM_NN, T, outputs, inputs, ebm_matrix_of(x, inputs),
-                    ebm_matrix_of(w->weight, outputs), 0, ebm_matrix_of(y, outputs), bias);
+    return ebm_gemm_packed(d->device, T, ebm_matrix_of(x, packed->k), ebm_matrix_of(w->weight, packed->n), packed,
+                           ebm_matrix_of(y, packed->n), bias);
 }
 
 // dw += x^T dy, db += column sums of dy, dx = dy w^T
@@ -61,19 +61,19 @@ ebm_status ebm_decoder_before_attention(ebm_decoder *d, const ebm_decoder_weight
                                         ebm_slice x, size_t T)
 {
     EBM_TRY(ebm_decoder_norm(d, a->norm1, a->mean1, a->rstd1, x, w->gain1, w->shift1, T));
-    return linear(d, a->qkv, a->norm1, w->qkv, w->qkv_bias->weight, T, d->C, 3 * d->C);
+    return linear(d, a->qkv, a->norm1, w->qkv, &w->packed_qkv, w->qkv_bias->weight, T);
 }
 
 ebm_status ebm_decoder_after_attention(ebm_decoder *d, const ebm_decoder_weights *w, ebm_decoder_activations *a,
                                        ebm_slice x, const ebm_dropout *first, const ebm_dropout *second, size_t T)
 {
     const ebm_slice none = {0};
-    EBM_TRY(linear(d, a->middle, a->context, w->out, none, T, d->C, d->C));
+    EBM_TRY(linear(d, a->middle, a->context, w->out, &w->packed_out, none, T));
     EBM_TRY(ebm_residual_forward(d->device, a->middle, a->middle, w->out_bias->weight, x, first, T, d->C));
     EBM_TRY(ebm_decoder_norm(d, a->norm2, a->mean2, a->rstd2, a->middle, w->gain2, w->shift2, T));
-    EBM_TRY(linear(d, a->up, a->norm2, w->up, w->up_bias->weight, T, d->C, d->F));
+    EBM_TRY(linear(d, a->up, a->norm2, w->up, &w->packed_up, w->up_bias->weight, T));
     EBM_TRY(ebm_gelu_forward(d->device, d->gelu, a->up, EBM_GELU_TANH, T, d->F));
-    EBM_TRY(linear(d, a->end, d->gelu, w->down, none, T, d->F, d->C));
+    EBM_TRY(linear(d, a->end, d->gelu, w->down, &w->packed_down, none, T));
     return ebm_residual_forward(d->device, a->end, a->end, w->down_bias->weight, a->middle, second, T, d->C);
 }
 
@@ -130,6 +130,7 @@ ebm_status ebm_decoder_forward(ebm_decoder *d, const ebm_batch *batch, const ebm
                         batch->tokens, batch->longest, d->set.limits.tokens, d->config->max_positions);
     const ebm_slice none = {0};
     const ebm_dropout dropout = dropout_at(batch, run, d->config->embedding_dropout, EBM_SITE_DROPOUT_EMBEDDING);
+    EBM_TRY(ebm_decoder_pack(d));
     EBM_TRY(ebm_embedding_forward(d->device, d->x0, batch, d->word->weight, d->position->weight, none, d->C));
     if (dropout.probability != 0) EBM_TRY(ebm_dropout_apply(d->device, d->x0, d->x0, &dropout, batch->tokens, d->C));
     for (size_t l = 0; l < d->L; l++) EBM_TRY(ebm_decoder_layer(d, l, ebm_decoder_layer_input(d, l), batch, run));
@@ -187,6 +188,12 @@ static ebm_status gather_rows(ebm_decoder *d, const ebm_batch *rows)
     return ebm_first_tokens_forward(d->device, d->row_hidden, d->output, rows, d->C);
 }
 
+static ebm_status check_has_losses(const ebm_decoder *d)
+{
+    if (!d->set.only_generates) return ebm_ok();
+    return ebm_fail(EBM_ERROR_INPUT, "a loss of a decoder that was planned to generate only");
+}
+
 static size_t rows_at_a_time(size_t left) { return left < EBM_DECODER_LOSS_ROWS ? left : EBM_DECODER_LOSS_ROWS; }
 
 ebm_status ebm_decoder_loss(ebm_decoder *d, const ebm_batch *batch, const int32_t *targets, size_t total, bool gradient,
@@ -194,6 +201,7 @@ ebm_status ebm_decoder_loss(ebm_decoder *d, const ebm_batch *batch, const int32_
 {
     if (gradient && !d->set.limits.training)
         return ebm_fail(EBM_ERROR_INPUT, "a gradient of a decoder that was not planned for training");
+    EBM_TRY(check_has_losses(d));
     const ebm_batch rows = target_rows(d, batch, targets);
     *loss_sum = 0;
     *target_count = rows.sequences;
@@ -212,6 +220,7 @@ ebm_status ebm_decoder_loss(ebm_decoder *d, const ebm_batch *batch, const int32_
 ebm_status ebm_decoder_losses(ebm_decoder *d, const ebm_batch *batch, const int32_t *targets, float *losses,
                               size_t *target_count)
 {
+    EBM_TRY(check_has_losses(d));
     const ebm_batch rows = target_rows(d, batch, targets);
     double sum = 0;
     *target_count = rows.sequences;

@@ -21,15 +21,19 @@ extern "C" {
 typedef struct ebm_decoder ebm_decoder;
 
 // `slots`: sequences generated at a time, 0 when only training; `capacity`: longest of them in tokens, prompt included.
+// With slots and without training, the weights of its products are kept a second time, packed (gemm_packed.h): from the
+// first batch on, and again after every change that ebm_parameters_version tells of.
 typedef struct {
     ebm_limits limits; // of packed batches: training, perplexity and the prompts of generation
     size_t slots, capacity;
+    bool only_generates; // no memory for losses, whose logits take the most where the vocabulary is large
 } ebm_decoder_settings;
 
 ebm_status ebm_decoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
                               const ebm_decoder_settings *settings, ebm_decoder **decoder);
 void ebm_decoder_free(ebm_decoder *decoder); // NULL is accepted
-ebm_arena *ebm_decoder_arena(ebm_decoder *decoder);
+enum { EBM_DECODER_ARENAS = 2 };
+size_t ebm_decoder_arenas(ebm_decoder *decoder, ebm_arena *arenas[EBM_DECODER_ARENAS]); // how many there are
 ebm_status ebm_decoder_allocate(ebm_decoder *decoder);
 
 // Hidden states of a packed batch, the last LayerNorm included: ebm_decoder_output (tokens, C).
@@ -54,9 +58,8 @@ ebm_status ebm_decoder_prefill(ebm_decoder *decoder, const ebm_batch *prompts, e
 // negative = idle. -> ebm_decoder_step_hidden (slots, C), the last LayerNorm included.
 ebm_status ebm_decoder_step(ebm_decoder *decoder, ebm_slice ids, ebm_slice positions);
 ebm_slice ebm_decoder_step_hidden(const ebm_decoder *decoder);
-// Their product with the output embedding (vocabulary, C) transposed -> ebm_decoder_logits (slots, vocabulary).
-ebm_status ebm_decoder_step_logits(ebm_decoder *decoder);
-ebm_slice ebm_decoder_logits(const ebm_decoder *decoder);
+// Their product with the output embedding (vocabulary, C) transposed -> logits (slots, vocabulary), the caller's.
+ebm_status ebm_decoder_step_logits(ebm_decoder *decoder, ebm_slice logits);
 ebm_slice ebm_decoder_output_embedding(const ebm_decoder *decoder);
 
 #ifdef __cplusplus

@@ -3,10 +3,32 @@
 #include "gemm.h"
 #include "operations.h"
 
+static ebm_status take(ebm_decoder *d, const ebm_tensor *weight, ebm_packed *packed)
+{
+    return ebm_packed_take(d->device, ebm_matrix_of(weight->weight, packed->n), packed);
+}
+
+ebm_status ebm_decoder_pack(ebm_decoder *d)
+{
+    const uint64_t version = ebm_parameters_version(d->parameters) + 1;
+    if (ebm_arena_bytes(d->packed_arena) == 0 || d->packed_version == version) return ebm_ok();
+    d->packed_version = 0;
+    for (size_t l = 0; l < d->L; l++) {
+        ebm_decoder_weights *w = &d->weights[l];
+        EBM_TRY(take(d, w->qkv, &w->packed_qkv));
+        EBM_TRY(take(d, w->out, &w->packed_out));
+        EBM_TRY(take(d, w->up, &w->packed_up));
+        EBM_TRY(take(d, w->down, &w->packed_down));
+    }
+    d->packed_version = version;
+    return ebm_ok();
+}
+
 ebm_status ebm_decoder_prefill(ebm_decoder *d, const ebm_batch *prompts, ebm_slice slot_of)
 {
     const ebm_run run = {0};
     const ebm_slice none = {0};
+    EBM_TRY(ebm_decoder_pack(d));
     EBM_TRY(ebm_embedding_forward(d->device, d->x0, prompts, d->word->weight, d->position->weight, none, d->C));
     for (size_t l = 0; l < d->L; l++) {
         const ebm_attention attention = ebm_decoder_attention(d, prompts, &run, l);
@@ -25,6 +47,7 @@ ebm_status ebm_decoder_step(ebm_decoder *d, ebm_slice ids, ebm_slice positions)
     const ebm_batch batch = {.sequences = S, .tokens = S, .longest = 1, .ids = ids, .positions = positions};
     const ebm_dropout off = {0};
     ebm_decoder_activations *a = &d->step;
+    EBM_TRY(ebm_decoder_pack(d));
     EBM_TRY(ebm_embedding_forward(d->device, d->step_x0, &batch, d->word->weight, d->position->weight, none, d->C));
     for (size_t l = 0; l < d->L; l++) {
         const ebm_attention attention = ebm_decoder_attention(d, &batch, &run, l);
@@ -37,11 +60,11 @@ ebm_status ebm_decoder_step(ebm_decoder *d, ebm_slice ids, ebm_slice positions)
     return ebm_decoder_norm(d, d->step_output, d->step_mean, d->step_rstd, a->end, d->gain, d->shift, S);
 }
 
-ebm_status ebm_decoder_step_logits(ebm_decoder *d)
+ebm_status ebm_decoder_step_logits(ebm_decoder *d, ebm_slice logits)
 {
     const ebm_slice none = {0};
     return ebm_gemm(d->device, EBM_GEMM_NT, d->set.slots, d->V, d->C, ebm_matrix_of(d->step_output, d->C),
-                    ebm_matrix_of(d->word->weight, d->C), 0, ebm_matrix_of(d->logits, d->V), none);
+                    ebm_matrix_of(d->word->weight, d->C), 0, ebm_matrix_of(logits, d->V), none);
 }
 
 ebm_slice ebm_decoder_step_hidden(const ebm_decoder *d) { return d->step_output; }

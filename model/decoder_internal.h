@@ -4,6 +4,7 @@
 
 #include "attention.h"
 #include "decoder.h"
+#include "gemm_packed.h"
 
 // Rows of the vocabulary product at a time: bounds the logits' memory at EBM_DECODER_LOSS_ROWS x vocabulary.
 enum { EBM_DECODER_LOSS_ROWS = 256 };
@@ -12,6 +13,7 @@ enum { EBM_DECODER_LOSS_ROWS = 256 };
 typedef struct {
     ebm_tensor *gain1, *shift1, *qkv, *qkv_bias, *out, *out_bias;
     ebm_tensor *gain2, *shift2, *up, *up_bias, *down, *down_bias;
+    ebm_packed packed_qkv, packed_out, packed_up, packed_down;
 } ebm_decoder_weights;
 
 typedef struct {
@@ -27,7 +29,9 @@ struct ebm_decoder {
     ebm_device *device;
     const ebm_config *config;
     ebm_decoder_settings set;
-    ebm_arena *arena;
+    ebm_parameters *parameters; // borrowed
+    ebm_arena *arena, *packed_arena;
+    uint64_t packed_version; // of the parameters when they were packed, counted from 1; 0: they were not
     size_t C, F, H, L, V;
     ebm_tensor *word, *position, *gain, *shift;
     ebm_decoder_weights *weights;
@@ -54,6 +58,9 @@ static inline ebm_slice ebm_decoder_layer_input(const ebm_decoder *d, size_t lay
 {
     return layer == 0 ? d->x0 : ebm_decoder_kept(d, layer - 1)->end;
 }
+
+// Packs the weights of a decoder that generates, where they are not packed as they are now. Before a pass.
+ebm_status ebm_decoder_pack(ebm_decoder *decoder);
 
 // Shared by packed batches and generation: the setting of a layer's attention, a LayerNorm, and what lies before and
 // behind attention in a layer, for T tokens.

@@ -68,14 +68,13 @@ static void plan_layer(ebm_decoder *d, ebm_decoder_activations *a, size_t T, boo
 
 static void plan_loss(ebm_decoder *d)
 {
-    const size_t T = d->set.limits.tokens,
-                 rows = EBM_DECODER_LOSS_ROWS > d->set.slots ? EBM_DECODER_LOSS_ROWS : d->set.slots;
+    const size_t T = d->set.limits.tokens;
     ebm_arena_reserve(d->arena, &d->rows, T + 1);
     ebm_arena_reserve(d->arena, &d->targets, EBM_DECODER_LOSS_ROWS);
     ebm_arena_reserve(d->arena, &d->row_hidden, T * d->C);
     ebm_arena_reserve(d->arena, &d->row_gradient, d->set.limits.training ? T * d->C : 0);
     ebm_arena_reserve(d->arena, &d->row_loss, EBM_DECODER_LOSS_ROWS);
-    ebm_arena_reserve(d->arena, &d->logits, rows * d->V);
+    ebm_arena_reserve(d->arena, &d->logits, EBM_DECODER_LOSS_ROWS * d->V);
 }
 
 static void plan_backward(ebm_decoder *d)
@@ -101,6 +100,22 @@ static void plan_generation(ebm_decoder *d)
     ebm_arena_reserve(d->arena, &d->step_rstd, S);
 }
 
+// Sizes are set in any case; memory is planned where weights stay as they are.
+static void plan_packed(ebm_decoder *d, ebm_packed *packed, size_t inputs, size_t outputs)
+{
+    const bool kept = d->set.slots > 0 && !d->set.limits.training;
+    *packed = (ebm_packed){.form = EBM_GEMM_NN, .n = outputs, .k = inputs};
+    if (kept) ebm_packed_reserve(d->device, EBM_GEMM_NN, outputs, inputs, d->packed_arena, packed);
+}
+
+static void plan_weights(ebm_decoder *d, ebm_decoder_weights *w)
+{
+    plan_packed(d, &w->packed_qkv, d->C, 3 * d->C);
+    plan_packed(d, &w->packed_out, d->C, d->C);
+    plan_packed(d, &w->packed_up, d->C, d->F);
+    plan_packed(d, &w->packed_down, d->F, d->C);
+}
+
 static void plan(ebm_decoder *d)
 {
     const size_t T = d->set.limits.tokens;
@@ -110,7 +125,8 @@ static void plan(ebm_decoder *d)
     ebm_arena_reserve(d->arena, &d->rstd, T);
     ebm_arena_reserve(d->arena, &d->gelu, (T > d->set.slots ? T : d->set.slots) * d->F);
     for (size_t l = 0; l < (d->set.limits.training ? d->L : 1); l++) plan_layer(d, &d->activations[l], T, true);
-    plan_loss(d);
+    for (size_t l = 0; l < d->L; l++) plan_weights(d, &d->weights[l]);
+    if (!d->set.only_generates) plan_loss(d);
     if (d->set.limits.training) plan_backward(d);
     if (d->set.slots > 0) plan_generation(d);
 }
@@ -120,13 +136,15 @@ static bool allocate_host(ebm_decoder *d)
     const size_t T = d->set.limits.tokens;
     d->arena = ebm_arena_create(d->device, d->set.limits.training ? "noise model activations and gradients"
                                                                   : "noise model activations");
+    d->packed_arena = ebm_arena_create(d->device, "noise model's packed weights");
     d->weights = calloc(d->L, sizeof *d->weights);
     d->activations = calloc(d->L, sizeof *d->activations);
     d->cache = calloc(d->L, sizeof *d->cache);
     d->host_rows = calloc(T + 1, sizeof *d->host_rows);
     d->host_targets = calloc(T, sizeof *d->host_targets);
     d->host_loss = calloc(EBM_DECODER_LOSS_ROWS, sizeof *d->host_loss);
-    return d->arena && d->weights && d->activations && d->cache && d->host_rows && d->host_targets && d->host_loss;
+    return d->arena && d->packed_arena && d->weights && d->activations && d->cache && d->host_rows && d->host_targets &&
+           d->host_loss;
 }
 
 ebm_status ebm_decoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
@@ -142,6 +160,7 @@ ebm_status ebm_decoder_create(ebm_device *device, const ebm_config *config, ebm_
     ebm_decoder *d = calloc(1, sizeof *d);
     if (!d) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a decoder");
     d->device = device;
+    d->parameters = parameters;
     d->config = config;
     d->set = *settings;
     d->C = config->hidden;
@@ -163,6 +182,7 @@ void ebm_decoder_free(ebm_decoder *d)
 {
     if (!d) return;
     ebm_arena_free(d->arena);
+    ebm_arena_free(d->packed_arena);
     free(d->weights);
     free(d->activations);
     free(d->cache);
@@ -172,13 +192,18 @@ void ebm_decoder_free(ebm_decoder *d)
     free(d);
 }
 
-ebm_arena *ebm_decoder_arena(ebm_decoder *d) { return d->arena; }
+size_t ebm_decoder_arenas(ebm_decoder *d, ebm_arena *arenas[EBM_DECODER_ARENAS])
+{
+    arenas[0] = d->arena;
+    arenas[1] = d->packed_arena;
+    return ebm_arena_bytes(d->packed_arena) > 0 ? 2 : 1;
+}
 
 ebm_status ebm_decoder_allocate(ebm_decoder *d)
 {
     if (d->set.limits.training) EBM_TRY(ebm_gemm_prepare(d->device));
+    EBM_TRY(ebm_arena_allocate(d->packed_arena));
     return ebm_arena_allocate(d->arena);
 }
 
 ebm_slice ebm_decoder_output(const ebm_decoder *d) { return d->output; }
-ebm_slice ebm_decoder_logits(const ebm_decoder *d) { return d->logits; }

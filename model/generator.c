@@ -19,6 +19,7 @@ struct ebm_generator {
     ebm_batch batch;
     ebm_slice slot_of;
     ebm_screen *screen;                                            // NULL: sampled from all logits
+    ebm_slice logits;                                              // (slots, vocabulary), without a screen
     int32_t *host_ids, *host_positions, *host_starts, *host_slots; // one allocation, of the batch
     int32_t *host_entries, *host_state, *host_rows, *host_lengths;
     size_t waiting; // entries not yet sent
@@ -27,6 +28,7 @@ struct ebm_generator {
     size_t following_count, begun, half; // half: where a run's texts are written
     bool separator;
     uint64_t sampled, steps;
+    uint64_t taken_version; // of the parameters whose embedding the screen has, counted from 1
 };
 
 static ebm_status allocate_host(ebm_generator *g)
@@ -60,10 +62,13 @@ static void plan(ebm_generator *g, ebm_arena *arena)
     ebm_arena_reserve(arena, &g->batch.starts, S + 1);
 }
 
-static ebm_status create_screen(ebm_generator *g, ebm_arena *arena)
+static ebm_status plan_sampling(ebm_generator *g, ebm_arena *arena)
 {
     const ebm_config *config = ebm_noise_model_config(g->model);
-    if (g->set.top_k == 0 || !ebm_screen_is_possible(g->device, config->hidden)) return ebm_ok();
+    if (g->set.top_k == 0 || !ebm_screen_is_possible(g->device, config->hidden)) {
+        ebm_arena_reserve(arena, &g->logits, g->set.slots * config->vocabulary);
+        return ebm_ok();
+    }
     return ebm_screen_create(g->device, arena, g->set.slots, config->vocabulary, config->hidden, &g->screen);
 }
 
@@ -84,7 +89,7 @@ ebm_status ebm_generator_create(ebm_noise_model *model, const ebm_generator_sett
     ebm_status status = ebm_ok();
     EBM_CHECK(allocate_host(g), fail);
     plan(g, arena);
-    EBM_CHECK(create_screen(g, arena), fail);
+    EBM_CHECK(plan_sampling(g, arena), fail);
     *out = g;
     return status;
 fail:
@@ -193,8 +198,8 @@ static ebm_status sample(ebm_generator *g, const ebm_sampling *sampling)
     ebm_decoder *decoder = ebm_noise_model_decoder(g->model);
     if (g->screen)
         return ebm_screen_sample(g->screen, g->next, ebm_decoder_step_hidden(decoder), g->texts, g->drawn, sampling);
-    EBM_TRY(ebm_decoder_step_logits(decoder));
-    return ebm_sample(g->device, g->next, ebm_decoder_logits(decoder), g->texts, g->drawn, g->set.slots,
+    EBM_TRY(ebm_decoder_step_logits(decoder, g->logits));
+    return ebm_sample(g->device, g->next, g->logits, g->texts, g->drawn, g->set.slots,
                       ebm_noise_model_config(g->model)->vocabulary, sampling);
 }
 
@@ -250,6 +255,17 @@ static ebm_status set_sampling(ebm_generator *g, ebm_sampling *sampling)
     return ebm_ok();
 }
 
+// Again only where weights have changed since the last run.
+static ebm_status take_embedding(ebm_generator *g)
+{
+    const uint64_t version = ebm_parameters_version(ebm_noise_model_parameters(g->model)) + 1;
+    if (!g->screen || g->taken_version == version) return ebm_ok();
+    g->taken_version = 0;
+    EBM_TRY(ebm_screen_take(g->screen, ebm_decoder_output_embedding(ebm_noise_model_decoder(g->model))));
+    g->taken_version = version;
+    return ebm_ok();
+}
+
 // Whether a slot holds a text of the run itself.
 static bool any_unfinished(const ebm_generator *g)
 {
@@ -280,8 +296,7 @@ ebm_status ebm_generator_run(ebm_generator *g, ebm_prompts prompts, ebm_prompts 
     ebm_sampling sampling;
     EBM_TRY(start_run(g, &w, allow_separator));
     EBM_TRY(set_sampling(g, &sampling));
-    if (g->screen) // weights may have changed since the last run
-        EBM_TRY(ebm_screen_take(g->screen, ebm_decoder_output_embedding(ebm_noise_model_decoder(g->model))));
+    EBM_TRY(take_embedding(g));
     while (w.next < prompts.count || any_unfinished(g)) {
         EBM_TRY(refill(g, &w));
         for (int i = 0; i < EBM_GENERATOR_LOOK; i++) EBM_TRY(one_token(g, &sampling));

@@ -130,8 +130,7 @@ void ebm_noise_model_free(ebm_noise_model *m)
 size_t ebm_noise_model_arenas(ebm_noise_model *m, ebm_arena *arenas[EBM_NOISE_MODEL_ARENAS])
 {
     const size_t count = ebm_parameters_arenas(m->parameters, arenas);
-    arenas[count] = ebm_decoder_arena(m->decoder);
-    return count + 1;
+    return count + ebm_decoder_arenas(m->decoder, arenas + count);
 }
 
 static ebm_status load(ebm_noise_model *m)
@@ -183,6 +182,7 @@ static ebm_status copy_rows(ebm_noise_model *m, const ebm_safetensors *file, siz
     float *row = malloc(C * sizeof *row);
     ebm_status status = row ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for an embedding");
     *matched = 0;
+    ebm_parameters_changed(m->parameters);
     for (size_t id = 0; id < V && status.code == EBM_OK; id++) {
         if (from[id] < 0 || (size_t)from[id] >= tensor->shape[0]) continue;
         status = ebm_safetensors_floats_part(file, index, (size_t)from[id] * C, C, true, row);

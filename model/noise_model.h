@@ -69,7 +69,7 @@ ebm_status ebm_noise_training_read(const char *directory, const ebm_tokenizer *t
 void ebm_noise_model_set_dropout(ebm_noise_model *model, float probability);
 void ebm_noise_model_free(ebm_noise_model *model); // NULL is accepted
 
-enum { EBM_NOISE_MODEL_ARENAS = 5 };
+enum { EBM_NOISE_MODEL_ARENAS = 6 };
 size_t ebm_noise_model_arenas(ebm_noise_model *model, ebm_arena *arenas[EBM_NOISE_MODEL_ARENAS]);
 ebm_status ebm_noise_model_allocate(ebm_noise_model *model);
 // Fills the tied embedding from an encoder's word embeddings: rows of tokens that both vocabularies have, columns must

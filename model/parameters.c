@@ -234,11 +234,15 @@ static ebm_status draw_parameter(ebm_parameters *parameters, size_t index, uint6
     return ebm_ok();
 }
 
+uint64_t ebm_parameters_version(const ebm_parameters *parameters) { return parameters->version; }
+void ebm_parameters_changed(ebm_parameters *parameters) { parameters->version++; }
+
 static ebm_status draw_all(ebm_parameters *parameters, uint64_t seed, bool missing_only)
 {
     float *staging = malloc(EBM_STAGING * sizeof *staging);
     if (!staging) return ebm_fail(EBM_ERROR_MEMORY, "no host memory to draw parameters");
     ebm_status status = ebm_ok();
+    ebm_parameters_changed(parameters);
     for (size_t i = 0; i < parameters->name_count && status.code == EBM_OK; i++)
         status = draw_parameter(parameters, i, seed, missing_only ? parameters->names[i]->given : 0, staging);
     free(staging);

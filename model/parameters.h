@@ -73,6 +73,11 @@ ebm_status ebm_parameters_init(ebm_parameters *parameters, uint64_t seed);
 // a whole model before it is loaded takes longer than loading it.
 ebm_status ebm_parameters_init_missing(ebm_parameters *parameters, uint64_t seed);
 
+// Counts how often weights were written: whoever keeps something made of them compares it. Loading, restoring and
+// drawing count by themselves; whoever writes to a weight's slice in another way says so.
+uint64_t ebm_parameters_version(const ebm_parameters *parameters);
+void ebm_parameters_changed(ebm_parameters *parameters);
+
 // Fills weights from a checkpoint. A tensor of the file is looked up under the table's name, then with each of the
 // given prefixes added or taken away (as "bert.", "roberta.", "transformer."), then with old endings (LayerNorm.gamma /
 // beta), then, for word embeddings, as the output matrix that is tied to them (lm_head.weight). Missing ones keep their

@@ -106,6 +106,7 @@ static ebm_status upload(ebm_parameters *parameters, const ebm_parameter *parame
     const size_t count = ebm_safetensors_view(file, index)->count;
     const ebm_slice slice = ebm_tensor_part(parameter->tensor, part);
     EBM_TRY(check_shape(parameter, ebm_safetensors_view(file, index)));
+    if (part == EBM_PART_WEIGHT) ebm_parameters_changed(parameters);
     const float *view = ebm_safetensors_floats_view(file, index);
     for (size_t done = 0; done < count;) {
         const size_t now = count - done < EBM_STAGING ? count - done : EBM_STAGING;

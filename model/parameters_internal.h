@@ -15,6 +15,7 @@ struct ebm_parameters {
     ebm_parameter **names;
     size_t name_count;
     ebm_status status; // the first error of tensor and name
+    uint64_t version;  // of the weights
 };
 
 // Host memory through which parts of a parameter pass: enough for one transfer to be worth its start.

@@ -242,8 +242,8 @@ static void check_cached(tiny_decoder *t, const size_t given[LM_ROWS], const flo
         assert_ok(ebm_slice_write(device, t->step_ids, 0, LM_ROWS, step_ids));
         assert_ok(ebm_slice_write(device, t->step_positions, 0, LM_ROWS, positions));
         assert_ok(ebm_decoder_step(t->decoder, t->step_ids, t->step_positions));
-        assert_ok(ebm_decoder_step_logits(t->decoder));
-        float *logits = read_floats(ebm_decoder_logits(t->decoder), LM_ROWS * V);
+        assert_ok(ebm_decoder_step_logits(t->decoder, t->logits));
+        float *logits = read_floats(t->logits, LM_ROWS * V);
         for (size_t s = 0; s < LM_ROWS; s++) {
             const size_t slot = LM_ROWS - 1 - s;
             if (positions[slot] >= 0)

@@ -3,6 +3,7 @@
 
 #include "expected.h"
 #include "folder.h"
+#include "gemm.h"
 #include "generator.h"
 #include "packing.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     int top_k;
     float temperature;
     uint64_t seed;
+    bool trained; // planned for training: its weights may change at any time, so they are not kept packed
 } how;
 
 static int32_t prompt_ids[TEXTS * LONGEST_PROMPT];
@@ -44,7 +46,10 @@ static void make_prompts(void)
 static void open_from(setup *s, const char *folder, const how *h)
 {
     const ebm_limits limits = {CAPACITY, SEQUENCES, false};
-    const ebm_decoder_settings decoder = {limits, h->slots, CAPACITY};
+    const ebm_decoder_settings decoder = {.limits = {CAPACITY, SEQUENCES, h->trained},
+                                          .slots = h->slots,
+                                          .capacity = CAPACITY,
+                                          .only_generates = !h->trained};
     const ebm_generator_settings settings = {h->slots, CAPACITY,       TEXTS,    MOST_NEW,
                                              limits,   h->temperature, h->top_k, h->seed};
     make_prompts();
@@ -98,10 +103,10 @@ static void test_any_number_of_slots(void **state)
     static const int top_ks[] = {20, 0};
     for (size_t k = 0; k < 2; k++) {
         setup one, other;
-        open_setup(&one, &(how){1, top_ks[k], 1, 5});
+        open_setup(&one, &(how){1, top_ks[k], 1, 5, false});
         generate(&one, 0, TEXTS, true);
         for (size_t i = 0; i < 3; i++) {
-            open_setup(&other, &(how){slots[i], top_ks[k], 1, 5});
+            open_setup(&other, &(how){slots[i], top_ks[k], 1, 5, false});
             generate(&other, 0, TEXTS, true);
             assert_same_texts(&one, 0, &other, 0, TEXTS);
             free_setup(&other);
@@ -114,9 +119,9 @@ static void test_any_number_of_slots(void **state)
 static void test_runs_in_pieces(void **state)
 {
     setup whole, pieces, other;
-    open_setup(&whole, &(how){7, 20, 1, 5});
-    open_setup(&pieces, &(how){7, 20, 1, 5});
-    open_setup(&other, &(how){7, 20, 1, 6});
+    open_setup(&whole, &(how){7, 20, 1, 5, false});
+    open_setup(&pieces, &(how){7, 20, 1, 5, false});
+    open_setup(&other, &(how){7, 20, 1, 6, false});
     generate(&whole, 0, TEXTS, false);
     generate(&other, 0, TEXTS, false);
     assert_true(memcmp(whole.tokens, other.tokens, sizeof whole.tokens) != 0);
@@ -136,9 +141,9 @@ static void test_begins_the_next_piece(void **state)
 {
     static const ebm_prompts none = {0};
     setup whole, pieces, apart;
-    open_setup(&whole, &(how){7, 20, 1, 5});
-    open_setup(&pieces, &(how){7, 20, 1, 5});
-    open_setup(&apart, &(how){7, 20, 1, 5});
+    open_setup(&whole, &(how){7, 20, 1, 5, false});
+    open_setup(&pieces, &(how){7, 20, 1, 5, false});
+    open_setup(&apart, &(how){7, 20, 1, 5, false});
     generate(&whole, 0, TEXTS, false);
     for (size_t first = 0; first < TEXTS; first += 5) {
         const ebm_prompts following = {prompts + first + 5, first + 10 <= TEXTS ? 5 : 0};
@@ -214,7 +219,7 @@ static void check_greedy(setup *s, size_t text, const float *word)
 static void test_greedy(void **state)
 {
     setup s;
-    open_setup(&s, &(how){7, 1, 1, 5});
+    open_setup(&s, &(how){7, 1, 1, 5, false});
     generate(&s, 0, TEXTS, false);
     const ebm_parameter *word = ebm_parameters_find(ebm_noise_model_parameters(s.model), "transformer.wte.weight");
     float *embedding = read_floats(word->tensor->weight, word->rows * word->columns);
@@ -229,7 +234,7 @@ static void test_ends_and_bans(void **state)
     setup s;
     size_t separators[2] = {0}, ended = 0, cut = 0;
     uint64_t drawn = 0;
-    open_setup(&s, &(how){7, 0, 3, 9});
+    open_setup(&s, &(how){7, 0, 3, 9, false});
     for (int allowed = 0; allowed < 2; allowed++) {
         generate(&s, 0, TEXTS, allowed);
         for (size_t i = 0; i < TEXTS; i++) {
@@ -265,7 +270,7 @@ static void test_refused(void **state)
     ebm_generator *none = NULL;
     ebm_noise_model *model = NULL;
     setup s;
-    open_setup(&s, &(how){4, 20, 1, 1});
+    open_setup(&s, &(how){4, 20, 1, 1, false});
     assert_fails(ebm_generator_run(s.generator, (ebm_prompts){&empty, 1}, none_follow, 0, false), EBM_ERROR_INPUT,
                  "a prompt of 0 tokens");
     assert_fails(ebm_generator_run(s.generator, (ebm_prompts){&too_long, 1}, none_follow, 0, false), EBM_ERROR_INPUT,
@@ -276,13 +281,13 @@ static void test_refused(void **state)
                  EBM_ERROR_INPUT, "planned for 20");
     assert_fails(ebm_generator_create(s.model, &settings, s.arena, &none), EBM_ERROR_INPUT, "must be positive and fit");
     assert_null(none);
-    const ebm_decoder_settings decoder = {limits, 4, 33};
+    const ebm_decoder_settings decoder = {limits, 4, 33, true};
     assert_fails(ebm_noise_model_open(device, model_folder("gpt2"), &decoder, &model), EBM_ERROR_INPUT,
                  "positions for 32");
     assert_null(model);
     // After a refusal the next run is as if nothing had happened.
     setup fresh;
-    open_setup(&fresh, &(how){4, 20, 1, 1});
+    open_setup(&fresh, &(how){4, 20, 1, 1, false});
     generate(&s, 0, TEXTS, true);
     generate(&fresh, 0, TEXTS, true);
     assert_same_texts(&s, 0, &fresh, 0, TEXTS);
@@ -293,9 +298,9 @@ static void test_refused(void **state)
 static void test_saved_model_draws_the_same_texts(void **state)
 {
     setup s, loaded;
-    open_setup(&s, &(how){7, 20, 1, 5});
+    open_setup(&s, &(how){7, 20, 1, 5, false});
     assert_ok(ebm_noise_model_save(s.model, *state));
-    open_from(&loaded, *state, &(how){7, 20, 1, 5});
+    open_from(&loaded, *state, &(how){7, 20, 1, 5, false});
     const ebm_noise_roles roles = ebm_noise_model_roles(loaded.model);
     assert_int_equal(roles.mask, MASK);
     assert_int_equal(roles.separator, SEPARATOR);
@@ -308,6 +313,72 @@ static void test_saved_model_draws_the_same_texts(void **state)
     free_setup(&loaded);
 }
 
+// Weights that are packed once give the bits of weights that every product packs anew.
+static void test_packed_weights(void **state)
+{
+    static const int top_ks[] = {20, 0};
+    for (size_t k = 0; k < 2; k++) {
+        setup packed, unpacked;
+        open_setup(&packed, &(how){7, top_ks[k], 1, 5, false});
+        open_setup(&unpacked, &(how){7, top_ks[k], 1, 5, true});
+        generate(&packed, 0, TEXTS, true);
+        generate(&unpacked, 0, TEXTS, true);
+        assert_same_texts(&packed, 0, &unpacked, 0, TEXTS);
+        free_setup(&packed);
+        free_setup(&unpacked);
+    }
+}
+
+// Weights written between two runs count in the second, also where they or bounds made of them were kept.
+static void test_changed_weights(void **state)
+{
+    static const int top_ks[] = {20, 0};
+    for (size_t k = 0; k < 2; k++) {
+        setup other, first, changed;
+        open_setup(&other, &(how){7, top_ks[k], 1, 5, true});
+        open_setup(&first, &(how){7, top_ks[k], 1, 5, false});
+        open_setup(&changed, &(how){7, top_ks[k], 1, 5, false});
+        generate(&changed, 0, TEXTS, true);
+        generate(&first, 0, TEXTS, true);
+        assert_same_texts(&changed, 0, &first, 0, TEXTS);
+        assert_ok(ebm_parameters_init(ebm_noise_model_parameters(other.model), 77));
+        assert_ok(ebm_parameters_init(ebm_noise_model_parameters(changed.model), 77));
+        generate(&other, 0, TEXTS, true);
+        generate(&changed, 0, TEXTS, true);
+        assert_same_texts(&other, 0, &changed, 0, TEXTS);
+        assert_true(memcmp(first.tokens, changed.tokens, sizeof first.tokens) != 0);
+        free_setup(&other);
+        free_setup(&first);
+        free_setup(&changed);
+    }
+}
+
+// A decoder that only generates has no memory for losses, and says so.
+static void test_no_losses(void **state)
+{
+    const int32_t targets[CAPACITY] = {0};
+    const ebm_batch batch = {.tokens = 1, .sequences = 1};
+    double sum;
+    size_t count;
+    float losses[CAPACITY];
+    ebm_arena *arenas[EBM_DECODER_ARENAS], *more[EBM_DECODER_ARENAS];
+    setup s, trained;
+    open_setup(&s, &(how){4, 20, 1, 1, false});
+    open_setup(&trained, &(how){4, 20, 1, 1, true});
+    ebm_decoder *decoder = ebm_noise_model_decoder(s.model);
+    assert_fails(ebm_decoder_loss(decoder, &batch, targets, 1, false, &sum, &count), EBM_ERROR_INPUT,
+                 "planned to generate only");
+    assert_fails(ebm_decoder_losses(decoder, &batch, targets, losses, &count), EBM_ERROR_INPUT,
+                 "planned to generate only");
+    const bool packs = strcmp(ebm_gemm_backend(device), "cpu") == 0 || strcmp(ebm_gemm_backend(device), "bf16") == 0;
+    assert_int_equal(ebm_decoder_arenas(decoder, arenas), packs ? 2 : 1);
+    assert_int_equal(ebm_decoder_arenas(ebm_noise_model_decoder(trained.model), more), 1);
+    const uint64_t logits = 4 * 256 * ebm_noise_model_config(s.model)->vocabulary;
+    assert_true(ebm_arena_bytes(arenas[0]) + logits < ebm_arena_bytes(more[0]));
+    free_setup(&s);
+    free_setup(&trained);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +388,9 @@ int main(void)
         cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_ends_and_bans),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_packed_weights),
+        cmocka_unit_test(test_changed_weights),
+        cmocka_unit_test(test_no_losses),
         in_own_folder(test_saved_model_draws_the_same_texts),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

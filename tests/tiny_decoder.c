@@ -30,7 +30,7 @@ static void load_weights(tiny_decoder *t)
 
 void tiny_decoder_open(tiny_decoder *t, bool training, float dropout)
 {
-    const ebm_decoder_settings settings = {{LM_TOKENS, LM_ROWS, training}, LM_ROWS, LM_CAPACITY};
+    const ebm_decoder_settings settings = {{LM_TOKENS, LM_ROWS, training}, LM_ROWS, LM_CAPACITY, false};
     const ebm_adamw adamw = {0.9, 0.999, 1e-8, 0.1, 1.0};
     *t = (tiny_decoder){.expected = expected_open("gpt2")};
     load_rows(t);
@@ -45,6 +45,7 @@ void tiny_decoder_open(tiny_decoder *t, bool training, float dropout)
     ebm_arena_reserve(t->arena, &t->slot_of, LM_ROWS);
     ebm_arena_reserve(t->arena, &t->step_ids, LM_ROWS);
     ebm_arena_reserve(t->arena, &t->step_positions, LM_ROWS);
+    ebm_arena_reserve(t->arena, &t->logits, LM_ROWS * t->config->vocabulary);
     assert_ok(ebm_parameters_allocate(t->parameters));
     assert_ok(ebm_decoder_allocate(t->decoder));
     assert_ok(ebm_arena_allocate(t->arena));

@@ -16,8 +16,8 @@ typedef struct {
     ebm_decoder *decoder;
     ebm_arena *arena;
     ebm_packing *packing;
-    ebm_optimizer *optimizer; // NULL without training
-    ebm_slice slot_of, step_ids, step_positions;
+    ebm_optimizer *optimizer;                            // NULL without training
+    ebm_slice slot_of, step_ids, step_positions, logits; // logits: of a step
     int32_t *ids, *targets;
     ebm_sequence rows[LM_ROWS];
     size_t starts[LM_ROWS + 1];

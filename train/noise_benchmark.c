@@ -27,6 +27,7 @@ ebm_status ebm_noise_benchmark_decoder(const ebm_noise_benchmark_settings *s, eb
         .limits = {tokens > capacity ? tokens : capacity, s->slots, false},
         .slots = s->slots,
         .capacity = capacity,
+        .only_generates = true,
     };
     return ebm_ok();
 }

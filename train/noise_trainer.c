@@ -166,6 +166,7 @@ ebm_status ebm_noise_weights_read(const ebm_noise_trainer *t, float **copies)
 ebm_status ebm_noise_weights_write(const ebm_noise_trainer *t, float *const *copies)
 {
     ebm_parameters *parameters = ebm_noise_model_parameters(t->model);
+    ebm_parameters_changed(parameters);
     for (size_t i = 0; i < t->tensor_count; i++) {
         const ebm_tensor *tensor = ebm_parameters_tensor_view(parameters, i);
         EBM_TRY(ebm_slice_write(ebm_noise_model_device(t->model), tensor->weight, 0, tensor->count, copies[i]));

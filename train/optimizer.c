@@ -105,6 +105,7 @@ ebm_status ebm_optimizer_step(ebm_optimizer *o, double rate, uint64_t update, bo
 {
     if (update == 0) return ebm_fail(EBM_ERROR_INPUT, "AdamW: updates are counted from 1, found 0");
     EBM_TRY(ebm_optimizer_measure(o));
+    ebm_parameters_changed(o->parameters);
     for (size_t i = 0; i < o->tensors; i++)
         EBM_TRY(update_tensor(o, ebm_parameters_tensor_view(o->parameters, i), rate, update, zero_gradients));
     return ebm_ok();

@@ -18,7 +18,7 @@ typedef struct {
     ebm_arena *arena;
     ebm_packing *packing;
     ebm_optimizer *optimizer;
-    ebm_slice slot_of, ids, positions;
+    ebm_slice slot_of, ids, positions, logits;
 } model;
 
 static void close_model(model *m)
@@ -54,7 +54,7 @@ static ebm_status open_model(model *m, const char *directory, const char *batch,
     EBM_TRY(ebm_config_load(directory, &m->config));
     EBM_TRY(probe_batch_read(batch, &m->batch));
     const size_t n = m->batch.count;
-    const ebm_decoder_settings settings = {{m->batch.tokens, n, training}, n, m->batch.longest};
+    const ebm_decoder_settings settings = {{m->batch.tokens, n, training}, n, m->batch.longest, false};
     m->parameters = ebm_parameters_create(m->device, training);
     m->arena = ebm_arena_create(m->device, "batch");
     if (!m->parameters || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory");
@@ -64,6 +64,7 @@ static ebm_status open_model(model *m, const char *directory, const char *batch,
     ebm_arena_reserve(m->arena, &m->slot_of, n);
     ebm_arena_reserve(m->arena, &m->ids, n);
     ebm_arena_reserve(m->arena, &m->positions, n);
+    ebm_arena_reserve(m->arena, &m->logits, n * m->config->vocabulary);
     EBM_TRY(ebm_parameters_allocate(m->parameters));
     EBM_TRY(ebm_decoder_allocate(m->decoder));
     EBM_TRY(ebm_arena_allocate(m->arena));
@@ -104,11 +105,11 @@ static ebm_status one_step(model *m, size_t step, int32_t *ids, int32_t *positio
     EBM_TRY(ebm_slice_write(m->device, m->ids, 0, m->batch.count, ids));
     EBM_TRY(ebm_slice_write(m->device, m->positions, 0, m->batch.count, positions));
     EBM_TRY(ebm_decoder_step(m->decoder, m->ids, m->positions));
-    EBM_TRY(ebm_decoder_step_logits(m->decoder));
+    EBM_TRY(ebm_decoder_step_logits(m->decoder, m->logits));
     for (size_t s = 0; s < m->batch.count; s++) {
         if (positions[s] < 0) continue;
         const size_t row = (size_t)(m->batch.rows[s].ids - m->batch.ids) + (size_t)positions[s];
-        EBM_TRY(ebm_slice_read(m->device, ebm_decoder_logits(m->decoder), s * V, V, logits + row * V));
+        EBM_TRY(ebm_slice_read(m->device, m->logits, s * V, V, logits + row * V));
     }
     return ebm_ok();
 }

@@ -52,7 +52,7 @@ static ebm_status open_model(model *m, const char *directory, const char *prompt
     EBM_TRY(probe_batch_read(prompts, &m->prompts));
     const size_t n = m->prompts.count, capacity = m->prompts.longest + 1 + MOST_NEW;
     const ebm_limits limits = {m->prompts.tokens + n, n, false};
-    const ebm_decoder_settings decoder = {limits, SLOTS, capacity};
+    const ebm_decoder_settings decoder = {limits, SLOTS, capacity, true};
     const ebm_generator_settings settings = {SLOTS, capacity, n, MOST_NEW, limits, 1, top_k, 7};
     m->arena = ebm_arena_create(m->device, "generation");
     if (!m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory");

@@ -41,7 +41,8 @@ static ebm_status open_model(ebm_device *device, const ebm_program_noise_setting
 {
     const ebm_noise_options *o = s->set;
     const ebm_limits prompts = {.tokens = 4096, .sequences = o->slots, .training = false};
-    const ebm_decoder_settings decoder = {.limits = prompts, .slots = o->slots, .capacity = EBM_NOISE_MAX_TOKENS};
+    const ebm_decoder_settings decoder = {
+        .limits = prompts, .slots = o->slots, .capacity = EBM_NOISE_MAX_TOKENS, .only_generates = true};
     EBM_TRY(ebm_noise_model_open(device, o->model, &decoder, &noise->model));
     const ebm_noise_training training = ebm_noise_model_training(noise->model);
     EBM_TRY(find_mask(o, training, &noise->mask_probability));
