@@ -17,8 +17,8 @@ struct ebm_arena {
     reservation *reservations;
     size_t count, capacity;
     uint64_t *buffer_bytes; // planned size of each buffer
-    cl_mem *buffers, *parts;
-    size_t buffer_count, part_count;
+    cl_mem *buffers, *parts, *joined;
+    size_t buffer_count, part_count, joined_count;
     uint64_t total_bytes;
     bool out_of_memory; // on the host, in ebm_arena_reserve; reported by plan and allocate
 };
@@ -36,9 +36,11 @@ void ebm_arena_free(ebm_arena *arena)
 {
     if (!arena) return;
     clFinish(arena->device->queue); // a queued kernel may still use the memory
+    for (size_t i = 0; i < arena->joined_count; i++) clReleaseMemObject(arena->joined[i]);
     for (size_t i = 0; i < arena->part_count; i++) clReleaseMemObject(arena->parts[i]);
     for (size_t i = 0; i < arena->buffer_count; i++)
         if (arena->buffers && arena->buffers[i]) clReleaseMemObject(arena->buffers[i]);
+    free(arena->joined);
     free(arena->parts);
     free(arena->buffers);
     free(arena->buffer_bytes);
@@ -150,6 +152,38 @@ ebm_status ebm_arena_allocate(ebm_arena *arena)
     for (size_t i = 0; i < arena->buffer_count; i++) EBM_TRY(allocate_buffer(arena, i));
     for (size_t i = 0; i < arena->count; i++) EBM_TRY(cut_part(arena, &arena->reservations[i]));
     return ebm_device_finish(arena->device);
+}
+
+static const reservation *reservation_of(const ebm_arena *arena, const ebm_slice *slice)
+{
+    for (size_t i = 0; i < arena->count; i++)
+        if (arena->reservations[i].slice == slice) return &arena->reservations[i];
+    return NULL;
+}
+
+bool ebm_arena_may_join(const ebm_arena *arena, const ebm_slice *first, const ebm_slice *last)
+{
+    const reservation *from = reservation_of(arena, first), *to = reservation_of(arena, last);
+    return from && to && from <= to && from->buffer == to->buffer;
+}
+
+ebm_status ebm_arena_join(ebm_arena *arena, const ebm_slice *first, const ebm_slice *last, ebm_slice *joined)
+{
+    if (!arena->buffers || !ebm_arena_may_join(arena, first, last))
+        return ebm_fail(EBM_ERROR_DEVICE, "%s: slices that cannot be joined", arena->name);
+    const reservation *from = reservation_of(arena, first), *to = reservation_of(arena, last);
+    cl_mem *more = realloc(arena->joined, (arena->joined_count + 1) * sizeof *more);
+    if (!more) return ebm_fail(EBM_ERROR_MEMORY, "%s: no host memory for a slice", arena->name);
+    arena->joined = more;
+    const size_t bytes = (size_t)(to->start_bytes - from->start_bytes) + 4 * to->slice->count;
+    const cl_buffer_region region = {(size_t)from->start_bytes, bytes};
+    cl_int code = CL_SUCCESS;
+    const cl_mem part = clCreateSubBuffer(arena->buffers[from->buffer], CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION,
+                                          &region, &code);
+    EBM_TRY_CL(code, "%s: joining slices of %zu bytes", arena->name, bytes);
+    more[arena->joined_count++] = part;
+    *joined = (ebm_slice){part, bytes / 4};
+    return ebm_ok();
 }
 
 static ebm_status check_range(ebm_slice slice, size_t first, size_t count, const char *what)

@@ -12,6 +12,7 @@
 #ifndef EBM_ARENA_H
 #define EBM_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,12 @@ ebm_status ebm_slice_read(ebm_device *device, ebm_slice from, size_t first, size
 ebm_status ebm_slice_copy(ebm_device *device, ebm_slice to, size_t to_first, ebm_slice from, size_t from_first,
                           size_t count);
 ebm_status ebm_slice_zero(ebm_device *device, ebm_slice slice, size_t first, size_t count);
+
+// Two slices that were reserved in this order, and all between them, as one more slice of the same memory, with the
+// padding; after ebm_arena_allocate, and owned by the arena. EBM_ERROR_DEVICE when they are not slices of one buffer
+// (see above).
+ebm_status ebm_arena_join(ebm_arena *arena, const ebm_slice *first, const ebm_slice *last, ebm_slice *joined);
+bool ebm_arena_may_join(const ebm_arena *arena, const ebm_slice *first, const ebm_slice *last);
 
 #ifdef __cplusplus
 }

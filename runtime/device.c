@@ -106,6 +106,7 @@ static void describe(found_device *found)
     info->local_bytes = local;
     info->cache_bytes = cache;
     info->max_group_items = group;
+    info->parts = 1;
 }
 
 static ebm_status find_devices(found_device *found, size_t *count)
@@ -170,25 +171,49 @@ static ebm_status no_single_match(const found_device *found, size_t count, const
                     hits ? "more than one device" : "no device", known);
 }
 
-static ebm_status choose(const found_device *found, size_t count, const char *selector, size_t *chosen)
+// Several processes may share several GPUs: each takes another one.
+static size_t one_of(const size_t *gpus, size_t count, unsigned part) { return gpus[part % count]; }
+
+static ebm_status choose(const found_device *found, size_t count, const char *selector, unsigned part, unsigned parts,
+                         size_t *chosen)
 {
+    size_t hit[MAX_DEVICES], hits = 0, gpus = 0;
     if (count == 0)
         return ebm_fail(EBM_ERROR_DEVICE,
                         "no OpenCL device found; install a driver (for the CPU: the package pocl-opencl-icd)");
     if (!selector || !*selector) selector = getenv("EBMCL_DEVICE");
-    *chosen = 0;
-    if (!selector || !*selector) {
-        for (size_t i = count; i-- > 0;)
-            if (!found[i].info.is_cpu) *chosen = i;
+    const bool any = !selector || !*selector;
+    for (size_t i = 0; i < count; i++)
+        if (any ? !found[i].info.is_cpu : matches(&found[i].info, selector)) {
+            hit[hits++] = i;
+            gpus += !found[i].info.is_cpu;
+        }
+    if (any || (parts > 1 && hits > 0 && gpus == hits)) {
+        *chosen = hits ? one_of(hit, hits, parts > 1 ? part : 0) : 0;
         return ebm_ok();
     }
-    size_t hits = 0;
-    for (size_t i = 0; i < count; i++)
-        if (matches(&found[i].info, selector)) {
-            *chosen = i;
-            hits++;
-        }
+    *chosen = hits ? hit[0] : 0;
     return hits == 1 ? ebm_ok() : no_single_match(found, count, selector, hits);
+}
+
+// Leaves the device whole where it cannot be cut: processes then share it.
+static void take_part(ebm_device *device, unsigned part, unsigned parts)
+{
+    cl_device_id ids[MAX_DEVICES];
+    cl_uint count = 0;
+    const unsigned units = device->info.compute_units / parts;
+    if (parts < 2 || !device->info.is_cpu || units == 0) return;
+    const cl_device_partition_property equally[] = {CL_DEVICE_PARTITION_EQUALLY, (cl_device_partition_property)units,
+                                                    0};
+    if (clCreateSubDevices(device->id, equally, MAX_DEVICES, ids, &count) != CL_SUCCESS) return;
+    for (cl_uint i = 0; i < count; i++)
+        if (i != part) clReleaseDevice(ids[i]);
+    if (part >= count) return;
+    device->id = ids[part];
+    device->is_part = true;
+    device->info.compute_units = units;
+    device->info.memory_bytes /= parts;
+    device->info.parts = parts;
 }
 
 // EBMCL_LANES: to see on a processor with vectors of 16 what one with vectors of 8 does.
@@ -217,18 +242,22 @@ static ebm_status choose_kernels(ebm_device *device)
     return ebm_ok();
 }
 
-ebm_status ebm_device_open(const char *selector, ebm_device **out)
+ebm_status ebm_device_open(const char *selector, ebm_device **out) { return ebm_device_open_part(selector, 0, 1, out); }
+
+ebm_status ebm_device_open_part(const char *selector, unsigned part, unsigned parts, ebm_device **out)
 {
     found_device found[MAX_DEVICES];
     size_t count = 0, chosen = 0;
     *out = NULL;
     EBM_TRY(find_devices(found, &count));
-    EBM_TRY(choose(found, count, selector, &chosen));
+    if (part >= parts) return ebm_fail(EBM_ERROR_INPUT, "part %u of %u parts of a device", part, parts);
+    EBM_TRY(choose(found, count, selector, part, parts, &chosen));
     ebm_device *device = calloc(1, sizeof *device);
     if (!device) return ebm_fail(EBM_ERROR_MEMORY, "no memory for a device");
     device->info = found[chosen].info;
     device->platform = found[chosen].platform;
     device->id = found[chosen].id;
+    take_part(device, part, parts);
 
     cl_int code = CL_SUCCESS;
     ebm_status status = ebm_ok();
@@ -254,6 +283,7 @@ void ebm_device_free(ebm_device *device)
     ebm_profile_free(device->profile);
     if (device->queue) clReleaseCommandQueue(device->queue);
     if (device->context) clReleaseContext(device->context);
+    if (device->is_part) clReleaseDevice(device->id);
     free(device);
 }
 

@@ -32,6 +32,7 @@ typedef struct {
     size_t max_group_items;
     size_t base_alignment_bytes;
     uint64_t memory_bytes, max_allocation_bytes, local_bytes;
+    unsigned parts;       // of how many equal parts of the CPU this is one; 1: a whole device
     uint64_t cache_bytes; // what the driver says of the cache before the memory, often 0 or too little
 } ebm_device_info;
 
@@ -44,6 +45,12 @@ ebm_status ebm_device_list(ebm_device_info **list, size_t *count);
 // else by its native vectors.
 // Fails with EBM_ERROR_INPUT when nothing or more than one device matches (the sentence lists what there is).
 ebm_status ebm_device_open(const char *selector, ebm_device **device);
+
+// For several processes of one machine, the `part`-th of `parts` (0 <= part < parts): a CPU is cut into as many equal
+// sub-devices (CL_DEVICE_PARTITION_EQUALLY) and one of them opened, with its share of the memory; of GPUs the process
+// takes the part-th, going round when there are fewer. The selector may then match several GPUs. A CPU of fewer units
+// than parts, or one that cannot be cut, is opened whole, as is everything when parts is 1.
+ebm_status ebm_device_open_part(const char *selector, unsigned part, unsigned parts, ebm_device **device);
 void ebm_device_free(ebm_device *device); // NULL is accepted
 
 const ebm_device_info *ebm_device_info_view(const ebm_device *device); // borrowed from the device

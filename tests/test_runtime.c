@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "device.h"
 #include "launch.h"
+#include "mapping.h"
 
 static ebm_device *device;
 
@@ -83,6 +84,68 @@ static void run_vector_check(ebm_device *on)
 }
 
 static void a_kernel_gives_its_known_answer(void **state) { run_vector_check(device); }
+
+// Two processes of one machine: halves of a CPU that can be cut, else the whole device.
+static void a_device_is_cut_into_parts(void **state)
+{
+    (void)state;
+    const ebm_device_info *whole = ebm_device_info_view(device);
+    ebm_device *part = NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_ok(ebm_device_open_part(NULL, i, 2, &part));
+        const ebm_device_info *info = ebm_device_info_view(part);
+        assert_string_equal(info->name, whole->name);
+        assert_true(info->parts == 1 || (info->parts == 2 && info->is_cpu));
+        assert_int_equal(info->compute_units, whole->compute_units / info->parts);
+        assert_int_equal(info->memory_bytes, whole->memory_bytes / info->parts);
+        run_vector_check(part);
+        ebm_device_free(part);
+    }
+    if (whole->is_cpu) { // more parts than units: whole
+        assert_ok(ebm_device_open_part(NULL, whole->compute_units, whole->compute_units + 1, &part));
+        assert_int_equal(ebm_device_info_view(part)->compute_units, whole->compute_units);
+        ebm_device_free(part);
+    }
+    assert_fails(ebm_device_open_part(NULL, 2, 2, &part), EBM_ERROR_INPUT, "part 2 of 2");
+}
+
+// Slices side by side as one, and in the host's memory: what was written before is there, what is written stays.
+static void slices_are_joined_and_mapped(void **state)
+{
+    (void)state;
+    enum { COUNT = 37 };
+    float values[COUNT], back[COUNT];
+    ebm_slice a, b, c, joined;
+    ebm_mapping mapping;
+    ebm_arena *arena = ebm_arena_create(device, "joined");
+    ebm_arena_reserve(arena, &a, COUNT);
+    ebm_arena_reserve(arena, &b, COUNT);
+    ebm_arena_reserve(arena, &c, COUNT);
+    assert_fails(ebm_arena_join(arena, &a, &b, &joined), EBM_ERROR_DEVICE, "cannot be joined");
+    assert_ok(ebm_arena_allocate(arena));
+    assert_fails(ebm_arena_join(arena, &b, &a, &joined), EBM_ERROR_DEVICE, "cannot be joined");
+    assert_fails(ebm_arena_join(arena, &a, &joined, &joined), EBM_ERROR_DEVICE, "cannot be joined");
+    assert_ok(ebm_arena_join(arena, &b, &c, &joined));
+    for (size_t i = 0; i < COUNT; i++) values[i] = (float)i + 0.5f;
+    assert_ok(ebm_slice_write(device, b, 0, COUNT, values));
+    assert_ok(ebm_slice_write(device, c, 0, COUNT, values));
+    assert_ok(ebm_slice_map(device, joined, &mapping));
+    assert_ok(ebm_device_flush(device));
+    assert_ok(ebm_mapping_wait(&mapping));
+    bool ready = false;
+    assert_ok(ebm_mapping_is_ready(&mapping, &ready));
+    assert_true(ready);
+    assert_memory_equal(mapping.values, values, sizeof values);
+    float *last = mapping.values + (joined.count - COUNT); // c, behind b's padding
+    assert_memory_equal(last, values, sizeof values);
+    for (size_t i = 0; i < COUNT; i++) last[i] = -values[i];
+    assert_ok(ebm_slice_unmap(device, &mapping));
+    assert_ok(ebm_slice_unmap(device, &mapping)); // nothing any more
+    assert_ok(ebm_slice_read(device, c, 0, COUNT, back));
+    for (size_t i = 0; i < COUNT; i++) assert_true(back[i] == -values[i]);
+    ebm_arena_free(arena);
+    assert_fails(ebm_slice_map(device, (ebm_slice){0}, &mapping), EBM_ERROR_DEVICE, "not allocated");
+}
 
 static void transfers_are_checked_and_exact(void **state)
 {
@@ -217,6 +280,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_can_be_set),
         cmocka_unit_test(every_listed_device_can_be_chosen),
+        cmocka_unit_test(a_device_is_cut_into_parts),
+        cmocka_unit_test(slices_are_joined_and_mapped),
         cmocka_unit_test(a_wrong_choice_names_what_there_is),
         cmocka_unit_test(a_kernel_gives_its_known_answer),
         cmocka_unit_test(transfers_are_checked_and_exact),
