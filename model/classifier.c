@@ -295,6 +295,11 @@ ebm_status ebm_classifier_forward(ebm_classifier *c, const ebm_batch *batch, con
                               c->config->label_count);
 }
 
+void ebm_classifier_watch(ebm_classifier *c, ebm_backward_listener *listener, void *context)
+{
+    ebm_encoder_watch(c->encoder, listener, context);
+}
+
 ebm_status ebm_classifier_backward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
 {
     return ebm_classifier_backward_penalised(c, batch, run, NULL);

@@ -70,6 +70,10 @@ ebm_status ebm_classifier_forward(ebm_classifier *classifier, const ebm_batch *b
 // parameters' gradients. The gradient of the logits is changed (hidden and sharp-hidden energies add to it).
 ebm_status ebm_classifier_backward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
 
+// As ebm_encoder_watch: called in every backward pass from now on; NULL: no longer.
+void ebm_classifier_watch(ebm_classifier *classifier, ebm_status (*listener)(void *context, size_t first),
+                          void *context);
+
 // The same, and the gradient of `scale` times the sum of the squared norms of the hidden states that the classification
 // head was given (before its dropout), of the batch's sequences [first, first + count). norms (sequences): those
 // squared norms are written there.

@@ -51,6 +51,17 @@ ebm_status ebm_encoder_allocate(ebm_encoder *e)
 ebm_slice ebm_encoder_output(const ebm_encoder *e) { return *e->output; }
 ebm_slice ebm_encoder_gradient(const ebm_encoder *e) { return e->gradient; }
 
+void ebm_encoder_watch(ebm_encoder *e, ebm_backward_listener *listener, void *context)
+{
+    e->listener = listener;
+    e->listener_context = context;
+}
+
+ebm_status ebm_encoder_tell(const ebm_encoder *e, size_t first)
+{
+    return e->listener ? e->listener(e->listener_context, first) : ebm_ok();
+}
+
 static ebm_status check_batch(const ebm_encoder *e, const ebm_batch *batch)
 {
     if (batch->tokens > e->limits.tokens || batch->sequences > e->limits.sequences)

@@ -32,6 +32,12 @@ ebm_status ebm_encoder_allocate(ebm_encoder *encoder); // after planning
 ebm_status ebm_encoder_forward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
 ebm_status ebm_encoder_backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
 
+// Who wants to know how far the backward pass is: called whenever a layer's gradients are complete as far as this pass
+// goes (everything that makes them is queued). They are those of tensors `first` and above of the table of parameters;
+// heads, declared after the encoder, are among them.
+typedef ebm_status ebm_backward_listener(void *context, size_t first);
+void ebm_encoder_watch(ebm_encoder *encoder, ebm_backward_listener *listener, void *context); // NULL: no longer
+
 ebm_slice ebm_encoder_output(const ebm_encoder *encoder);   // (tokens, C) of the last forward
 ebm_slice ebm_encoder_gradient(const ebm_encoder *encoder); // (tokens, C), to be written before backward; overwritten
 

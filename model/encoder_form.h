@@ -17,8 +17,10 @@ struct ebm_encoder {
     const ebm_family_traits *family; // of the config
     ebm_limits limits;
     ebm_arena *arena;
-    const ebm_slice *output; // (tokens, C): where create planned it
-    ebm_slice gradient;      // (tokens, C): planned by create when training
+    const ebm_slice *output;         // (tokens, C): where create planned it
+    ebm_slice gradient;              // (tokens, C): planned by create when training
+    ebm_backward_listener *listener; // NULL: none
+    void *listener_context;
 };
 
 struct ebm_encoder_form {
@@ -35,6 +37,8 @@ struct ebm_encoder_form {
 extern const ebm_encoder_form ebm_encoder_post_norm;  // BERT and all who share its arithmetic
 extern const ebm_encoder_form ebm_encoder_modernbert; // pre-norm, rotary positions, GeGLU, local attention
 
+// For the forms: to be called in the backward pass when the gradients of tensors `first` and above are complete.
+ebm_status ebm_encoder_tell(const ebm_encoder *encoder, size_t first);
 // For the forms: the dropout of a place (off unless the run trains), and the site of a layer's place 0, 1, 2.
 ebm_dropout ebm_encoder_dropout(const ebm_batch *batch, const ebm_run *run, float probability, uint32_t site);
 uint32_t ebm_encoder_layer_site(size_t layer, uint32_t place);

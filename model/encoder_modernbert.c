@@ -182,6 +182,7 @@ static ebm_status backward(ebm_encoder *encoder, const ebm_batch *batch, const e
     for (size_t l = e->L; l-- > 0;) {
         EBM_TRY(feed_forward_backward(e, l, batch, run));
         EBM_TRY(attend_backward(e, l, batch, run));
+        EBM_TRY(ebm_encoder_tell(encoder, e->weights[l].first_tensor));
     }
     return embed_backward(e, batch, run);
 }

@@ -9,6 +9,7 @@
 typedef struct {
     ebm_norm attention_norm, mlp_norm;
     ebm_linear qkv, out, up, down;
+    size_t first_tensor; // in the table of parameters
 } ebm_modernbert_weights;
 
 // What a layer keeps for its backward pass. T tokens, C channels, H heads, F inner size.

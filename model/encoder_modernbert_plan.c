@@ -43,6 +43,7 @@ static void create_layer(ebm_modernbert *e, ebm_parameters *p, size_t layer)
     const ebm_family_names *names = &e->base.family->names;
     ebm_modernbert_weights *w = &e->weights[layer];
     const size_t C = e->C;
+    w->first_tensor = ebm_parameters_tensor_count(p);
     if (layer > 0) w->attention_norm = create_layer_norm(e, p, layer, names->norm1);
     w->qkv = create_linear(e, p, layer, names->qkv, 3 * C, C, c->bias.attention);
     w->out = create_linear(e, p, layer, names->out, C, C, c->bias.attention);

@@ -130,7 +130,10 @@ static ebm_status forward(ebm_encoder *encoder, const ebm_batch *batch, const eb
 static ebm_status backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_post_norm *e = (ebm_post_norm *)encoder;
-    for (size_t l = e->L; l-- > 0;) EBM_TRY(layer_backward(e, l, batch, run));
+    for (size_t l = e->L; l-- > 0;) {
+        EBM_TRY(layer_backward(e, l, batch, run));
+        EBM_TRY(ebm_encoder_tell(encoder, e->weights[l].first_tensor));
+    }
     return embed_backward(e, batch, run);
 }
 

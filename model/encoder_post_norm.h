@@ -9,6 +9,7 @@
 typedef struct {
     ebm_linear qkv, out, up, down;
     ebm_norm norm1, norm2;
+    size_t first_tensor; // in the table of parameters
 } ebm_post_norm_weights;
 
 // What a layer keeps for its backward pass. T tokens, C channels, H heads, F inner size.

@@ -48,6 +48,7 @@ static void create_layer(ebm_post_norm *e, ebm_parameters *p, size_t layer)
     const ebm_family_names *names = &e->base.family->names;
     ebm_post_norm_weights *w = &e->weights[layer];
     const size_t C = e->C;
+    w->first_tensor = ebm_parameters_tensor_count(p);
     ebm_encoder_name query, key, value;
     ebm_encoder_layer_name(&e->base, layer, names->query, query);
     ebm_encoder_layer_name(&e->base, layer, names->key, key);
