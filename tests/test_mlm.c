@@ -111,7 +111,7 @@ static void use_fixture_texts(masked_tiny *m, const ebm_safetensors *expected)
 
 static void check_mlm(masked_tiny *m, const ebm_safetensors *expected)
 {
-    const ebm_masked_pass pass = {m->t.classifier, ebm_step_packing(m->t.step), 1, 0};
+    const ebm_masked_pass pass = {.classifier = m->t.classifier, .packing = ebm_step_packing(m->t.step), .weight = 1};
     const ebm_run run = {.training = true}; // no dropout is set
     uint64_t tokens = 0;
     size_t batches = 0;
@@ -206,7 +206,11 @@ static void slopes_are_finite_differences(void **state)
 
 static double gradients_of(masked_tiny *m, size_t *batches)
 {
-    const ebm_masked_pass pass = {m->t.classifier, ebm_step_packing(m->t.step), 0.7f, 11};
+    const ebm_masked_pass pass = {.classifier = m->t.classifier,
+                                  .packing = ebm_step_packing(m->t.step),
+                                  .weight = 0.7f,
+                                  .first_sequence = 11,
+                                  .first_token = 400};
     const ebm_run run = {true, 33, 2};
     uint64_t tokens = 400;
     double loss = 0;

@@ -325,6 +325,47 @@ static size_t row_of(const ebm_dataset *texts, const ebm_tokenizer *encoder, ebm
     return found;
 }
 
+// What a position begins with: the number of the block.
+enum { BLOCK = 20 };
+static uint64_t block_of(const ebm_noise_stream *stream) { return ebm_noise_stream_position(stream) >> BLOCK; }
+
+// Rank r of two takes the blocks r, r + 2, ... of the stream that one rank takes whole; and goes on from there, alone
+// or with another number of ranks behind what both have used.
+static void ranks_take_every_other_block(void **state)
+{
+    (void)state;
+    uint64_t positions[2];
+    for (int maps = 0; maps < 2; maps++) {
+        opened whole, part;
+        open_stream(&whole, SMALL_SINGLE, maps, SEED, NULL);
+        for (size_t rank = 0; rank < 2; rank++) {
+            open_stream(&part, SMALL_SINGLE, maps, SEED, NULL);
+            assert_true(ebm_noise_stream_is_made(part.s.stream));
+            assert_ok(ebm_noise_stream_spread(part.s.stream, rank, 2));
+            for (size_t i = 0, block = rank; block < rank + 4; i++) {
+                const ebm_sequence text = next(part.s.stream);
+                if (i == 0 || block_of(part.s.stream) != block)
+                    assert_ok(ebm_noise_stream_seek(whole.s.stream, block_of(part.s.stream) << BLOCK));
+                block = block_of(part.s.stream);
+                assert_true(block == rank || block == rank + 2 || block == rank + 4);
+                expect_same("rank", i, text, next(whole.s.stream));
+            }
+            positions[rank] = ebm_noise_stream_position(part.s.stream);
+            if (rank == 0) close_stream(&part);
+        }
+        const ebm_sequence expected = next(part.s.stream);
+        assert_ok(ebm_noise_stream_seek(whole.s.stream, positions[1]));
+        expect_same("expected", 0, expected, next(whole.s.stream));
+        assert_ok(ebm_noise_stream_resume(part.s.stream, positions, 2));
+        assert_int_equal(ebm_noise_stream_position(part.s.stream), positions[1]);
+        assert_ok(ebm_noise_stream_resume(whole.s.stream, positions, 2));
+        next(whole.s.stream);
+        assert_int_equal(block_of(whole.s.stream), 6);
+        close_stream(&part);
+        close_stream(&whole);
+    }
+}
+
 static void a_file_gives_every_text_once_an_epoch(void **state)
 {
     (void)state;
@@ -508,6 +549,7 @@ int main(void)
         cmocka_unit_test(texts_equal_to_training_texts_are_dropped),
         cmocka_unit_test(pairs_have_one_separator_with_text_around),
         cmocka_unit_test(a_model_stream_is_taken_up_anywhere),
+        cmocka_unit_test(ranks_take_every_other_block),
         cmocka_unit_test(a_file_stream_is_taken_up_anywhere),
         cmocka_unit_test(a_file_gives_every_text_once_an_epoch),
         cmocka_unit_test(held_out_texts_never_come_again),

@@ -1,7 +1,7 @@
 // A checkpoint is a model directory with what training needs beside it: the moments (checkpoint_parts.h),
 //     margins.safetensors of mixup by area under the margin (margins.h) and
 //     trainer_state.json                                               step, orders, noise position, best evaluation,
-//     and the settings that must not change
+//     and the settings that must not change; with several ranks that make noise, the positions of all
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -114,19 +114,30 @@ static json_t *best_of(const ebm_trainer *t)
     return best;
 }
 
-static ebm_status write_state(const ebm_trainer *t, const char *directory)
+// Of every rank, where each makes its own texts; NULL where one position says all.
+static json_t *positions_of(const ebm_trainer *t, const uint64_t *positions)
 {
-    const uint64_t noise = t->in.noise ? ebm_noise_stream_position(t->in.noise) : 0;
-    return ebm_json_file_write(directory, STATE_FILE,
-                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o s:o*}", "global_step", (json_int_t)t->done,
-                                         "epoch", (double)t->done / (double)t->steps_per_epoch, "order",
-                                         ebm_place_of(t->order), "nce_order", ebm_place_of(t->nce_order),
-                                         "noise_position", (json_int_t)noise, "log_window", window_of(t), "best",
-                                         best_of(t), "settings", settings_of(t), "posterior",
-                                         t->posterior ? ebm_posterior_json(t->posterior) : NULL));
+    if (ebm_rank_count(t->in.ranks) == 1 || !t->in.noise || !ebm_noise_stream_is_made(t->in.noise)) return NULL;
+    json_t *list = json_array();
+    for (int i = 0; list && i < t->in.ranks->count; i++)
+        json_array_append_new(list, json_integer((json_int_t)positions[i]));
+    return list;
 }
 
-ebm_status ebm_checkpoint_write(ebm_trainer *t)
+static ebm_status write_state(const ebm_trainer *t, const uint64_t *positions, const char *directory)
+{
+    const uint64_t noise = positions[0];
+    return ebm_json_file_write(directory, STATE_FILE,
+                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o s:o* s:o*}", "global_step",
+                                         (json_int_t)t->done, "epoch", (double)t->done / (double)t->steps_per_epoch,
+                                         "order", ebm_place_of(t->order), "nce_order", ebm_place_of(t->nce_order),
+                                         "noise_position", (json_int_t)noise, "log_window", window_of(t), "best",
+                                         best_of(t), "settings", settings_of(t), "posterior",
+                                         t->posterior ? ebm_posterior_json(t->posterior) : NULL, "noise_positions",
+                                         positions_of(t, positions)));
+}
+
+static ebm_status write_checkpoint(ebm_trainer *t, const uint64_t *positions)
 {
     ebm_checkpoint_name name;
     ebm_checkpoint_name_of(t->done, name);
@@ -139,12 +150,23 @@ ebm_status ebm_checkpoint_write(ebm_trainer *t)
     EBM_CHECK(ebm_model_directory_write(directory, t->in.classifier, t->in.tokenizer, &t->in.info), end);
     EBM_CHECK(ebm_moments_write(ebm_classifier_parameters(t->in.classifier), directory), end);
     if (t->margins) EBM_CHECK(ebm_margins_write(t->margins, directory), end);
-    EBM_CHECK(write_state(t, directory), end);
+    EBM_CHECK(write_state(t, positions, directory), end);
     EBM_CHECK(ebm_directory_writer_finish(writer, true), end);
     status = ebm_checkpoint_remove_others(t->set.output_dir, name);
 end:
     ebm_directory_writer_free(writer);
     free(path);
+    return status;
+}
+
+ebm_status ebm_checkpoint_write(ebm_trainer *t)
+{
+    const uint64_t own = t->in.noise ? ebm_noise_stream_position(t->in.noise) : 0;
+    uint64_t *positions = calloc((size_t)ebm_rank_count(t->in.ranks), sizeof *positions);
+    if (!positions) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a checkpoint");
+    ebm_status status = ebm_ranks_gather(t->in.ranks, &own, sizeof own, positions);
+    if (status.code == EBM_OK && ebm_rank_is_first(t->in.ranks)) status = write_checkpoint(t, positions);
+    free(positions);
     return status;
 }
 
@@ -215,6 +237,26 @@ static ebm_status check_best(const ebm_trainer *t, const char *path)
     return status;
 }
 
+// One position, or one of each rank that made texts. One rank goes there at once, and so learns whether the place
+// exists; several do when all is read.
+static ebm_status read_positions(ebm_trainer *t, const char *path, const json_t *one, const json_t *all)
+{
+    const size_t count = all ? json_array_size(all) : 1;
+    if (!t->in.noise) return ebm_ok();
+    t->noise_positions = calloc(count + 1, sizeof *t->noise_positions);
+    if (!t->noise_positions) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a checkpoint");
+    for (size_t i = 0; i < count; i++) {
+        const json_t *position = all ? json_array_get(all, i) : one;
+        if (!json_is_integer(position) || json_integer_value(position) < 0)
+            return ebm_fail(EBM_ERROR_INPUT, "%s: \"noise_positions\" must be numbers of 0 or more", path);
+        t->noise_positions[i] = (uint64_t)json_integer_value(position);
+    }
+    if (count == 0) return ebm_fail(EBM_ERROR_INPUT, "%s: \"noise_positions\" must not be empty", path);
+    t->noise_position_count = count;
+    if (ebm_rank_count(t->in.ranks) > 1) return ebm_ok();
+    return ebm_noise_stream_resume(t->in.noise, t->noise_positions, count);
+}
+
 static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *json)
 {
     const json_t *step = json_object_get(json, "global_step"), *noise = json_object_get(json, "noise_position");
@@ -225,7 +267,7 @@ static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *jso
         return ebm_fail(EBM_ERROR_INPUT, "%s: \"noise_position\" must be 0 or more", path);
     EBM_TRY(ebm_place_seek(t->order, json_object_get(json, "order"), path, "order"));
     EBM_TRY(ebm_place_seek(t->nce_order, json_object_get(json, "nce_order"), path, "nce_order"));
-    if (t->in.noise) EBM_TRY(ebm_noise_stream_seek(t->in.noise, (uint64_t)json_integer_value(noise)));
+    EBM_TRY(read_positions(t, path, noise, json_object_get(json, "noise_positions")));
     t->done = (uint64_t)json_integer_value(step);
     EBM_TRY(read_window(t, json_object_get(json, "log_window"), path));
     EBM_TRY(read_best(t, json_object_get(json, "best"), path));

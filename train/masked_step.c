@@ -2,11 +2,11 @@
 
 // Packs texts from *next on until the token budget or the planned positions are full, and runs them.
 static ebm_status run_batch(const ebm_masked_pass *pass, const ebm_masked_texts *texts, const ebm_run *run,
-                            size_t *next, uint64_t *tokens, double *sum)
+                            size_t *next, uint64_t *done, double *sum)
 {
     const int32_t *targets = texts->target[*next];
     size_t positions = 0, told = 0;
-    ebm_packing_clear(pass->packing, *tokens, pass->first_sequence + *next);
+    ebm_packing_clear(pass->packing, pass->first_token + *done, pass->first_sequence + *next);
     for (bool fits = true; *next < texts->count; ++*next) {
         if (positions + texts->masked[*next] > texts->most_positions && positions > 0) break;
         EBM_TRY(ebm_packing_add(pass->packing, texts->sequence[*next], &fits));
@@ -15,9 +15,11 @@ static ebm_status run_batch(const ebm_masked_pass *pass, const ebm_masked_texts 
     }
     ebm_batch batch;
     EBM_TRY(ebm_packing_send(pass->packing, &batch));
+    if (*next == texts->count && pass->listener)
+        ebm_classifier_watch(pass->classifier, pass->listener, pass->listener_context);
     EBM_TRY(
         ebm_classifier_mlm(pass->classifier, &batch, run, targets, pass->weight / (float)texts->positions, sum, &told));
-    *tokens += batch.tokens;
+    *done += batch.tokens;
     return ebm_ok();
 }
 
@@ -25,8 +27,10 @@ ebm_status ebm_masked_gradients(const ebm_masked_pass *pass, const ebm_masked_te
                                 uint64_t *tokens, size_t *batches, double *mean)
 {
     double sum = 0;
+    uint64_t done = 0;
     *mean = 0;
-    for (size_t next = 0; next < texts->count; ++*batches) EBM_TRY(run_batch(pass, texts, run, &next, tokens, &sum));
+    for (size_t next = 0; next < texts->count; ++*batches) EBM_TRY(run_batch(pass, texts, run, &next, &done, &sum));
+    *tokens += done;
     if (texts->positions > 0) *mean = sum / (double)texts->positions;
     return ebm_ok();
 }

@@ -33,6 +33,7 @@ struct ebm_noise_stream {
     uint64_t number; // of the current block
     size_t next;     // item in it
     bool has_block, has_ahead;
+    size_t rank, stride; // of `stride` ranks, each of which takes every stride-th block
     // All:
     size_t max_length;
     int32_t *ids; // copies of what was handed out last: blocks move on
@@ -42,11 +43,18 @@ struct ebm_noise_stream {
     char source[256];
 };
 
+static ebm_noise_stream *new_stream(void)
+{
+    ebm_noise_stream *s = calloc(1, sizeof *s);
+    if (s) s->stride = 1;
+    return s;
+}
+
 ebm_status ebm_noise_stream_from_texts(const ebm_dataset *texts, const ebm_tokenizer *tokenizer, size_t max_length,
                                        uint64_t seed, ebm_noise_stream **out)
 {
     *out = NULL;
-    ebm_noise_stream *s = calloc(1, sizeof *s);
+    ebm_noise_stream *s = new_stream();
     if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     ebm_status status = ebm_ok();
     s->dataset = texts;
@@ -65,7 +73,7 @@ fail:
 ebm_status ebm_noise_stream_from_model(const ebm_noise_source *source, ebm_noise_stream **out)
 {
     *out = NULL;
-    ebm_noise_stream *s = calloc(1, sizeof *s);
+    ebm_noise_stream *s = new_stream();
     if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     ebm_status status = ebm_ok();
     const ebm_noise_objective objective = ebm_noise_model_training(source->model).objective;
@@ -88,7 +96,7 @@ fail:
 ebm_status ebm_noise_stream_from_shuffle(const ebm_noise_shuffle_source *source, ebm_noise_stream **out)
 {
     *out = NULL;
-    ebm_noise_stream *s = calloc(1, sizeof *s);
+    ebm_noise_stream *s = new_stream();
     if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     s->encoder = source->encoder;
     s->max_length = source->max_length;
@@ -106,7 +114,7 @@ ebm_status ebm_noise_stream_from_shuffle(const ebm_noise_shuffle_source *source,
 ebm_status ebm_noise_stream_from_fill(const ebm_noise_fill_source *source, ebm_noise_stream **out)
 {
     *out = NULL;
-    ebm_noise_stream *s = calloc(1, sizeof *s);
+    ebm_noise_stream *s = new_stream();
     if (!s) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     ebm_status status = ebm_ok();
     s->max_length = source->max_length;
@@ -172,7 +180,7 @@ static ebm_status make(ebm_noise_stream *s, uint64_t number, ebm_noise_block *bl
 
 static ebm_status advance_block(ebm_noise_stream *s)
 {
-    s->number = s->has_block ? s->number + 1 : s->number;
+    s->number = s->has_block ? s->number + s->stride : s->number;
     if (s->has_ahead)
         s->current = 1 - s->current;
     else
@@ -205,7 +213,7 @@ static ebm_status next_item(ebm_noise_stream *s, ebm_noise_block **block, size_t
     // Generating the next block early gives the encoding thread half a block's time.
     if (!s->maker->maps_ids && !s->has_ahead && s->next >= (*block)->count / 2) {
         EBM_TRY(ebm_noise_block_wait(*block));
-        EBM_TRY(make(s, s->number + 1, &s->blocks[1 - s->current]));
+        EBM_TRY(make(s, s->number + s->stride, &s->blocks[1 - s->current]));
         s->has_ahead = true;
     }
     EBM_TRY(ebm_noise_block_wait(*block));
@@ -298,6 +306,7 @@ static ebm_status hold_out_rows(ebm_noise_stream *s, size_t *count)
 
 ebm_status ebm_noise_stream_hold_out(ebm_noise_stream *s, size_t *count, ebm_sequence *sequences)
 {
+    s->stride = 1;
     if (ebm_noise_stream_position(s) != 0) EBM_TRY(ebm_noise_stream_seek(s, 0));
     if (s->dataset) EBM_TRY(hold_out_rows(s, count));
     return ebm_noise_stream_next(s, *count, sequences);
@@ -373,4 +382,25 @@ ebm_status ebm_noise_stream_seek(ebm_noise_stream *s, uint64_t position)
     if (s->shuffle) return ebm_ok();
     const size_t count = ebm_dataset_count(s->dataset);
     return ebm_order_seek(s->order, (uint32_t)(position / count), (size_t)(position % count));
+}
+
+bool ebm_noise_stream_is_made(const ebm_noise_stream *s) { return s->maker != NULL; }
+
+ebm_status ebm_noise_stream_spread(ebm_noise_stream *s, size_t rank, size_t count)
+{
+    if (!s->maker || count == 1) return ebm_ok();
+    const uint64_t first = s->has_block || s->next > 0 ? s->number + 1 : s->number;
+    s->rank = rank;
+    s->stride = count;
+    return seek_in_model(s, (first + rank) << INDEX_BITS);
+}
+
+ebm_status ebm_noise_stream_resume(ebm_noise_stream *s, const uint64_t *positions, size_t saved)
+{
+    uint64_t most = 0;
+    if (!s->maker) return ebm_noise_stream_seek(s, positions[0]);
+    if (saved == s->stride) return seek_in_model(s, positions[s->rank]);
+    for (size_t i = 0; i < saved; i++)
+        if (positions[i] >> INDEX_BITS > most) most = positions[i] >> INDEX_BITS;
+    return seek_in_model(s, (most + 1 + s->rank) << INDEX_BITS);
 }

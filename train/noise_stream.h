@@ -90,6 +90,15 @@ ebm_status ebm_noise_stream_hold_out(ebm_noise_stream *stream, size_t *count, eb
 // The same texts as text, for files: `A` or `A <SEP> B`; zero-terminated, borrowed until the next call.
 ebm_status ebm_noise_stream_next_text(ebm_noise_stream *stream, const char **text);
 
+// Several ranks (ranks.h): texts that a model makes cost time, so each rank makes its own. Blocks are a function of
+// their number: from the next one on, rank r takes the blocks r, r + count, r + 2 count, ... Texts of a file and
+// shuffled ones cost nothing: every rank is given all of them (nothing is changed), and takes its part of a step's.
+bool ebm_noise_stream_is_made(const ebm_noise_stream *stream); // by a model
+ebm_status ebm_noise_stream_spread(ebm_noise_stream *stream, size_t rank, size_t count);
+// Goes on, after spread, from where `saved` ranks stood: where they were as many as now, at this rank's own place; else
+// each rank behind all of them, so that no text comes twice.
+ebm_status ebm_noise_stream_resume(ebm_noise_stream *stream, const uint64_t *positions, size_t saved);
+
 // Where the stream stands, a number to be given to seek and nothing else; 0 is the start.
 uint64_t ebm_noise_stream_position(const ebm_noise_stream *stream);
 ebm_status ebm_noise_stream_seek(ebm_noise_stream *stream, uint64_t position);

@@ -24,6 +24,8 @@ struct ebm_step {
     float *logits;            // host copy of a batch's labelled rows
     ebm_slice hidden_norms;
     float *host_norms; // hidden_norms of one batch
+    const ebm_ranks *ranks;
+    ebm_gradient_exchange *exchange; // NULL with one rank
 };
 
 static bool uses_posterior(const ebm_step *s) { return s->set.label_loss.posterior_weight > 0; }
@@ -96,6 +98,18 @@ void ebm_step_free(ebm_step *s)
     free(s);
 }
 
+ebm_status ebm_step_set_ranks(ebm_step *s, const ebm_ranks *ranks, ebm_gradient_exchange *exchange)
+{
+    if (s->mixup || uses_posterior(s))
+        return ebm_fail(EBM_ERROR_UNSUPPORTED,
+                        "%s is for one process: it needs all labelled texts of a step in one"
+                        " place",
+                        s->mixup ? "mixup" : "PosCal");
+    s->ranks = ranks;
+    s->exchange = exchange;
+    return ebm_ok();
+}
+
 ebm_packing *ebm_step_packing(ebm_step *s) { return s->packing; }
 
 // The step's texts in one list: labelled | data | noise. With SHARED the labelled rows are the data rows too.
@@ -107,6 +121,14 @@ static ebm_sequence row_at(const ebm_step_texts *t, size_t i)
     i -= t->labelled_count;
     return i < t->data_count ? t->data[i] : t->noise[i - t->data_count];
 }
+
+// Texts of all ranks.
+static size_t all_labelled(const ebm_step_texts *t)
+{
+    return t->place.labelled ? t->place.labelled : t->labelled_count;
+}
+static size_t all_data(const ebm_step_texts *t) { return t->place.labelled ? t->place.data : t->data_count; }
+static size_t all_noise(const ebm_step_texts *t) { return t->place.labelled ? t->place.noise : t->noise_count; }
 
 // The part of the step's rows [from, to) that lies in the batch [first, first + count), as rows of the batch.
 static ebm_rows rows_in_batch(size_t from, size_t to, size_t first, size_t count)
@@ -125,8 +147,8 @@ static ebm_nce_rows contrast_of(const ebm_step *s, const ebm_step_texts *t, size
     const ebm_nce_rows contrast = {
         .data = rows_in_batch(data_from, data_to, first, count),
         .noise = rows_in_batch(noise_from, noise_from + t->noise_count, first, count),
-        .total_data = data_to - data_from,
-        .total_noise = t->noise_count,
+        .total_data = shared ? all_labelled(t) : all_data(t),
+        .total_noise = all_noise(t),
         .noise_ratio = s->set.noise_ratio,
         .weight = s->set.nce_weight,
     };
@@ -194,7 +216,7 @@ static ebm_status losses(ebm_step *s, const ebm_step_texts *t, size_t first, siz
     for (size_t i = 0; i < labelled.count; i++) s->labels[i] = t->labels[first + i];
     EBM_TRY(ebm_slice_write(s->device, s->device_labels, 0, labelled.count, s->labels));
     EBM_TRY(ebm_slice_zero(s->device, d_logits, 0, count * s->label_count));
-    EBM_TRY(label_losses(s, labelled, t->labelled_count));
+    EBM_TRY(label_losses(s, labelled, all_labelled(t)));
     if (joint) EBM_TRY(energy_losses(s, &contrast, count));
     const ebm_objective_rows rows = {s->ce_loss,  logits, s->device_labels,         s->label_count, labelled,
                                      s->nce_loss, energy, joint ? &contrast : NULL, s->label_loss};
@@ -209,11 +231,17 @@ static ebm_status backward(ebm_step *s, const ebm_step_texts *t, const ebm_run *
     if (!(s->set.hidden_norm_weight > 0) || labelled.count == 0)
         return ebm_classifier_backward(s->classifier, batch, run);
     const ebm_hidden_penalty penalty = {s->hidden_norms, labelled.first, labelled.count,
-                                        s->set.hidden_norm_weight / (float)t->labelled_count};
+                                        s->set.hidden_norm_weight / (float)all_labelled(t)};
     EBM_TRY(ebm_classifier_backward_penalised(s->classifier, batch, run, &penalty));
     EBM_TRY(ebm_slice_read(s->device, s->hidden_norms, labelled.first, labelled.count, s->host_norms));
-    for (size_t i = 0; i < labelled.count; i++) *hidden_norm += (double)s->host_norms[i] / (double)t->labelled_count;
+    for (size_t i = 0; i < labelled.count; i++) *hidden_norm += (double)s->host_norms[i] / (double)all_labelled(t);
     return ebm_ok();
+}
+
+// From the step's last backward pass on gradients are complete.
+static void watch_backward(ebm_step *s)
+{
+    if (s->exchange) ebm_classifier_watch(s->classifier, ebm_gradient_exchange_final, s->exchange);
 }
 
 // Packs rows from *next on until the budget is full, and runs them.
@@ -221,7 +249,7 @@ static ebm_status run_batch(ebm_step *s, const ebm_step_texts *t, const ebm_run 
                             double *hidden_norm)
 {
     const size_t first = *next, rows = total_rows(t);
-    ebm_packing_clear(s->packing, *tokens, first);
+    ebm_packing_clear(s->packing, t->place.first_token + *tokens, t->place.first_sequence + first);
     for (bool fits = true; *next < rows; ++*next) {
         EBM_TRY(ebm_packing_add(s->packing, row_at(t, *next), &fits));
         if (!fits) break;
@@ -230,6 +258,7 @@ static ebm_status run_batch(ebm_step *s, const ebm_step_texts *t, const ebm_run 
     EBM_TRY(ebm_packing_send(s->packing, &batch));
     EBM_TRY(ebm_classifier_forward(s->classifier, &batch, run));
     EBM_TRY(losses(s, t, first, batch.sequences));
+    if (*next == rows && t->masked.count == 0) watch_backward(s);
     EBM_TRY(backward(s, t, run, &batch, first, hidden_norm));
     *tokens += batch.tokens;
     return ebm_ok();
@@ -239,7 +268,14 @@ static ebm_status run_batch(ebm_step *s, const ebm_step_texts *t, const ebm_run 
 static ebm_status run_masked(ebm_step *s, const ebm_step_texts *t, const ebm_run *run, uint64_t *tokens,
                              ebm_step_result *result)
 {
-    const ebm_masked_pass pass = {s->classifier, s->packing, s->set.mlm_weight, total_rows(t)};
+    const bool alone = t->place.labelled == 0;
+    const ebm_masked_pass pass = {.classifier = s->classifier,
+                                  .packing = s->packing,
+                                  .weight = s->set.mlm_weight,
+                                  .first_sequence = alone ? total_rows(t) : t->place.masked_sequence,
+                                  .first_token = alone ? *tokens : t->place.masked_token,
+                                  .listener = s->exchange ? ebm_gradient_exchange_final : NULL,
+                                  .listener_context = s->exchange};
     return ebm_masked_gradients(&pass, &t->masked, run, tokens, &result->batches, &result->mlm);
 }
 
@@ -279,10 +315,29 @@ static ebm_status send_posterior(ebm_step *s)
                            ebm_posterior_table(s->posterior));
 }
 
+// What each rank has of the step becomes what all have.
+static ebm_status add_ranks(ebm_step *s, ebm_step_result *result)
+{
+    ebm_objective_sums *o = &result->sums;
+    double tokens = (double)result->tokens, batches = (double)result->batches;
+    double *const parts[] = {
+        &o->cross_entropy, &o->correct,     &o->nce_data,     &o->nce_noise,        &o->data_apart, &o->noise_apart,
+        &o->noise_z,       &o->data_energy, &o->noise_energy, &o->labelled,         &o->data,       &o->noise,
+        &o->nonfinite,     &o->label_loss,  &result->mlm,     &result->hidden_norm, &tokens,        &batches};
+    enum { PARTS = sizeof parts / sizeof *parts };
+    double values[PARTS];
+    for (size_t i = 0; i < PARTS; i++) values[i] = *parts[i];
+    EBM_TRY(ebm_ranks_sum(s->ranks, values, PARTS));
+    for (size_t i = 0; i < PARTS; i++) *parts[i] = values[i];
+    result->tokens = (size_t)tokens;
+    result->batches = (size_t)batches;
+    return ebm_ok();
+}
+
 ebm_status ebm_step_gradients(ebm_step *s, const ebm_step_texts *texts, const ebm_run *run, ebm_step_result *result)
 {
     memset(result, 0, sizeof *result);
-    if (texts->labelled_count == 0) return ebm_fail(EBM_ERROR_INPUT, "a training step without labelled texts");
+    if (all_labelled(texts) == 0) return ebm_fail(EBM_ERROR_INPUT, "a training step without labelled texts");
     EBM_TRY(ebm_slice_zero(s->device, s->statistics, 0, EBM_STATISTICS_COUNT));
     EBM_TRY(send_posterior(s));
     ebm_mixup_result mixed = {0};
@@ -292,8 +347,13 @@ ebm_status ebm_step_gradients(ebm_step *s, const ebm_step_texts *texts, const eb
     for (size_t next = s->mixup ? texts->labelled_count : 0; next < total_rows(texts); result->batches++)
         EBM_TRY(run_batch(s, texts, run, &next, &tokens, &result->hidden_norm));
     if (s->set.mlm_weight > 0) EBM_TRY(run_masked(s, texts, run, &tokens, result));
+    if (s->exchange) {
+        ebm_classifier_watch(s->classifier, NULL, NULL);
+        EBM_TRY(ebm_gradient_exchange_finish(s->exchange));
+    }
     EBM_TRY(ebm_objective_read(s->device, s->statistics, &result->sums));
     result->tokens = (size_t)tokens;
+    EBM_TRY(add_ranks(s, result));
     fill_means(s, result);
     EBM_TRY(ebm_objective_check(&result->sums));
     if (!isfinite(result->mlm) || !isfinite(result->hidden_norm))

@@ -16,12 +16,14 @@
 #define EBM_STEP_H
 
 #include "classifier.h"
+#include "gradient_exchange.h"
 #include "label_loss.h"
 #include "masking.h"
 #include "mixup.h"
 #include "objective.h"
 #include "packing.h"
 #include "posterior.h"
+#include "ranks.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,14 +47,23 @@ typedef struct {
     ebm_limits limits;         // of one packed batch: the token budget
 } ebm_step_settings;
 
+// Where a rank's texts stand in a step that several ranks share: means are over all ranks' texts, and dropout has the
+// masks that one process would have drawn. `masked.positions` then counts those of all ranks.
+typedef struct {
+    size_t labelled, data, noise;           // texts of all ranks; all 0: there is one rank, it has them all
+    uint64_t first_token, first_sequence;   // of the step's, before this rank's first one
+    uint64_t masked_token, masked_sequence; // the same of the masked texts, which come behind all others
+} ebm_step_place;
+
 // What a step works on, all borrowed. data is empty with SHARED, data and noise are empty with EBM_OBJECTIVE_CE.
 typedef struct {
     const ebm_sequence *labelled, *data, *noise;
     const int32_t *labels; // of the labelled ones
     size_t labelled_count, data_count, noise_count;
     ebm_masked_texts masked; // with mlm_weight, else zeroed
-    const uint8_t *hard; // mixup by area under the margin: of each labelled text; NULL: not known yet, none is mixed
-    float *margins;      // with it: of each labelled text, written unless NULL
+    const uint8_t *hard;  // mixup by area under the margin: of each labelled text; NULL: not known yet, none is mixed
+    float *margins;       // with it: of each labelled text, written unless NULL
+    ebm_step_place place; // zeroed with one rank
 } ebm_step_texts;
 
 typedef struct {
@@ -78,6 +89,10 @@ void ebm_step_free(ebm_step *step); // NULL is accepted
 // PosCal: the posterior that every step's labelled texts are added to and compared with; borrowed. Needed before the
 // first step when label_loss.posterior_weight is above 0. What was read back into it afterwards is sent again by this.
 ebm_status ebm_step_set_posterior(ebm_step *step, ebm_posterior *posterior);
+
+// Several ranks (both borrowed): each is given its part of a step's texts, none is allowed; gradients and results
+// become those of all. EBM_ERROR_UNSUPPORTED with mixup and PosCal, which need all labelled texts in one place.
+ebm_status ebm_step_set_ranks(ebm_step *step, const ebm_ranks *ranks, ebm_gradient_exchange *exchange);
 
 // Forward and backward over all texts; adds to the gradients of the classifier's parameters and reads the losses back.
 // EBM_ERROR_NONFINITE when a loss or energy is not finite.

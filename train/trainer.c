@@ -9,6 +9,7 @@
 #include "file.h"
 #include "predict.h"
 #include "random.h"
+#include "rank_share.h"
 #include "separation.h"
 #include "timing.h"
 #include "trainer_internal.h"
@@ -110,6 +111,7 @@ ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_traine
     EBM_CHECK(ebm_optimizer_create(inputs->device, ebm_classifier_parameters(inputs->classifier), &settings->adamw,
                                    t->arena, &t->optimizer),
               fail);
+    EBM_CHECK(ebm_trainer_join_ranks(t), fail);
     EBM_CHECK(ebm_order_create(settings->seed, EBM_SITE_SHUFFLE, ebm_encoded_count(inputs->train), &t->order), fail);
     EBM_CHECK(ebm_order_create(settings->seed, EBM_SITE_SHUFFLE_NCE, ebm_encoded_count(inputs->train), &t->nce_order),
               fail);
@@ -136,6 +138,8 @@ void ebm_trainer_free(ebm_trainer *t)
     free(t->hard);
     free(t->step_margins);
     ebm_optimizer_free(t->optimizer);
+    ebm_gradient_exchange_free(t->exchange);
+    free(t->noise_positions);
     ebm_step_free(t->step);
     ebm_arena_free(t->arena);
     free(t->rows);
@@ -202,8 +206,19 @@ static void gather_margins(ebm_trainer *t, ebm_step_texts *texts)
     texts->margins = t->step_margins;
 }
 
+// All of them, or of noise that each rank makes itself its share.
+static ebm_status gather_noise(ebm_trainer *t, size_t all, ebm_step_texts *texts)
+{
+    const size_t rank = (size_t)ebm_rank_of(t->in.ranks), ranks = (size_t)ebm_rank_count(t->in.ranks);
+    const bool own = ebm_noise_stream_is_made(t->in.noise);
+    texts->noise_count = own ? ebm_share_bound(all, rank + 1, ranks) - ebm_share_bound(all, rank, ranks) : all;
+    texts->noise = t->noise;
+    return ebm_noise_stream_next(t->in.noise, texts->noise_count, t->noise);
+}
+
 static ebm_status gather(ebm_trainer *t, ebm_step_texts *texts)
 {
+    size_t all_noise = 0;
     const size_t left = ebm_order_left(t->order), B = t->set.batch_size, count = left < B ? left : B;
     const int32_t *labels = ebm_encoded_labels(t->in.train);
     EBM_TRY(split_by_margin(t));
@@ -222,11 +237,10 @@ static ebm_status gather(ebm_trainer *t, ebm_step_texts *texts)
         texts->data_count = count;
     }
     if (is_joint(t)) {
-        texts->noise_count = count * (size_t)t->set.step.noise_ratio;
-        texts->noise = t->noise;
-        EBM_TRY(ebm_noise_stream_next(t->in.noise, texts->noise_count, t->noise));
+        all_noise = count * (size_t)t->set.step.noise_ratio;
+        EBM_TRY(gather_noise(t, all_noise, texts));
     }
-    return ebm_ok();
+    return ebm_step_texts_share(texts, t->in.ranks, is_joint(t) && ebm_noise_stream_is_made(t->in.noise), all_noise);
 }
 
 static double mean(double sum, double count) { return count > 0 ? sum / count : 0; }
@@ -306,8 +320,7 @@ static ebm_status one_step(ebm_trainer *t)
 static ebm_status measure_noise(ebm_trainer *t, ebm_trainer_evaluation *e)
 {
     ebm_separation contrast;
-    EBM_TRY(ebm_predict_energies(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->held_noise,
-                                 t->held_count, t->noise_energy));
+    EBM_TRY(ebm_trainer_predict_noise(t));
     EBM_TRY(ebm_separation_measure(t->data_energy, ebm_encoded_count(t->in.validation), t->noise_energy, t->held_count,
                                    t->set.step.noise_ratio, &contrast));
     e->has_noise = true;
@@ -329,6 +342,7 @@ static bool is_better(const ebm_trainer *t, const ebm_trainer_evaluation *e)
 
 static ebm_status keep_best(ebm_trainer *t)
 {
+    if (!ebm_rank_is_first(t->in.ranks)) return ebm_ok();
     char *path = ebm_path_join(t->set.output_dir, "best");
     ebm_directory_writer *writer = NULL;
     ebm_status status = path ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no host memory for a path");
@@ -344,39 +358,48 @@ end:
     return status;
 }
 
-static ebm_status predict(ebm_trainer *t, ebm_predictions *predictions)
+static ebm_predictions predictions_of(const ebm_trainer *t)
 {
-    *predictions = (ebm_predictions){
+    const ebm_predictions predictions = {
         .count = ebm_encoded_count(t->in.validation),
         .labels = (int)ebm_classifier_config(t->in.classifier)->label_count,
         .logits = t->logits,
         .label = ebm_encoded_labels(t->in.validation),
         .energy = is_joint(t) ? t->data_energy : NULL,
     };
-    return ebm_predict(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->in.validation, t->logits,
-                       is_joint(t) ? t->data_energy : NULL);
+    return predictions;
+}
+
+// What an evaluation leaves on disk; the first rank's task.
+static ebm_status write_evaluation(ebm_trainer *t, const ebm_trainer_evaluation *e)
+{
+    if (!ebm_rank_is_first(t->in.ranks)) return ebm_ok();
+    const ebm_predictions predictions = predictions_of(t);
+    if (t->set.save_predictions) EBM_TRY(ebm_trainer_save_predictions(t, &predictions));
+    if (e->is_best) EBM_TRY(keep_best(t));
+    return ebm_trainer_log_evaluation(t, e);
 }
 
 static ebm_status evaluate(ebm_trainer *t)
 {
     if (!t->in.validation || t->evaluated_at == t->done) return ebm_ok();
-    ebm_predictions predictions;
     ebm_trainer_evaluation e = {.step = t->done, .epoch = (double)t->done / (double)t->steps_per_epoch};
-    EBM_TRY(predict(t, &predictions));
-    if (t->set.save_predictions) EBM_TRY(ebm_trainer_save_predictions(t, &predictions));
+    EBM_TRY(ebm_trainer_check_weights(t));
+    EBM_TRY(ebm_trainer_predict_shared(t, is_joint(t)));
+    ebm_predictions predictions = predictions_of(t);
     predictions.energy = NULL; // no metric here is one of the energy
     EBM_TRY(
         ebm_in(ebm_metrics(&predictions, 1.0, EBM_BINS_DEFAULT, e.value), "validation after step %" PRIu64, t->done));
     if (t->held_count > 0) EBM_TRY(measure_noise(t, &e));
     e.is_best = is_better(t, &e);
+    EBM_TRY(ebm_ranks_agree(t->in.ranks, write_evaluation(t, &e)));
     if (e.is_best) {
-        EBM_TRY(keep_best(t));
         t->best = e;
         t->has_best = true;
     }
     t->evaluated_at = t->done;
-    EBM_TRY(ebm_trainer_log_evaluation(t, &e));
-    if (t->set.listener.evaluated) t->set.listener.evaluated(t->set.listener.context, &e);
+    if (t->set.listener.evaluated && ebm_rank_is_first(t->in.ranks))
+        t->set.listener.evaluated(t->set.listener.context, &e);
     return ebm_ok();
 }
 
@@ -385,22 +408,26 @@ static bool is_due(uint64_t every, const ebm_trainer *t) { return every > 0 && t
 static ebm_status save(ebm_trainer *t)
 {
     char name[64];
-    EBM_TRY(ebm_checkpoint_write(t));
+    EBM_TRY(ebm_trainer_check_weights(t));
+    EBM_TRY(ebm_ranks_agree(t->in.ranks, ebm_checkpoint_write(t)));
     snprintf(name, sizeof name, "checkpoint-%" PRIu64, t->done);
-    if (t->set.listener.saved) t->set.listener.saved(t->set.listener.context, name);
+    if (t->set.listener.saved && ebm_rank_is_first(t->in.ranks)) t->set.listener.saved(t->set.listener.context, name);
     return ebm_ok();
 }
 
 static ebm_status after_step(ebm_trainer *t)
 {
+    ebm_status status = ebm_ok();
     const ebm_progress progress = progress_of(t);
-    if (t->set.listener.progress) t->set.listener.progress(t->set.listener.context, &progress);
+    const bool first = ebm_rank_is_first(t->in.ranks);
+    if (t->set.listener.progress && first) t->set.listener.progress(t->set.listener.context, &progress);
     if (is_due(t->set.logging_steps, t) || t->done == t->total) {
-        EBM_TRY(ebm_trainer_log_step(t, &progress));
+        if (first) EBM_TRY(ebm_trainer_log_step(t, &progress));
         memset(&t->window, 0, sizeof t->window);
     }
     if (is_due(t->set.eval_steps ? t->set.eval_steps : t->steps_per_epoch, t)) EBM_TRY(evaluate(t));
-    const bool stopped = t->set.stop && *t->set.stop && t->done < t->total;
+    const bool stopped = ebm_trainer_stop_wanted(t, &status) && t->done < t->total;
+    EBM_TRY(status);
     if (stopped || is_due(t->set.save_steps, t)) EBM_TRY(save(t));
     if (stopped)
         return ebm_fail(EBM_ERROR_INTERRUPTED,
@@ -415,13 +442,15 @@ ebm_status ebm_trainer_predictions(ebm_trainer *t, ebm_predictions *predictions)
     *predictions = (ebm_predictions){0};
     if (!t->in.validation || !t->has_best) return ebm_ok();
     EBM_TRY(ebm_trainer_load_written(t));
-    return predict(t, predictions);
+    *predictions = predictions_of(t);
+    return ebm_predict(t->in.device, t->in.classifier, ebm_step_packing(t->step), t->in.validation, t->logits,
+                       is_joint(t) ? t->data_energy : NULL);
 }
 
 // The chosen model becomes the content of the output directory itself.
 static ebm_status publish(ebm_trainer *t)
 {
-    EBM_TRY(evaluate(t));
+    if (!ebm_rank_is_first(t->in.ranks)) return ebm_ok();
     if (!t->has_best)
         return ebm_model_directory_write(t->set.output_dir, t->in.classifier, t->in.tokenizer, &t->in.info);
     char *best = ebm_path_join(t->set.output_dir, "best");
@@ -431,18 +460,28 @@ static ebm_status publish(ebm_trainer *t)
     return status;
 }
 
+// Where it stood when it was saved, or behind what is held out.
+static ebm_status place_noise(ebm_trainer *t)
+{
+    if (!is_joint(t)) return ebm_ok();
+    EBM_TRY(hold_out_noise(t));
+    EBM_TRY(
+        ebm_noise_stream_spread(t->in.noise, (size_t)ebm_rank_of(t->in.ranks), (size_t)ebm_rank_count(t->in.ranks)));
+    if (!t->noise_positions) return ebm_ok();
+    return ebm_noise_stream_resume(t->in.noise, t->noise_positions, t->noise_position_count);
+}
+
 ebm_status ebm_trainer_run(ebm_trainer *t)
 {
     if (is_joint(t) && !t->in.noise) return ebm_fail(EBM_ERROR_INPUT, "joint training needs noise texts");
-    const uint64_t position = is_joint(t) ? ebm_noise_stream_position(t->in.noise) : 0;
-    if (t->done > 0) EBM_TRY(ebm_trainer_log_cut(t));
-    EBM_TRY(hold_out_noise(t));
-    if (is_joint(t) && position != 0) EBM_TRY(ebm_noise_stream_seek(t->in.noise, position));
+    if (t->done > 0 && ebm_rank_is_first(t->in.ranks)) EBM_TRY(ebm_trainer_log_cut(t));
+    EBM_TRY(place_noise(t));
     t->started_at = ebm_now();
     t->started_step = t->done;
     while (t->done < t->total) {
         EBM_TRY(ebm_in(one_step(t), "step %" PRIu64, t->done + 1));
         EBM_TRY(after_step(t));
     }
-    return publish(t);
+    EBM_TRY(evaluate(t));
+    return ebm_ranks_agree(t->in.ranks, publish(t));
 }

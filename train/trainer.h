@@ -10,6 +10,13 @@
 // the validation set so far), and at the end the chosen model itself: config.json, model.safetensors, ... With
 // save_predictions also predictions/step-<step>.jsonl of each evaluation: what the model of that step says of the
 // validation texts in their order, {"label": id, "logits": [...], "energy": of joint runs}, for predictions_read.h.
+//
+// Several ranks (ranks.h), each with the same inputs but for its device: batch_size counts the labelled texts of all of
+// them, which share every step's texts (rank_share.h) and evaluations. All have the same weights, to the bit. Only rank
+// 0 writes and tells the listener; a flag to stop that is raised anywhere stops all after the same step. A checkpoint
+// can be continued by any number of ranks: by as many as wrote it with the bits of an uninterrupted run, by others with
+// the same texts (but for noise of a model, which is sampled anew from behind what was used) and sums in another order.
+// Errors of one rank alone are that rank's alone: the program has to end the others.
 #ifndef EBM_TRAINER_H
 #define EBM_TRAINER_H
 
@@ -20,6 +27,7 @@
 #include "model_directory.h"
 #include "noise_stream.h"
 #include "optimizer.h"
+#include "ranks.h"
 #include "step.h"
 
 #ifdef __cplusplus
@@ -83,6 +91,7 @@ typedef struct {
     const ebm_encoded *train, *validation; // validation may be NULL
     ebm_noise_stream *noise; // joint training only, else NULL; may be set later with ebm_trainer_set_noise
     ebm_model_info info;
+    const ebm_ranks *ranks; // data parallel training, see below; NULL: one process
 } ebm_trainer_inputs;
 
 typedef struct ebm_trainer ebm_trainer;
@@ -98,7 +107,7 @@ uint64_t ebm_trainer_total_steps(const ebm_trainer *trainer);
 ebm_status ebm_trainer_resume(ebm_trainer *trainer, const char *checkpoint);
 // To the last step. On EBM_ERROR_INTERRUPTED a checkpoint of the current step stands in the output directory; on
 // EBM_ERROR_NONFINITE the last one is kept and the sentence names the step.
-ebm_status ebm_trainer_run(ebm_trainer *trainer);
+ebm_status ebm_trainer_run(ebm_trainer *trainer); // with all ranks; all below: rank 0 alone
 // The last evaluation of the model that was written; false when there was none.
 bool ebm_trainer_best(const ebm_trainer *trainer, ebm_trainer_evaluation *evaluation);
 // After ebm_trainer_run: what that model says to the validation texts (and their energies, in a joint run), borrowed

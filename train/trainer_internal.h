@@ -22,6 +22,9 @@ struct ebm_trainer {
     ebm_arena *arena;
     ebm_step *step;
     ebm_optimizer *optimizer;
+    ebm_gradient_exchange *exchange; // with several ranks, else NULL
+    uint64_t *noise_positions;       // of the ranks that wrote the checkpoint that is continued; NULL: none
+    size_t noise_position_count;
     ebm_schedule schedule;
     uint64_t steps_per_epoch, total;
     ebm_posterior *posterior; // PosCal only, else NULL
@@ -51,8 +54,19 @@ struct ebm_trainer {
 };
 
 // checkpoint.c: "<output_dir>/checkpoint-<step>", by atomic rename; older ones are removed afterwards.
+// Called by all ranks, written by the first.
 ebm_status ebm_checkpoint_write(ebm_trainer *trainer);
 ebm_status ebm_checkpoint_read(ebm_trainer *trainer, const char *directory);
+
+// trainer_ranks.c: several ranks; with one they are what their names say without the others.
+ebm_status ebm_trainer_join_ranks(ebm_trainer *trainer); // at creation
+// Predictions of the validation texts into logits and data_energy; of the held-out noise into noise_energy. Each rank
+// has its share predicted, all have all.
+ebm_status ebm_trainer_predict_shared(ebm_trainer *trainer, bool energies);
+ebm_status ebm_trainer_predict_noise(ebm_trainer *trainer);
+// EBM_ERROR_DEVICE when the weights of ranks are not the same, to the bit.
+ebm_status ebm_trainer_check_weights(ebm_trainer *trainer);
+bool ebm_trainer_stop_wanted(ebm_trainer *trainer, ebm_status *status); // by any rank
 
 // trainer_predictions.c: <output_dir>/predictions/step-<step>.jsonl.
 ebm_status ebm_trainer_save_predictions(const ebm_trainer *trainer, const ebm_predictions *predictions);
