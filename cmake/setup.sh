@@ -4,7 +4,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cores=$(nproc)
 build_packages=(build-essential cmake ninja-build pkg-config ocl-icd-opencl-dev libclblast-dev libpcre2-dev
     libutf8proc-dev libjansson-dev librandom123-dev zlib1g-dev pocl-opencl-icd)
-test_packages=(libcmocka-dev oclgrind python3-venv)
+test_packages=(libcmocka-dev oclgrind python3-venv libopenmpi-dev openmpi-bin)
 
 die() {
     echo "$(basename "$0"): $*" >&2

@@ -12,8 +12,7 @@
 
 #include "file.h"
 #include "program.h"
-
-extern char **environ;
+#include "program_ranks.h"
 
 enum { MOST_ARGUMENTS = 16, MOST_LOG = 1 << 26 };
 
@@ -24,9 +23,12 @@ static const char *own_path(void) { return access("/proc/self/exe", X_OK) == 0 ?
 static int start(pid_t *child, const posix_spawn_file_actions_t *files, const posix_spawnattr_t *attributes,
                  const char *const *list)
 {
-    char *copy[MOST_ARGUMENTS + 2];
+    char *copy[MOST_ARGUMENTS + 2], **environment = ebm_program_environment_of_one();
+    if (!environment) return ENOMEM;
     memcpy(copy, list, sizeof copy);
-    return posix_spawnp(child, own_path(), files, attributes, copy, environ);
+    const int error = posix_spawnp(child, own_path(), files, attributes, copy, environment);
+    free(environment);
+    return error;
 }
 
 static int spawn(const char *const *arguments, const char *log, pid_t *child)

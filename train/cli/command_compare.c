@@ -11,6 +11,7 @@
 #include "file.h"
 #include "json_output.h"
 #include "program.h"
+#include "program_ranks.h"
 
 typedef struct {
     const char *comparison, *output_dir, *device, *shard;
@@ -55,11 +56,8 @@ static bool read_pair(const char *index, const char *count, shard *s)
 // Several processes of one mpirun or srun share the cells, unless --shard says otherwise.
 static ebm_status find_shard(const char *given, shard *s)
 {
-    static const char *const RANKS[][2] = {
-        {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, {"PMI_RANK", "PMI_SIZE"}, {"SLURM_PROCID", "SLURM_NTASKS"}};
     *s = (shard){0, 1};
-    for (size_t i = 0; !given && i < sizeof RANKS / sizeof *RANKS; i++)
-        if (read_pair(getenv(RANKS[i][0]), getenv(RANKS[i][1]), s)) break;
+    if (!given) (void)ebm_program_ranks_expected(&s->index, &s->count);
     if (given) {
         char index[32];
         const char *slash = strchr(given, '/');

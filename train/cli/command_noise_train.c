@@ -13,6 +13,7 @@
 #include "noise_trainer.h"
 #include "plain_text.h"
 #include "program.h"
+#include "program_ranks.h"
 #include "progress.h"
 #include "train_results.h"
 
@@ -342,6 +343,7 @@ ebm_status ebm_command_noise_train(int argc, char **argv)
     train_run r = {0};
     bool done = false;
     ebm_status status = ebm_program_options(&TRAIN_TABLE, argc, argv, &r.set, &r.parsed, &done);
+    if (status.code == EBM_OK && !done) status = ebm_program_one_process("ebmcl noise train");
     if (status.code == EBM_OK && !done) status = train(&r);
     free_train(&r);
     return status;

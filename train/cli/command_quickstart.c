@@ -5,6 +5,7 @@
 
 #include "file.h"
 #include "program.h"
+#include "program_ranks.h"
 #include "quickstart.h"
 #include "timing.h"
 
@@ -111,6 +112,7 @@ ebm_status ebm_command_quickstart(int argc, char **argv)
     ebm_options *parsed = NULL;
     bool done = false;
     ebm_status status = ebm_program_options(&TABLE, argc, argv, &q.set, &parsed, &done);
+    if (status.code == EBM_OK && !done) status = ebm_program_one_process("ebmcl quickstart");
     if (status.code == EBM_OK && !done) status = run(&q);
     for (quickstart_set set = 0; set < QUICKSTART_SETS; set++) ebm_dataset_free(q.data[set]);
     ebm_grammar_free(q.grammar);

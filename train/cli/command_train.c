@@ -9,6 +9,7 @@
 #include "json_output.h"
 #include "model_source.h"
 #include "program.h"
+#include "program_ranks.h"
 #include "progress.h"
 #include "train_check.h"
 #include "train_results.h"
@@ -48,8 +49,8 @@ static const ebm_option OPTIONS[] = {
      .help = "A checkpoint-N directory to continue from"},
     {"max_seq_length", EBM_OPTION_SIZE, AT(max_seq_length), "128", .help = "Longest sequence in tokens", .least = 8,
      .most = 4096},
-    {"per_device_train_batch_size", EBM_OPTION_SIZE, AT(batch_size), "32", .help = "Labelled texts a step", .least = 1,
-     .most = 65536},
+    {"per_device_train_batch_size", EBM_OPTION_SIZE, AT(batch_size), "32",
+     .help = "Labelled texts a step, of all ranks together", .least = 1, .most = 65536},
     {"learning_rate", EBM_OPTION_FLOAT, AT(learning_rate), "5e-5", .help = "Peak of the learning rate", .least = 0,
      .most = 10},
     {"num_train_epochs", EBM_OPTION_FLOAT, AT(epochs), "3", .help = "Passes over the training texts", .least = 0,
@@ -126,6 +127,7 @@ static const ebm_option_table TABLE = {"ebmcl train", "Fine-tunes an encoder for
 typedef struct {
     train_options set;
     ebm_options *parsed;
+    const ebm_ranks *ranks; // NULL: one process
     ebm_device *device;
     ebm_dataset *train, *validation;
     ebm_encoded *encoded_train, *encoded_validation;
@@ -327,6 +329,7 @@ static ebm_status create_trainer(train_run *r)
                  .noise_ratio = (int)o->noise_ratio,
                  .nce_weight = (float)o->nce_weight,
                  .max_tokens = o->max_seq_length},
+        .ranks = r->ranks,
     };
     describe_method(&settings.step, inputs.info.method, sizeof inputs.info.method);
     describe_regularisers(&settings.step, o->mlm_probability, inputs.info.method, sizeof inputs.info.method);
@@ -354,10 +357,9 @@ static ebm_status create_model(train_run *r)
     return is_joint(r) ? ebm_program_noise_allocate(&r->noise) : ebm_ok();
 }
 
-static ebm_status load_weights(train_run *r)
+static ebm_status load_model(train_run *r)
 {
     ebm_load_report report = {0};
-    if (r->set.resume) return ebm_trainer_resume(r->trainer, r->set.resume);
     ebm_classifier_expect_other_labels(r->classifier);
     EBM_TRY(ebm_classifier_load(r->classifier, r->set.model, &report));
     ebm_program_say_names("new tensors", report.created);
@@ -366,9 +368,19 @@ static ebm_status load_weights(train_run *r)
     return ebm_parameters_init_missing(ebm_classifier_parameters(r->classifier), (uint64_t)r->set.seed);
 }
 
+// A checkpoint whose writing was cut off is mended when it is read: by the first rank, before the others look.
+static ebm_status load_weights(train_run *r)
+{
+    const bool first = ebm_rank_is_first(r->ranks);
+    if (!r->set.resume) return ebm_ranks_agree(r->ranks, load_model(r));
+    EBM_TRY(ebm_ranks_agree(r->ranks, first ? ebm_trainer_resume(r->trainer, r->set.resume) : ebm_ok()));
+    return ebm_ranks_agree(r->ranks, first ? ebm_ok() : ebm_trainer_resume(r->trainer, r->set.resume));
+}
+
 // Only now, when everything else is known to work, the output directory is touched.
 static ebm_status prepare_output(train_run *r)
 {
+    if (!ebm_rank_is_first(r->ranks)) return ebm_ok();
     if (r->set.overwrite && !r->set.resume) EBM_TRY(ebm_directory_remove(r->set.output_dir));
     EBM_TRY(ebm_directory_make(r->set.output_dir));
     char *text = NULL, *path = ebm_path_join(r->set.output_dir, "training_args.json");
@@ -434,7 +446,7 @@ static ebm_status write_results(const train_run *r)
     return ebm_program_write_results(&results);
 }
 
-static ebm_status run(train_run *r)
+static ebm_status prepare(train_run *r)
 {
     EBM_TRY(check_options(r));
     EBM_TRY(check_step(r));
@@ -442,11 +454,28 @@ static ebm_status run(train_run *r)
     EBM_TRY(ebm_program_config(r->set.model, ebm_dataset_labels(r->train), &r->config));
     EBM_TRY(ebm_tokenizer_load(r->set.model, &r->tokenizer));
     EBM_TRY(encode_texts(r));
-    EBM_TRY(ebm_program_device(r->set.device, r->set.bf16, &r->device));
-    EBM_TRY(create_model(r));
+    EBM_TRY(ebm_program_device_of_rank(r->set.device, r->set.bf16, r->ranks, &r->device));
+    return create_model(r);
+}
+
+// Ranks whose devices round otherwise would end up with other weights.
+static ebm_status check_devices(const train_run *r)
+{
+    const ebm_device_info *info = ebm_device_info_view(r->device);
+    uint64_t hash = 0;
+    for (const char *c = info->name; *c; c++) hash = hash * 31 + (unsigned char)*c;
+    for (const char *c = info->driver; *c; c++) hash = hash * 31 + (unsigned char)*c;
+    return ebm_ranks_same(r->ranks, hash, "devices and drivers");
+}
+
+static ebm_status run(train_run *r)
+{
+    EBM_TRY(ebm_ranks_agree(r->ranks, prepare(r)));
+    EBM_TRY(check_devices(r));
     EBM_TRY(load_weights(r));
-    EBM_TRY(prepare_output(r));
+    EBM_TRY(ebm_ranks_agree(r->ranks, prepare_output(r)));
     EBM_TRY(ebm_trainer_run(r->trainer));
+    if (!ebm_rank_is_first(r->ranks)) return ebm_ok();
     EBM_TRY(write_results(r));
     return print_result(r);
 }
@@ -462,12 +491,19 @@ ebm_status ebm_train_check(const char *options_file)
     return status;
 }
 
+static ebm_status parse_and_run(train_run *r, int argc, char **argv)
+{
+    bool done = false;
+    EBM_TRY(ebm_program_ranks_open(&r->ranks));
+    const ebm_status parsed = ebm_program_options(&TABLE, argc, argv, &r->set, &r->parsed, &done);
+    EBM_TRY(ebm_ranks_agree(r->ranks, parsed));
+    return done ? ebm_ok() : run(r);
+}
+
 ebm_status ebm_command_train(int argc, char **argv)
 {
     train_run r = {0};
-    bool done = false;
-    ebm_status status = ebm_program_options(&TABLE, argc, argv, &r.set, &r.parsed, &done);
-    if (status.code == EBM_OK && !done) status = run(&r);
+    const ebm_status status = ebm_program_ranks_end(parse_and_run(&r, argc, argv));
     free_run(&r);
     return status;
 }

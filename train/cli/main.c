@@ -66,6 +66,6 @@ int main(int argc, char **argv)
         perror("ebmcl: standard output");
         return 2;
     }
-    fprintf(stderr, "ebmcl: %s\n", status.message);
+    if (!ebm_program_is_quiet()) fprintf(stderr, "ebmcl: %s\n", status.message);
     return status.code == EBM_ERROR_INTERRUPTED ? 130 : 2;
 }

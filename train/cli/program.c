@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,10 @@
 enum { QUIET_SECONDS = 60 }; // between two lines of progress in a file
 
 static volatile sig_atomic_t stop_flag;
-static bool progress_shown;
+static bool progress_shown, quiet;
+
+void ebm_program_be_quiet(bool wanted) { quiet = wanted; }
+bool ebm_program_is_quiet(void) { return quiet; }
 
 static void say_found(const char *option, const char *name, const char *directory)
 {
@@ -51,6 +55,7 @@ ebm_status ebm_program_options_named(const ebm_option_table *table, const char *
 
 void ebm_program_say(const char *format, ...)
 {
+    if (quiet) return;
     ebm_program_progress_end();
     va_list arguments;
     va_start(arguments, format);
@@ -83,12 +88,39 @@ static void say_device(const ebm_device *device)
     if (ebm_gemm_note(device)[0]) ebm_program_say("device %d: not tuned: %s", info->index, ebm_gemm_note(device));
 }
 
+// A launcher may have bound a rank to fewer processors than its part of the device has units.
+static void say_ranks(const ebm_device *device, const ebm_ranks *ranks)
+{
+    const ebm_device_info *info = ebm_device_info_view(device);
+    cpu_set_t allowed;
+    const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+    const unsigned processors = known ? (unsigned)CPU_COUNT(&allowed) : info->compute_units;
+    if (info->parts > 1)
+        ebm_program_say("ranks: %d, %d on this machine, each with %u of %u units of its device", ranks->count,
+                        ranks->local_count, info->compute_units, info->compute_units * info->parts);
+    else
+        ebm_program_say("ranks: %d, %d on this machine", ranks->count, ranks->local_count);
+    if (info->parts > 1 && processors < info->compute_units)
+        ebm_program_say(
+            "ranks: this one is bound to %u processors, fewer than its units; mpirun --bind-to none frees it",
+            processors);
+}
+
 ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device)
 {
-    EBM_TRY(ebm_device_open(selector, device));
+    return ebm_program_device_of_rank(selector, bf16, NULL, device);
+}
+
+ebm_status ebm_program_device_of_rank(const char *selector, bool bf16, const ebm_ranks *ranks, ebm_device **device)
+{
+    if (ranks)
+        EBM_TRY(ebm_device_open_part(selector, (unsigned)ranks->local_rank, (unsigned)ranks->local_count, device));
+    else
+        EBM_TRY(ebm_device_open(selector, device));
     EBM_TRY(ebm_gemm_prepare(*device));
     if (bf16) EBM_TRY(ebm_in(ebm_gemm_set_precision(*device, EBM_BF16), "--bf16"));
     say_device(*device);
+    if (ranks) say_ranks(*device, ranks);
     return ebm_ok();
 }
 
@@ -128,6 +160,7 @@ void ebm_program_progress(const char *format, ...)
     static time_t last;
     const bool terminal = isatty(STDERR_FILENO);
     const time_t now = time(NULL);
+    if (quiet) return;
     if (last == 0) last = now;
     if (!terminal && now - last < QUIET_SECONDS) return;
     last = now;

@@ -8,6 +8,7 @@
 #include "dataset.h"
 #include "device.h"
 #include "options.h"
+#include "ranks.h"
 #include "task.h"
 
 typedef struct {
@@ -39,10 +40,15 @@ ebm_status ebm_program_options_named(const ebm_option_table *table, const char *
 
 // A message line on standard error.
 void ebm_program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// Nothing is said any more, no progress shown, and no error printed at the end: another process does that.
+void ebm_program_be_quiet(bool quiet);
+bool ebm_program_is_quiet(void);
 // "what (how many): name, name, ...", shortened when long; nothing when there are none. NULL-terminated.
 void ebm_program_say_names(const char *what, char *const *names);
 // Opens the device and says which, with its driver. bf16: with products in bf16, or it is refused.
 ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device);
+// The same for one of several ranks: its part of the machine's devices (ebm_device_open_part).
+ebm_status ebm_program_device_of_rank(const char *selector, bool bf16, const ebm_ranks *ranks, ebm_device **device);
 #define EBM_BF16_HELP "Products of matrices in bf16 with fp32 sums, on CPUs with AVX512-BF16"
 // Says what each arena needs, checks that all fit, with `suggestion` in the error when they do not.
 ebm_status ebm_program_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion);
