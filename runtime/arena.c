@@ -9,6 +9,7 @@ typedef struct {
     ebm_slice *slice;
     size_t buffer; // which of the arena's buffers
     uint64_t start_bytes;
+    const ebm_slice *of; // whose memory it shares; NULL: it has its own
 } reservation;
 
 struct ebm_arena {
@@ -20,7 +21,8 @@ struct ebm_arena {
     cl_mem *buffers, *parts, *joined;
     size_t buffer_count, part_count, joined_count;
     uint64_t total_bytes;
-    bool out_of_memory; // on the host, in ebm_arena_reserve; reported by plan and allocate
+    bool out_of_memory;   // on the host, in ebm_arena_reserve; reported by plan and allocate
+    bool shared_too_much; // likewise, in ebm_arena_share
 };
 
 ebm_arena *ebm_arena_create(ebm_device *device, const char *name)
@@ -91,8 +93,29 @@ void ebm_arena_reserve(ebm_arena *arena, ebm_slice *slice, size_t count)
     arena->total_bytes += bytes;
 }
 
+void ebm_arena_share(ebm_arena *arena, ebm_slice *slice, const ebm_slice *of, size_t count)
+{
+    slice->memory = NULL;
+    slice->count = count;
+    if (count > of->count) arena->shared_too_much = true;
+    if (count == 0) return;
+    if (!grow(arena)) {
+        arena->out_of_memory = true;
+        return;
+    }
+    arena->reservations[arena->count++] = (reservation){.slice = slice, .of = of};
+}
+
 const char *ebm_arena_name(const ebm_arena *arena) { return arena->name; }
 uint64_t ebm_arena_bytes(const ebm_arena *arena) { return arena->total_bytes; }
+
+static ebm_status check_planned(const ebm_arena *arena)
+{
+    if (!arena || arena->out_of_memory) return ebm_fail(EBM_ERROR_MEMORY, "no host memory to plan with");
+    if (arena->shared_too_much)
+        return ebm_fail(EBM_ERROR_DEVICE, "%s: a slice is larger than the one it shares", arena->name);
+    return ebm_ok();
+}
 
 static double mib(uint64_t bytes) { return (double)bytes / (1024.0 * 1024.0); }
 
@@ -100,7 +123,7 @@ ebm_status ebm_arena_plan(ebm_device *device, ebm_arena *const *arenas, size_t c
 {
     uint64_t total = 0;
     for (size_t a = 0; a < count; a++) {
-        if (!arenas[a] || arenas[a]->out_of_memory) return ebm_fail(EBM_ERROR_MEMORY, "no host memory to plan with");
+        EBM_TRY(check_planned(arenas[a]));
         total += arenas[a]->total_bytes;
         for (size_t i = 0; i < arenas[a]->count; i++) {
             const uint64_t bytes = 4 * (uint64_t)arenas[a]->reservations[i].slice->count;
@@ -132,6 +155,10 @@ static ebm_status allocate_buffer(ebm_arena *arena, size_t i)
 static ebm_status cut_part(ebm_arena *arena, const reservation *at)
 {
     cl_int code = CL_SUCCESS;
+    if (at->of) { // reserved earlier, so there by now
+        at->slice->memory = at->of->memory;
+        return ebm_ok();
+    }
     const cl_buffer_region region = {(size_t)at->start_bytes, 4 * at->slice->count};
     const cl_mem part =
         clCreateSubBuffer(arena->buffers[at->buffer], CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
@@ -143,7 +170,7 @@ static ebm_status cut_part(ebm_arena *arena, const reservation *at)
 
 ebm_status ebm_arena_allocate(ebm_arena *arena)
 {
-    if (!arena || arena->out_of_memory) return ebm_fail(EBM_ERROR_MEMORY, "no host memory to plan with");
+    EBM_TRY(check_planned(arena));
     if (arena->count == 0) return ebm_ok();
     arena->buffers = calloc(arena->buffer_count, sizeof *arena->buffers);
     arena->parts = calloc(arena->count, sizeof *arena->parts);

@@ -36,6 +36,10 @@ void ebm_arena_free(ebm_arena *arena); // NULL is accepted; its slices become in
 // Plans a slice of `count` elements (0 is allowed: memory stays NULL). *slice is written now (count) and by
 // ebm_arena_allocate (memory), so it must stay where it is until then.
 void ebm_arena_reserve(ebm_arena *arena, ebm_slice *slice, size_t count);
+// Plans a slice of the first `count` elements of another one of this arena: it has that one's memory and costs none.
+// For tensors that are never in use at the same time. `of` must be reserved before and have at least as many elements,
+// or planning and allocating fail; both slices must stay where they are.
+void ebm_arena_share(ebm_arena *arena, ebm_slice *slice, const ebm_slice *of, size_t count);
 const char *ebm_arena_name(const ebm_arena *arena);
 uint64_t ebm_arena_bytes(const ebm_arena *arena); // planned so far, padding included
 

@@ -169,6 +169,37 @@ static void transfers_are_checked_and_exact(void **state)
     ebm_arena_free(arena);
 }
 
+static void slices_can_share_memory(void **state)
+{
+    ebm_slice whole, part, none, other;
+    ebm_arena *arena = ebm_arena_create(device, "test");
+    ebm_arena_reserve(arena, &whole, 100);
+    const uint64_t bytes = ebm_arena_bytes(arena);
+    ebm_arena_share(arena, &part, &whole, 40);
+    ebm_arena_share(arena, &none, &whole, 0);
+    assert_true(ebm_arena_bytes(arena) == bytes);
+    ebm_arena_reserve(arena, &other, 100);
+    assert_ok(ebm_arena_plan(device, &arena, 1, "-"));
+    assert_ok(ebm_arena_allocate(arena));
+    const float in[2] = {3, 4};
+    float out[2];
+    assert_ok(ebm_slice_write(device, part, 38, 2, in));
+    assert_ok(ebm_slice_read(device, whole, 38, 2, out));
+    assert_memory_equal(out, in, sizeof in);
+    assert_ok(ebm_slice_read(device, other, 38, 2, out));
+    assert_true(out[0] == 0 && out[1] == 0);
+    assert_fails(ebm_slice_read(device, part, 39, 2, out), EBM_ERROR_DEVICE, "of a slice of 40");
+    assert_true(none.memory == NULL && none.count == 0);
+    ebm_arena_free(arena);
+
+    arena = ebm_arena_create(device, "test");
+    ebm_arena_reserve(arena, &whole, 100);
+    ebm_arena_share(arena, &part, &whole, 101);
+    assert_fails(ebm_arena_plan(device, &arena, 1, "-"), EBM_ERROR_DEVICE, "larger than the one it shares");
+    assert_fails(ebm_arena_allocate(arena), EBM_ERROR_DEVICE, "larger than the one it shares");
+    ebm_arena_free(arena);
+}
+
 static void a_plan_that_does_not_fit_is_refused_with_numbers(void **state)
 {
     const ebm_device_info *info = ebm_device_info_view(device);
@@ -285,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_wrong_choice_names_what_there_is),
         cmocka_unit_test(a_kernel_gives_its_known_answer),
         cmocka_unit_test(transfers_are_checked_and_exact),
+        cmocka_unit_test(slices_can_share_memory),
         cmocka_unit_test(a_plan_that_does_not_fit_is_refused_with_numbers),
         cmocka_unit_test(launch_mistakes_are_named),
         cmocka_unit_test(profile_counts_launches),
