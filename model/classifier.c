@@ -98,7 +98,9 @@ ebm_status ebm_classifier_create(ebm_device *device, const ebm_config *config, c
     c->arena = ebm_arena_create(device, "heads");
     if (!c->parameters || !c->arena) status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for a model");
     EBM_CHECK(status, fail);
-    EBM_CHECK(ebm_encoder_create(device, config, c->parameters, &settings->limits, &c->encoder), fail);
+    EBM_CHECK(
+        ebm_encoder_create(device, config, c->parameters, &settings->limits, settings->fp16_activations, &c->encoder),
+        fail);
     EBM_CHECK(create_heads(c), fail);
     EBM_CHECK(create_mlm(c), fail);
     plan(c);
@@ -228,6 +230,8 @@ ebm_status ebm_classifier_save(ebm_classifier *c, const char *directory)
     if (is_scalar(c)) EBM_TRY(save_part(c, directory, ENERGY_FILE, is_of_energy));
     return c->mlm ? save_part(c, directory, MLM_FILE, is_of_mlm) : ebm_ok();
 }
+
+void ebm_classifier_set_half_scale(ebm_classifier *c, float scale) { ebm_encoder_set_half_scale(c->encoder, scale); }
 
 static ebm_status pool(ebm_classifier *c, const ebm_batch *batch)
 {

@@ -26,7 +26,8 @@ typedef struct {
     ebm_limits limits;
     bool has_energy; // false: cross-entropy only, ebm_classifier_energy has 0 elements
     ebm_energy_kind energy;
-    size_t mlm_rows; // for ebm_classifier_mlm: masked positions of the largest batch; 0: no such head
+    bool fp16_activations; // training: the encoder keeps what its backward pass needs as halves, see half.h
+    size_t mlm_rows;       // for ebm_classifier_mlm: masked positions of the largest batch; 0: no such head
 } ebm_classifier_settings;
 
 enum { EBM_CLASSIFIER_ARENAS = 6 };
@@ -64,6 +65,9 @@ ebm_status ebm_classifier_fold_temperature(ebm_classifier *classifier, double te
 // Puts an affine map of the logits into the last layer: f becomes map f + offset (Y x Y by rows, and Y finite numbers).
 // EBM_ERROR_UNSUPPORTED where an energy is made of the logits: it could not be had from the new ones.
 ebm_status ebm_classifier_fold_affine(ebm_classifier *classifier, const double *map, const double *offset);
+
+// With fp16_activations: see ebm_encoder_set_half_scale.
+void ebm_classifier_set_half_scale(ebm_classifier *classifier, float scale);
 
 ebm_status ebm_classifier_forward(ebm_classifier *classifier, const ebm_batch *batch, const ebm_run *run);
 // From the gradients in ebm_classifier_logits_gradient and, with an energy, ebm_classifier_energy_gradient; adds to the

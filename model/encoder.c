@@ -3,10 +3,11 @@
 
 #include "encoder_form.h"
 #include "gemm.h"
+#include "half.h"
 #include "random.h"
 
 ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
-                              const ebm_limits *limits, ebm_encoder **out)
+                              const ebm_limits *limits, bool half, ebm_encoder **out)
 {
     *out = NULL;
     const ebm_family_traits *family = ebm_family_traits_of(config->family);
@@ -21,6 +22,8 @@ ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_
     e->config = config;
     e->family = family;
     e->limits = *limits;
+    e->half = half && limits->training;
+    e->half_scale = 1;
     e->arena = ebm_arena_create(device, limits->training ? "encoder activations and gradients" : "encoder activations");
     ebm_status status =
         e->arena ? e->form->create(e, parameters) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for an encoder");
@@ -47,6 +50,8 @@ ebm_status ebm_encoder_allocate(ebm_encoder *e)
     EBM_TRY(ebm_arena_allocate(e->arena));
     return e->form->fill ? e->form->fill(e) : ebm_ok();
 }
+
+void ebm_encoder_set_half_scale(ebm_encoder *e, float scale) { e->half_scale = scale; }
 
 ebm_slice ebm_encoder_output(const ebm_encoder *e) { return *e->output; }
 ebm_slice ebm_encoder_gradient(const ebm_encoder *e) { return e->gradient; }
@@ -76,6 +81,8 @@ static ebm_status check_batch(const ebm_encoder *e, const ebm_batch *batch)
 ebm_status ebm_encoder_forward(ebm_encoder *e, const ebm_batch *batch, const ebm_run *run)
 {
     EBM_TRY(check_batch(e, batch));
+    e->keeps = e->half && run->training;
+    e->kept_scale = e->half_scale;
     return e->form->forward(e, batch, run);
 }
 
@@ -83,7 +90,19 @@ ebm_status ebm_encoder_backward(ebm_encoder *e, const ebm_batch *batch, const eb
 {
     if (!e->limits.training)
         return ebm_fail(EBM_ERROR_INPUT, "backward of an encoder that was not planned for training");
+    if (e->half && !e->keeps)
+        return ebm_fail(EBM_ERROR_INPUT, "backward of a forward pass that kept nothing: it did not train");
     return e->form->backward(e, batch, run);
+}
+
+ebm_status ebm_encoder_keep(ebm_encoder *e, ebm_slice halves, ebm_slice x, size_t count)
+{
+    return e->keeps ? ebm_half_pack(e->device, halves, x, count, e->kept_scale) : ebm_ok();
+}
+
+ebm_status ebm_encoder_restore(ebm_encoder *e, ebm_slice x, ebm_slice halves, size_t count)
+{
+    return e->half ? ebm_half_unpack(e->device, x, halves, count, e->kept_scale) : ebm_ok();
 }
 
 ebm_dropout ebm_encoder_dropout(const ebm_batch *batch, const ebm_run *run, float probability, uint32_t site)

@@ -22,14 +22,16 @@ typedef struct ebm_encoder ebm_encoder;
 
 // Names every parameter in `parameters` and plans activations for `limits`. `config` and `parameters` are borrowed and
 // must outlive the encoder. EBM_ERROR_UNSUPPORTED for a family that is not an encoder.
+// half: when training, what the backward pass needs is stored as halves (half.h); without training it changes nothing.
 ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
-                              const ebm_limits *limits, ebm_encoder **encoder);
+                              const ebm_limits *limits, bool half, ebm_encoder **encoder);
 void ebm_encoder_free(ebm_encoder *encoder);           // NULL is accepted
 ebm_arena *ebm_encoder_arena(ebm_encoder *encoder);    // to be planned with the others
 ebm_status ebm_encoder_allocate(ebm_encoder *encoder); // after planning
 
 // The batch must fit the limits; its ids, positions and types must be within the tables.
 ebm_status ebm_encoder_forward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
+// With half storage only after a forward pass that trained (run->training): no other one keeps anything.
 ebm_status ebm_encoder_backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
 
 // Who wants to know how far the backward pass is: called whenever a layer's gradients are complete as far as this pass
@@ -38,7 +40,11 @@ ebm_status ebm_encoder_backward(ebm_encoder *encoder, const ebm_batch *batch, co
 typedef ebm_status ebm_backward_listener(void *context, size_t first);
 void ebm_encoder_watch(ebm_encoder *encoder, ebm_backward_listener *listener, void *context); // NULL: no longer
 
-ebm_slice ebm_encoder_output(const ebm_encoder *encoder);   // (tokens, C) of the last forward
+// With half storage: what activations are multiplied by before they are rounded, from the next forward pass on; a power
+// of two, 1 at first.
+void ebm_encoder_set_half_scale(ebm_encoder *encoder, float scale);
+
+ebm_slice ebm_encoder_output(const ebm_encoder *encoder);   // (tokens, C) of the last forward, until backward
 ebm_slice ebm_encoder_gradient(const ebm_encoder *encoder); // (tokens, C), to be written before backward; overwritten
 
 #ifdef __cplusplus

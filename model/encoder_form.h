@@ -16,6 +16,9 @@ struct ebm_encoder {
     const ebm_config *config;
     const ebm_family_traits *family; // of the config
     ebm_limits limits;
+    bool half;                    // what backward needs is stored as halves
+    bool keeps;                   // the last forward pass did so
+    float half_scale, kept_scale; // of the next and of the last forward pass
     ebm_arena *arena;
     const ebm_slice *output;         // (tokens, C): where create planned it
     ebm_slice gradient;              // (tokens, C): planned by create when training
@@ -39,6 +42,11 @@ extern const ebm_encoder_form ebm_encoder_modernbert; // pre-norm, rotary positi
 
 // For the forms: to be called in the backward pass when the gradients of tensors `first` and above are complete.
 ebm_status ebm_encoder_tell(const ebm_encoder *encoder, size_t first);
+
+// For the forms, with half storage, else they do nothing: what forward made is packed, and unpacked in backward.
+ebm_status ebm_encoder_keep(ebm_encoder *encoder, ebm_slice halves, ebm_slice x, size_t count);
+ebm_status ebm_encoder_restore(ebm_encoder *encoder, ebm_slice x, ebm_slice halves, size_t count);
+
 // For the forms: the dropout of a place (off unless the run trains), and the site of a layer's place 0, 1, 2.
 ebm_dropout ebm_encoder_dropout(const ebm_batch *batch, const ebm_run *run, float probability, uint32_t site);
 uint32_t ebm_encoder_layer_site(size_t layer, uint32_t place);

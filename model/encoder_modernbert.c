@@ -97,10 +97,13 @@ static ebm_status attend(ebm_modernbert *e, size_t l, const ebm_batch *batch, co
     const ebm_dropout dropout = after_attention(e, batch, run, l);
     EBM_TRY(ebm_linear_forward(device, &w->qkv, a->qkv, attention_input(e, l), T));
     EBM_TRY(ebm_rotary_forward(device, a->qkv, table_of(e, l), batch, e->H, e->C / e->H));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.qkv, a->qkv, T * 3 * e->C));
     EBM_TRY(ebm_attention_forward(device, a->context, a->lse, a->qkv, batch, &attention));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.context, a->context, T * e->C));
     EBM_TRY(ebm_linear_product(device, &w->out, a->middle, a->context, T));
-    return end_sublayer(e, &w->out, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, stream_into(e, l), &dropout,
-                        T);
+    EBM_TRY(end_sublayer(e, &w->out, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, stream_into(e, l), &dropout,
+                         T));
+    return ebm_encoder_keep(&e->base, a->half.middle, a->middle, T * e->C);
 }
 
 static ebm_status feed_forward(ebm_modernbert *e, size_t l, const ebm_batch *batch, const ebm_run *run)
@@ -111,13 +114,36 @@ static ebm_status feed_forward(ebm_modernbert *e, size_t l, const ebm_batch *bat
     const size_t T = batch->tokens;
     const ebm_dropout dropout = in_mlp(e, batch, run, l);
     EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->norm2, T));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.up, a->up, T * 2 * e->F));
     EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, T, e->F));
     EBM_TRY(ebm_linear_product(device, &w->down, a->end, e->gated, T));
-    if (l + 1 == e->L)
-        return end_sublayer(e, &w->down, &e->final_norm, e->output, e->mean, e->rstd, a->end, a->middle, NULL, T);
-    ebm_modernbert_activations *next = ebm_modernbert_kept(e, l + 1);
-    return end_sublayer(e, &w->down, &e->weights[l + 1].attention_norm, next->norm1, next->mean1, next->rstd1, a->end,
-                        a->middle, NULL, T);
+    if (l + 1 == e->L) {
+        EBM_TRY(end_sublayer(e, &w->down, &e->final_norm, e->output, e->mean, e->rstd, a->end, a->middle, NULL, T));
+    } else {
+        ebm_modernbert_activations *next = ebm_modernbert_kept(e, l + 1);
+        EBM_TRY(end_sublayer(e, &w->down, &e->weights[l + 1].attention_norm, next->norm1, next->mean1, next->rstd1,
+                             a->end, a->middle, NULL, T));
+    }
+    return ebm_encoder_keep(&e->base, a->half.end, a->end, T * e->C);
+}
+
+// Half storage: the stream at a norm from its halves, and from it the norm and its statistics, as of the rounded
+// stream.
+static ebm_status restore_norm(ebm_modernbert *e, const ebm_norm *norm, ebm_slice y, ebm_slice mean, ebm_slice rstd,
+                               ebm_slice stream, ebm_slice half, size_t T)
+{
+    if (!e->base.half) return ebm_ok();
+    EBM_TRY(ebm_encoder_restore(&e->base, stream, half, T * e->C));
+    return ebm_norm_forward(e->base.device, norm, y, mean, rstd, stream, T);
+}
+
+// The first layer's input is made from the words again.
+static ebm_status restore_input(ebm_modernbert *e, size_t l, const ebm_batch *batch, const ebm_run *run)
+{
+    const ebm_modernbert_activations *a = ebm_modernbert_kept(e, l);
+    if (l == 0) return e->base.half ? embed(e, batch, run) : ebm_ok();
+    return restore_norm(e, &e->weights[l].attention_norm, a->norm1, a->mean1, a->rstd1, stream_into(e, l),
+                        ebm_modernbert_kept(e, l - 1)->half.end, batch->tokens);
 }
 
 // base.gradient holds the gradient of the stream after the sublayer and leaves holding that of the stream before it.
@@ -130,9 +156,11 @@ static ebm_status feed_forward_backward(ebm_modernbert *e, size_t l, const ebm_b
     const ebm_slice scratch = e->column_scratch;
     const ebm_dropout dropout = in_mlp(e, batch, run, l);
     // Made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, T * 2 * e->F));
     EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, T, e->F));
     EBM_TRY(ebm_linear_backward(device, &w->down, e->d_gated, 0, e->base.gradient, e->gated, scratch, T));
     EBM_TRY(ebm_geglu_backward(device, e->d_up, e->d_gated, a->up, &dropout, T, e->F));
+    EBM_TRY(restore_norm(e, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, a->half.middle, T));
     EBM_TRY(ebm_linear_backward(device, &w->up, e->d_branch, 0, e->d_up, a->norm2, scratch, T));
     EBM_TRY(ebm_norm_backward_weights(device, &w->mlp_norm, e->d_branch, a->middle, a->mean2, a->rstd2, scratch, T));
     return ebm_layernorm_backward(device, e->base.gradient, e->d_branch, a->middle, a->mean2, a->rstd2,
@@ -149,12 +177,15 @@ static ebm_status attend_backward(ebm_modernbert *e, size_t l, const ebm_batch *
     const ebm_attention attention = attention_of(e, batch, run, l);
     const ebm_dropout dropout = after_attention(e, batch, run, l);
     const bool drops = dropout.probability != 0;
+    const ebm_slice context = e->base.half ? a->middle : a->context; // where forward had it d_context is written now
     if (drops) EBM_TRY(ebm_dropout_apply(device, e->d_branch, d_stream, &dropout, T, e->C));
+    EBM_TRY(ebm_encoder_restore(&e->base, context, a->half.context, T * e->C));
+    EBM_TRY(ebm_linear_backward(device, &w->out, e->d_context, 0, drops ? e->d_branch : d_stream, context, scratch, T));
+    EBM_TRY(ebm_encoder_restore(&e->base, a->qkv, a->half.qkv, T * 3 * e->C));
     EBM_TRY(
-        ebm_linear_backward(device, &w->out, e->d_context, 0, drops ? e->d_branch : d_stream, a->context, scratch, T));
-    EBM_TRY(ebm_attention_backward(device, e->d_qkv, e->d_context, a->context, a->qkv, a->lse, e->d_rows, batch,
-                                   &attention));
+        ebm_attention_backward(device, e->d_qkv, e->d_context, context, a->qkv, a->lse, e->d_rows, batch, &attention));
     EBM_TRY(ebm_rotary_backward(device, e->d_qkv, table_of(e, l), batch, e->H, e->C / e->H));
+    EBM_TRY(restore_input(e, l, batch, run));
     if (l == 0) return ebm_linear_backward(device, &w->qkv, d_stream, 1, e->d_qkv, e->x0, scratch, T);
     const ebm_slice x = stream_into(e, l);
     EBM_TRY(ebm_linear_backward(device, &w->qkv, e->d_branch, 0, e->d_qkv, a->norm1, scratch, T));
@@ -177,6 +208,8 @@ static ebm_status forward(ebm_encoder *encoder, const ebm_batch *batch, const eb
 static ebm_status backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_modernbert *e = (ebm_modernbert *)encoder;
+    EBM_TRY(restore_norm(e, &e->final_norm, e->output, e->mean, e->rstd, stream_into(e, e->L),
+                         ebm_modernbert_kept(e, e->L - 1)->half.end, batch->tokens));
     EBM_TRY(ebm_norm_backward(encoder->device, &e->final_norm, encoder->gradient, encoder->gradient,
                               stream_into(e, e->L), e->mean, e->rstd, e->column_scratch, batch->tokens));
     for (size_t l = e->L; l-- > 0;) {

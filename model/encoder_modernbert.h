@@ -12,8 +12,15 @@ typedef struct {
     size_t first_tensor; // in the table of parameters
 } ebm_modernbert_weights;
 
-// What a layer keeps for its backward pass. T tokens, C channels, H heads, F inner size.
+// Activations as halves, two in an element, in half storage; else of 0 elements.
 typedef struct {
+    ebm_slice qkv, context, middle, up, end;
+} ebm_modernbert_halves;
+
+// What a layer keeps for its backward pass. T tokens, C channels, H heads, F inner size. In half storage the halves and
+// lse are the layer's own, the rest lies in buffers that all layers share (ebm_modernbert_shared).
+typedef struct {
+    ebm_modernbert_halves half;
     ebm_slice norm1, mean1, rstd1; // (T, C), (T), (T): the input of attention; not of the first layer
     ebm_slice qkv, lse, context;   // (T, 3C) turned, (T, H), (T, C)
     ebm_slice middle;              // (T, C): the stream after attention
@@ -21,6 +28,15 @@ typedef struct {
     ebm_slice up;  // (T, 2F)
     ebm_slice end; // (T, C): the stream after the layer
 } ebm_modernbert_activations;
+
+// In half storage: who has a buffer when. Each is written where the last one before it is not needed any more.
+typedef struct {
+    ebm_slice wide;       // (T, 3C or 2F): qkv, up
+    ebm_slice stream;     // (T, C): x0, end
+    ebm_slice middle;     // (T, C): embedded, middle, in backward context
+    ebm_slice normed;     // (T, C): norm1, norm2, output
+    ebm_slice mean, rstd; // (T): of the norm that was made last
+} ebm_modernbert_shared;
 
 typedef struct {
     ebm_encoder base;
@@ -34,7 +50,9 @@ typedef struct {
     ebm_slice embedded, x0, mean0, rstd0;
     ebm_slice output, mean, rstd; // of the final norm
     // Scratch of the backward pass, shared by all layers; the gradient of the stream is base.gradient.
-    ebm_slice gated; // (T, F) of one layer: made again in the backward pass
+    ebm_modernbert_shared shared; // half storage only
+    ebm_slice d_wide;             // likewise: d_up, then d_qkv
+    ebm_slice gated;              // (T, F) of one layer: made again in the backward pass
     ebm_slice d_branch, d_context, d_gated, d_up, d_qkv, d_rows, column_scratch;
 } ebm_modernbert;
 

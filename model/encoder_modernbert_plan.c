@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "encoder_modernbert.h"
+#include "half.h"
 #include "rotary.h"
 
 static ebm_linear create_linear(ebm_modernbert *e, ebm_parameters *p, size_t layer, const char *name, size_t outputs,
@@ -70,27 +71,86 @@ static void plan_layer(ebm_modernbert *e, ebm_modernbert_activations *a)
     ebm_arena_reserve(arena, &a->end, T * C);
 }
 
+static size_t widest_of(const ebm_modernbert *e) { return 3 * e->C > 2 * e->F ? 3 * e->C : 2 * e->F; }
+
 static void plan_backward(ebm_modernbert *e)
 {
     ebm_arena *arena = e->base.arena;
-    const size_t T = e->base.limits.tokens, C = e->C, widest = 3 * C > 2 * e->F ? 3 * C : 2 * e->F;
+    const size_t T = e->base.limits.tokens, C = e->C;
     ebm_arena_reserve(arena, &e->base.gradient, T * C);
     ebm_arena_reserve(arena, &e->d_branch, T * C);
     ebm_arena_reserve(arena, &e->d_context, T * C);
     ebm_arena_reserve(arena, &e->d_gated, T * e->F);
-    ebm_arena_reserve(arena, &e->d_up, T * 2 * e->F);
-    ebm_arena_reserve(arena, &e->d_qkv, T * 3 * C);
+    if (e->base.half) {
+        ebm_arena_reserve(arena, &e->d_wide, T * widest_of(e));
+        ebm_arena_share(arena, &e->d_up, &e->d_wide, T * 2 * e->F);
+        ebm_arena_share(arena, &e->d_qkv, &e->d_wide, T * 3 * C);
+    } else {
+        ebm_arena_reserve(arena, &e->d_up, T * 2 * e->F);
+        ebm_arena_reserve(arena, &e->d_qkv, T * 3 * C);
+    }
     ebm_arena_reserve(arena, &e->d_rows, T * e->H);
-    ebm_arena_reserve(arena, &e->column_scratch, EBM_COLUMN_SLABS * 2 * widest);
+    ebm_arena_reserve(arena, &e->column_scratch, EBM_COLUMN_SLABS * 2 * widest_of(e));
 }
 
-static void plan(ebm_modernbert *e)
+// The buffers of half storage that are not the backward pass's, and what lies in them before and after the layers.
+static void plan_shared(ebm_modernbert *e)
+{
+    ebm_arena *arena = e->base.arena;
+    ebm_modernbert_shared *s = &e->shared;
+    const size_t T = e->base.limits.tokens, C = e->C;
+    ebm_arena_reserve(arena, &s->wide, T * widest_of(e));
+    ebm_arena_reserve(arena, &s->stream, T * C);
+    ebm_arena_reserve(arena, &s->middle, T * C);
+    ebm_arena_reserve(arena, &s->normed, T * C);
+    ebm_arena_reserve(arena, &s->mean, T);
+    ebm_arena_reserve(arena, &s->rstd, T);
+    ebm_arena_share(arena, &e->embedded, &s->middle, T * C);
+    ebm_arena_share(arena, &e->x0, &s->stream, T * C);
+    ebm_arena_share(arena, &e->mean0, &s->mean, T);
+    ebm_arena_share(arena, &e->rstd0, &s->rstd, T);
+    ebm_arena_share(arena, &e->output, &s->normed, T * C);
+    ebm_arena_share(arena, &e->mean, &s->mean, T);
+    ebm_arena_share(arena, &e->rstd, &s->rstd, T);
+}
+
+static void plan_half_layer(ebm_modernbert *e, ebm_modernbert_activations *a)
+{
+    ebm_arena *arena = e->base.arena;
+    const ebm_modernbert_shared *s = &e->shared;
+    const size_t T = e->base.limits.tokens, C = e->C;
+    ebm_arena_reserve(arena, &a->half.qkv, ebm_half_elements(T * 3 * C));
+    ebm_arena_reserve(arena, &a->half.context, ebm_half_elements(T * C));
+    ebm_arena_reserve(arena, &a->half.middle, ebm_half_elements(T * C));
+    ebm_arena_reserve(arena, &a->half.up, ebm_half_elements(T * 2 * e->F));
+    ebm_arena_reserve(arena, &a->half.end, ebm_half_elements(T * C));
+    ebm_arena_reserve(arena, &a->lse, T * e->H);
+    ebm_arena_share(arena, &a->norm1, &s->normed, T * C);
+    ebm_arena_share(arena, &a->mean1, &s->mean, T);
+    ebm_arena_share(arena, &a->rstd1, &s->rstd, T);
+    ebm_arena_share(arena, &a->qkv, &s->wide, T * 3 * C);
+    ebm_arena_share(arena, &a->context, &e->d_context, T * C);
+    ebm_arena_share(arena, &a->middle, &s->middle, T * C);
+    ebm_arena_share(arena, &a->norm2, &s->normed, T * C);
+    ebm_arena_share(arena, &a->mean2, &s->mean, T);
+    ebm_arena_share(arena, &a->rstd2, &s->rstd, T);
+    ebm_arena_share(arena, &a->up, &s->wide, T * 2 * e->F);
+    ebm_arena_share(arena, &a->end, &s->stream, T * C);
+}
+
+static void plan_half(ebm_modernbert *e)
+{
+    plan_backward(e);
+    plan_shared(e);
+    ebm_arena_reserve(e->base.arena, &e->gated, e->base.limits.tokens * e->F);
+    for (size_t l = 0; l < e->L; l++) plan_half_layer(e, &e->activations[l]);
+}
+
+static void plan_float(ebm_modernbert *e)
 {
     ebm_arena *arena = e->base.arena;
     const bool training = e->base.limits.training;
     const size_t T = e->base.limits.tokens, C = e->C;
-    ebm_arena_reserve(arena, &e->global_table, e->places * (C / e->H));
-    ebm_arena_reserve(arena, &e->local_table, e->places * (C / e->H));
     ebm_arena_reserve(arena, &e->embedded, T * C);
     ebm_arena_reserve(arena, &e->x0, T * C);
     ebm_arena_reserve(arena, &e->mean0, T);
@@ -100,8 +160,19 @@ static void plan(ebm_modernbert *e)
     ebm_arena_reserve(arena, &e->output, T * C);
     ebm_arena_reserve(arena, &e->mean, T);
     ebm_arena_reserve(arena, &e->rstd, T);
-    e->base.output = &e->output;
     if (training) plan_backward(e);
+}
+
+static void plan(ebm_modernbert *e)
+{
+    ebm_arena *arena = e->base.arena;
+    ebm_arena_reserve(arena, &e->global_table, e->places * (e->C / e->H));
+    ebm_arena_reserve(arena, &e->local_table, e->places * (e->C / e->H));
+    if (e->base.half)
+        plan_half(e);
+    else
+        plan_float(e);
+    e->base.output = &e->output;
 }
 
 ebm_status ebm_modernbert_create(ebm_encoder *encoder, ebm_parameters *parameters)

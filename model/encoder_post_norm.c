@@ -38,7 +38,7 @@ static ebm_dropout after_inner(const ebm_post_norm *e, const ebm_batch *batch, c
     return ebm_encoder_dropout(batch, run, e->base.config->hidden_dropout, ebm_encoder_layer_site(layer, 2));
 }
 
-static ebm_status embed(ebm_post_norm *e, const ebm_batch *batch, const ebm_run *run)
+static ebm_status embed_words(ebm_post_norm *e, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_device *device = e->base.device;
     const size_t T = batch->tokens;
@@ -47,8 +47,14 @@ static ebm_status embed(ebm_post_norm *e, const ebm_batch *batch, const ebm_run 
     EBM_TRY(ebm_embedding_forward(device, e->embedded, batch, e->word->weight, e->position->weight,
                                   e->type ? e->type->weight : NONE, e->E));
     EBM_TRY(ebm_norm_forward(device, &e->norm, e->normed, e->mean0, e->rstd0, e->embedded, T));
-    if (dropout.probability != 0) EBM_TRY(ebm_dropout_apply(device, e->normed, e->normed, &dropout, T, e->E));
-    return projects(e) ? ebm_linear_forward(device, &e->project, e->projected, e->normed, T) : ebm_ok();
+    return dropout.probability != 0 ? ebm_dropout_apply(device, e->normed, e->normed, &dropout, T, e->E) : ebm_ok();
+}
+
+static ebm_status embed(ebm_post_norm *e, const ebm_batch *batch, const ebm_run *run)
+{
+    EBM_TRY(embed_words(e, batch, run));
+    return projects(e) ? ebm_linear_forward(e->base.device, &e->project, e->projected, e->normed, batch->tokens)
+                       : ebm_ok();
 }
 
 static ebm_status embed_backward(ebm_post_norm *e, const ebm_batch *batch, const ebm_run *run)
@@ -77,20 +83,56 @@ static ebm_status layer_forward(ebm_post_norm *e, size_t l, const ebm_batch *bat
     const ebm_dropout first = after_attention(e, batch, run, l), second = after_inner(e, batch, run, l);
 
     EBM_TRY(ebm_linear_forward(device, &w->qkv, a->qkv, x, T));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.qkv, a->qkv, T * 3 * C));
     EBM_TRY(ebm_attention_forward(device, a->context, a->lse, a->qkv, batch, &attention));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.context, a->context, T * C));
     EBM_TRY(ebm_linear_product(device, &w->out, a->sum1, a->context, T));
     EBM_TRY(ebm_residual_layernorm_forward(device, a->y1, a->sum1, a->mean1, a->rstd1, a->sum1, w->out.bias->weight, x,
                                            w->norm1.gain->weight, w->norm1.shift->weight, w->norm1.epsilon, &first, T,
                                            C));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.sum1, a->sum1, T * C));
     EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->y1, T));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.up, a->up, T * e->F));
     EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, T, e->F));
     EBM_TRY(ebm_linear_product(device, &w->down, a->sum2, e->gelu, T));
-    return ebm_residual_layernorm_forward(device, a->y2, a->sum2, a->mean2, a->rstd2, a->sum2, w->down.bias->weight,
-                                          a->y1, w->norm2.gain->weight, w->norm2.shift->weight, w->norm2.epsilon,
-                                          &second, T, C);
+    EBM_TRY(ebm_residual_layernorm_forward(device, a->y2, a->sum2, a->mean2, a->rstd2, a->sum2, w->down.bias->weight,
+                                           a->y1, w->norm2.gain->weight, w->norm2.shift->weight, w->norm2.epsilon,
+                                           &second, T, C));
+    return ebm_encoder_keep(&e->base, a->half.sum2, a->sum2, T * C);
 }
 
-// base.gradient holds the gradient of the layer's output and leaves holding that of its input.
+// Half storage: a LayerNorm's input from its halves, and from it the output and the statistics, as of the rounded
+// input.
+static ebm_status restore_norm(ebm_post_norm *e, const ebm_norm *norm, ebm_slice y, ebm_slice mean, ebm_slice rstd,
+                               ebm_slice sum, ebm_slice half, size_t T)
+{
+    EBM_TRY(ebm_encoder_restore(&e->base, sum, half, T * e->C));
+    return ebm_norm_forward(e->base.device, norm, y, mean, rstd, sum, T);
+}
+
+static ebm_status restore_middle(ebm_post_norm *e, size_t l, size_t T)
+{
+    const ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
+    if (!e->base.half) return ebm_ok();
+    return restore_norm(e, &e->weights[l].norm1, a->y1, a->mean1, a->rstd1, a->sum1, a->half.sum1, T);
+}
+
+static ebm_status restore_output(ebm_post_norm *e, size_t l, size_t T)
+{
+    const ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
+    if (!e->base.half) return ebm_ok();
+    return restore_norm(e, &e->weights[l].norm2, a->y2, a->mean2, a->rstd2, a->sum2, a->half.sum2, T);
+}
+
+// Of the first layer it is made from the words again; where it is a projection, that was kept, and this is its input.
+static ebm_status restore_input(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run)
+{
+    if (l > 0) return restore_output(e, l - 1, batch->tokens);
+    return e->base.half ? embed_words(e, batch, run) : ebm_ok();
+}
+
+// base.gradient holds the gradient of the layer's output and leaves holding that of its input. In half storage sum2 and
+// its statistics are the layer's on entry, and those of what made its input when it leaves.
 static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_device *device = e->base.device;
@@ -105,17 +147,24 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum2, a->mean2, a->rstd2,
                                             w->norm2.gain->weight, &second, T, C));
     // Made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, T * e->F));
     EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, T, e->F));
     EBM_TRY(ebm_linear_backward(device, &w->down, e->d_inner, 0, e->d_branch, e->gelu, scratch, T));
+    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, T * e->F)); // GELU took its place
     EBM_TRY(ebm_gelu_backward(device, e->d_inner, e->d_inner, a->up, EBM_GELU_ERF, T, e->F));
+    EBM_TRY(restore_middle(e, l, T));
     EBM_TRY(ebm_linear_backward(device, &w->up, d_stream, 1, e->d_inner, a->y1, scratch, T));
 
     EBM_TRY(ebm_norm_backward_weights(device, &w->norm1, d_stream, a->sum1, a->mean1, a->rstd1, scratch, T));
     EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum1, a->mean1, a->rstd1,
                                             w->norm1.gain->weight, &first, T, C));
-    EBM_TRY(ebm_linear_backward(device, &w->out, e->d_context, 0, e->d_branch, a->context, scratch, T));
-    EBM_TRY(ebm_attention_backward(device, e->d_qkv, e->d_context, a->context, a->qkv, a->lse, e->d_rows, batch,
-                                   &attention));
+    const ebm_slice context = e->base.half ? a->y2 : a->context; // where forward had it d_context is written now
+    EBM_TRY(ebm_encoder_restore(&e->base, context, a->half.context, T * C));
+    EBM_TRY(ebm_linear_backward(device, &w->out, e->d_context, 0, e->d_branch, context, scratch, T));
+    EBM_TRY(ebm_encoder_restore(&e->base, a->qkv, a->half.qkv, T * 3 * C));
+    EBM_TRY(
+        ebm_attention_backward(device, e->d_qkv, e->d_context, context, a->qkv, a->lse, e->d_rows, batch, &attention));
+    EBM_TRY(restore_input(e, l, batch, run));
     return ebm_linear_backward(device, &w->qkv, d_stream, 1, e->d_qkv, layer_input(e, l), scratch, T);
 }
 
@@ -130,6 +179,7 @@ static ebm_status forward(ebm_encoder *encoder, const ebm_batch *batch, const eb
 static ebm_status backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_post_norm *e = (ebm_post_norm *)encoder;
+    EBM_TRY(restore_output(e, e->L - 1, batch->tokens));
     for (size_t l = e->L; l-- > 0;) {
         EBM_TRY(layer_backward(e, l, batch, run));
         EBM_TRY(ebm_encoder_tell(encoder, e->weights[l].first_tensor));

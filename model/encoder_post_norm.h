@@ -12,8 +12,15 @@ typedef struct {
     size_t first_tensor; // in the table of parameters
 } ebm_post_norm_weights;
 
-// What a layer keeps for its backward pass. T tokens, C channels, H heads, F inner size.
+// Activations as halves, two in an element, in half storage; else of 0 elements.
 typedef struct {
+    ebm_slice qkv, context, sum1, up, sum2;
+} ebm_post_norm_halves;
+
+// What a layer keeps for its backward pass. T tokens, C channels, H heads, F inner size. In half storage the halves and
+// lse are the layer's own, the rest lies in buffers that all layers share (ebm_post_norm_shared).
+typedef struct {
+    ebm_post_norm_halves half;
     ebm_slice qkv;          // (T, 3C)
     ebm_slice lse;          // (T, H)
     ebm_slice context;      // (T, C)
@@ -23,6 +30,14 @@ typedef struct {
     ebm_slice sum2, y2;     // (T, C) before and after the second LayerNorm; y2 is the layer's output
     ebm_slice mean2, rstd2; // (T)
 } ebm_post_norm_activations;
+
+// In half storage: who has a buffer when. Each is written where the last one before it is not needed any more.
+typedef struct {
+    ebm_slice wide;       // (T, 3C or F): qkv; up, and GELU of it in its place
+    ebm_slice stream;     // (T, C or E): a layer's input and output, normed; in backward y1's place taken by d_branch
+    ebm_slice sum;        // (T, C or E): embedded, sum1, sum2
+    ebm_slice mean, rstd; // (T): of what sum holds
+} ebm_post_norm_shared;
 
 typedef struct {
     ebm_encoder base;
@@ -37,6 +52,8 @@ typedef struct {
     ebm_slice projected, d_normed;            // (T, C), (T, E); 0 elements when nothing is projected
     ebm_slice gelu;                           // (T, F) of one layer: made again in the backward pass
     // Scratch of the backward pass, shared by all layers; the gradient of the residual stream is base.gradient.
+    ebm_post_norm_shared shared; // half storage only
+    ebm_slice d_wide;            // likewise: d_inner, then d_qkv
     ebm_slice d_branch, d_context, d_inner, d_qkv, d_rows, column_scratch;
 } ebm_post_norm;
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "encoder_post_norm.h"
+#include "half.h"
 
 static ebm_tensor *create_table(ebm_post_norm *e, ebm_parameters *p, const char *name, size_t rows)
 {
@@ -79,23 +80,81 @@ static void plan_layer(ebm_post_norm *e, ebm_post_norm_activations *a)
     ebm_arena_reserve(arena, &a->rstd2, T);
 }
 
+// The widest of what passes through the shared buffers: query, key and value, or the inner layer.
+static size_t widest_of(const ebm_post_norm *e) { return 3 * e->C > e->F ? 3 * e->C : e->F; }
+
 static void plan_backward(ebm_post_norm *e)
 {
     ebm_arena *arena = e->base.arena;
     const size_t T = e->base.limits.tokens, C = e->C;
-    size_t widest = 3 * C > e->F ? 3 * C : e->F;
-    if (e->E > widest) widest = e->E;
+    const size_t widest = e->E > widest_of(e) ? e->E : widest_of(e);
     ebm_arena_reserve(arena, &e->base.gradient, T * C);
     ebm_arena_reserve(arena, &e->d_branch, T * C);
     ebm_arena_reserve(arena, &e->d_context, T * C);
-    ebm_arena_reserve(arena, &e->d_inner, T * e->F);
-    ebm_arena_reserve(arena, &e->d_qkv, T * 3 * C);
+    if (e->base.half) {
+        ebm_arena_reserve(arena, &e->d_wide, T * widest_of(e));
+        ebm_arena_share(arena, &e->d_inner, &e->d_wide, T * e->F);
+        ebm_arena_share(arena, &e->d_qkv, &e->d_wide, T * 3 * C);
+    } else {
+        ebm_arena_reserve(arena, &e->d_inner, T * e->F);
+        ebm_arena_reserve(arena, &e->d_qkv, T * 3 * C);
+    }
     ebm_arena_reserve(arena, &e->d_rows, T * e->H);
     if (e->E != C) ebm_arena_reserve(arena, &e->d_normed, T * e->E);
     ebm_arena_reserve(arena, &e->column_scratch, EBM_COLUMN_SLABS * 2 * widest);
 }
 
-static void plan(ebm_post_norm *e)
+// The buffers of half storage that are not the backward pass's, and what lies in them before the first layer.
+static void plan_shared(ebm_post_norm *e)
+{
+    ebm_arena *arena = e->base.arena;
+    ebm_post_norm_shared *s = &e->shared;
+    const size_t T = e->base.limits.tokens, width = e->C > e->E ? e->C : e->E;
+    ebm_arena_reserve(arena, &s->wide, T * widest_of(e));
+    ebm_arena_reserve(arena, &s->stream, T * width);
+    ebm_arena_reserve(arena, &s->sum, T * width);
+    ebm_arena_reserve(arena, &s->mean, T);
+    ebm_arena_reserve(arena, &s->rstd, T);
+    ebm_arena_share(arena, &e->embedded, &s->sum, T * e->E);
+    ebm_arena_share(arena, &e->normed, &s->stream, T * e->E);
+    ebm_arena_share(arena, &e->mean0, &s->mean, T);
+    ebm_arena_share(arena, &e->rstd0, &s->rstd, T);
+    ebm_arena_share(arena, &e->gelu, &s->wide, T * e->F);
+}
+
+static void plan_half_layer(ebm_post_norm *e, ebm_post_norm_activations *a)
+{
+    ebm_arena *arena = e->base.arena;
+    const ebm_post_norm_shared *s = &e->shared;
+    const size_t T = e->base.limits.tokens, C = e->C;
+    ebm_arena_reserve(arena, &a->half.qkv, ebm_half_elements(T * 3 * C));
+    ebm_arena_reserve(arena, &a->half.context, ebm_half_elements(T * C));
+    ebm_arena_reserve(arena, &a->half.sum1, ebm_half_elements(T * C));
+    ebm_arena_reserve(arena, &a->half.up, ebm_half_elements(T * e->F));
+    ebm_arena_reserve(arena, &a->half.sum2, ebm_half_elements(T * C));
+    ebm_arena_reserve(arena, &a->lse, T * e->H);
+    ebm_arena_share(arena, &a->qkv, &s->wide, T * 3 * C);
+    ebm_arena_share(arena, &a->context, &e->d_context, T * C);
+    ebm_arena_share(arena, &a->sum1, &s->sum, T * C);
+    ebm_arena_share(arena, &a->y1, &e->d_branch, T * C);
+    ebm_arena_share(arena, &a->mean1, &s->mean, T);
+    ebm_arena_share(arena, &a->rstd1, &s->rstd, T);
+    ebm_arena_share(arena, &a->up, &s->wide, T * e->F);
+    ebm_arena_share(arena, &a->sum2, &s->sum, T * C);
+    ebm_arena_share(arena, &a->y2, &s->stream, T * C);
+    ebm_arena_share(arena, &a->mean2, &s->mean, T);
+    ebm_arena_share(arena, &a->rstd2, &s->rstd, T);
+}
+
+static void plan_half(ebm_post_norm *e)
+{
+    plan_backward(e);
+    plan_shared(e);
+    if (e->E != e->C) ebm_arena_reserve(e->base.arena, &e->projected, e->base.limits.tokens * e->C);
+    for (size_t l = 0; l < e->L; l++) plan_half_layer(e, &e->activations[l]);
+}
+
+static void plan_float(ebm_post_norm *e)
 {
     ebm_arena *arena = e->base.arena;
     const bool training = e->base.limits.training;
@@ -107,8 +166,16 @@ static void plan(ebm_post_norm *e)
     ebm_arena_reserve(arena, &e->gelu, T * e->F);
     if (e->E != e->C) ebm_arena_reserve(arena, &e->projected, T * e->C);
     for (size_t l = 0; l < (training ? e->L : 1); l++) plan_layer(e, &e->activations[l]);
-    e->base.output = &ebm_post_norm_kept(e, e->L - 1)->y2;
     if (training) plan_backward(e);
+}
+
+static void plan(ebm_post_norm *e)
+{
+    if (e->base.half)
+        plan_half(e);
+    else
+        plan_float(e);
+    e->base.output = &ebm_post_norm_kept(e, e->L - 1)->y2;
 }
 
 ebm_status ebm_post_norm_create(ebm_encoder *encoder, ebm_parameters *parameters)

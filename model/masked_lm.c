@@ -31,7 +31,7 @@ static ebm_status create(ebm_masked_lm *m)
     m->parameters = ebm_parameters_create(m->device, false);
     m->arena = ebm_arena_create(m->device, "masked language model's head");
     if (!m->parameters || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for a masked language model");
-    EBM_TRY(ebm_encoder_create(m->device, m->config, m->parameters, &m->limits, &m->encoder));
+    EBM_TRY(ebm_encoder_create(m->device, m->config, m->parameters, &m->limits, false, &m->encoder));
     return ebm_mlm_head_create(m->device, m->config, m->parameters, m->arena, m->rows, m->vocabulary, &m->head);
 }
 

@@ -40,7 +40,7 @@ static void open_model(minilm *m, const char *directory)
     assert_ok(ebm_config_load(directory, &m->config));
     assert_ok(ebm_tokenizer_load(directory, &m->tokenizer));
     m->parameters = ebm_parameters_create(m->device, false);
-    assert_ok(ebm_encoder_create(m->device, m->config, m->parameters, &limits, &m->encoder));
+    assert_ok(ebm_encoder_create(m->device, m->config, m->parameters, &limits, false, &m->encoder));
     m->arena = ebm_arena_create(m->device, "test");
     assert_ok(ebm_head_create(m->device, &head, m->parameters, m->arena, &limits, &m->head));
     assert_ok(ebm_packing_create(m->device, m->config, &limits, m->arena, &m->packing));

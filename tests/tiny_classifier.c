@@ -22,6 +22,7 @@ static void create_model(tiny *t, const ebm_limits *limits)
     const ebm_classifier_settings classifier = {.limits = *limits,
                                                 .has_energy = t->set.joint,
                                                 .energy = t->set.energy,
+                                                .fp16_activations = t->set.fp16_activations,
                                                 .mlm_rows = t->set.mlm_weight > 0 ? limits->tokens : 0};
     const ebm_step_settings step = {.objective = t->set.joint ? EBM_OBJECTIVE_JOINT : EBM_OBJECTIVE_CE,
                                     .nce_data = t->set.nce_data,

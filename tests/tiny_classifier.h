@@ -26,6 +26,7 @@ typedef struct {
     float mlm_weight, hidden_norm_weight; // mlm_weight above 0: with a head for it, not in the files
     ebm_mixup mixup;
     const uint8_t *hard; // of the labelled texts
+    bool fp16_activations;
 } tiny_settings;
 
 typedef struct {

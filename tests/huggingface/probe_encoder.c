@@ -36,7 +36,7 @@ static ebm_status open_model(model *m, const char *directory, const char *batch)
     m->parameters = ebm_parameters_create(m->device, false);
     m->arena = ebm_arena_create(m->device, "batch");
     if (!m->parameters || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory");
-    EBM_TRY(ebm_encoder_create(m->device, m->config, m->parameters, &limits, &m->encoder));
+    EBM_TRY(ebm_encoder_create(m->device, m->config, m->parameters, &limits, false, &m->encoder));
     EBM_TRY(ebm_packing_create(m->device, m->config, &limits, m->arena, &m->packing));
     EBM_TRY(ebm_parameters_allocate(m->parameters));
     EBM_TRY(ebm_encoder_allocate(m->encoder));
