@@ -19,7 +19,7 @@
 // of joint training. Its K = 8 noise texts pass through the same buffers, cut by the token budget (8192 by default:
 // 1056 -> 516 MiB and 3840 -> 1752 MiB), or with half storage by one of twice the tokens.
 //
-// The other form, kernels that read and write halves themselves, would also save the shared 8C of qkv and the inner
+// The other form, kernels that read and write halves themselves, would also save the shared 4C of qkv and the inner
 // layer, 9 % of what is left for MiniLM and 5 % for RoBERTa, and the copies; but products with operands of two kinds
 // are had from no backend on GPUs, so they would need float copies of most of it after all.
 //

@@ -77,6 +77,7 @@ static void make_model(small_run *r, const small_settings *s)
     const ebm_classifier_settings settings = {.limits = s->trainer.step.limits,
                                               .has_energy = s->noise != SMALL_NOISE_NONE,
                                               .energy = s->energy,
+                                              .fp16_activations = s->trainer.half.on,
                                               .mlm_rows = s->trainer.mlm_rows};
     assert_ok(ebm_config_default_bert(2, 32, ebm_tokenizer_size(r->tokenizer), 64, &r->config));
     r->config->heads = 2;

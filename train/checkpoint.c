@@ -36,6 +36,15 @@ static json_t *mixup_of(const ebm_trainer *t)
     return *text ? json_string(text) : json_false();
 }
 
+// false without, likewise.
+static int add_half(const ebm_trainer *t, json_t *json)
+{
+    const ebm_half_settings *half = &t->set.half;
+    return json_object_set_new(json, "fp16_activations", json_boolean(half->on)) ||
+           json_object_set_new(json, "fp16_initial_scale",
+                               half->on ? json_real(ebm_half_scale_start(half).scale) : json_false());
+}
+
 // What would make the rest of the run another one if it changed.
 static json_t *settings_of(const ebm_trainer *t)
 {
@@ -53,7 +62,7 @@ static json_t *settings_of(const ebm_trainer *t)
         ebm_metric_name(t->set.metric), "eval_steps", (json_int_t)t->set.eval_steps, "token_budget",
         (json_int_t)t->set.step.limits.tokens, "bf16", ebm_gemm_precision(t->in.device) == EBM_BF16, "keep_last_model",
         t->set.keep_last, "label_loss", label_loss);
-    if (json && add_regularisers(t, json) != 0) {
+    if (json && (add_regularisers(t, json) != 0 || add_half(t, json) != 0)) {
         json_decref(json);
         json = NULL;
     }
@@ -124,17 +133,35 @@ static json_t *positions_of(const ebm_trainer *t, const uint64_t *positions)
     return list;
 }
 
+static json_t *half_of(const ebm_trainer *t)
+{
+    json_t *json = t->set.half.on ? ebm_half_scale_json(&t->half) : NULL;
+    if (json) json_object_set_new(json, "skipped_in_window", json_integer((json_int_t)t->window.skipped));
+    return json;
+}
+
+static ebm_status read_half(ebm_trainer *t, const json_t *json, const char *path)
+{
+    const json_t *skipped = json_object_get(json, "skipped_in_window");
+    EBM_TRY(ebm_in(ebm_half_scale_restore(&t->half, json), "%s", path));
+    if (!json_is_integer(skipped) || json_integer_value(skipped) < 0 || t->half.skipped > t->done ||
+        (uint64_t)json_integer_value(skipped) > t->window.steps)
+        return ebm_fail(EBM_ERROR_INPUT, "%s: \"half_scale\" has skipped more steps than there were", path);
+    t->window.skipped = (uint64_t)json_integer_value(skipped);
+    return ebm_ok();
+}
+
 static ebm_status write_state(const ebm_trainer *t, const uint64_t *positions, const char *directory)
 {
     const uint64_t noise = positions[0];
     return ebm_json_file_write(directory, STATE_FILE,
-                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o s:o* s:o*}", "global_step",
+                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o s:o* s:o* s:o*}", "global_step",
                                          (json_int_t)t->done, "epoch", (double)t->done / (double)t->steps_per_epoch,
                                          "order", ebm_place_of(t->order), "nce_order", ebm_place_of(t->nce_order),
                                          "noise_position", (json_int_t)noise, "log_window", window_of(t), "best",
                                          best_of(t), "settings", settings_of(t), "posterior",
                                          t->posterior ? ebm_posterior_json(t->posterior) : NULL, "noise_positions",
-                                         positions_of(t, positions)));
+                                         positions_of(t, positions), "half_scale", half_of(t)));
 }
 
 static ebm_status write_checkpoint(ebm_trainer *t, const uint64_t *positions)
@@ -270,6 +297,7 @@ static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *jso
     EBM_TRY(read_positions(t, path, noise, json_object_get(json, "noise_positions")));
     t->done = (uint64_t)json_integer_value(step);
     EBM_TRY(read_window(t, json_object_get(json, "log_window"), path));
+    if (t->set.half.on) EBM_TRY(read_half(t, json_object_get(json, "half_scale"), path));
     EBM_TRY(read_best(t, json_object_get(json, "best"), path));
     if (t->posterior) {
         EBM_TRY(ebm_in(ebm_posterior_restore(t->posterior, json_object_get(json, "posterior")), "%s", path));

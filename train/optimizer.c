@@ -111,6 +111,15 @@ ebm_status ebm_optimizer_step(ebm_optimizer *o, double rate, uint64_t update, bo
     return ebm_ok();
 }
 
+ebm_status ebm_optimizer_drop(ebm_optimizer *o)
+{
+    for (size_t i = 0; i < o->tensors; i++) {
+        const ebm_tensor *tensor = ebm_parameters_tensor_view(o->parameters, i);
+        EBM_TRY(ebm_slice_zero(o->device, tensor->gradient, 0, tensor->count));
+    }
+    return ebm_ok();
+}
+
 // The first parameter whose chunk is not finite; a chunk may hold several, so the gradient itself is looked at.
 static ebm_status name_parameter(ebm_optimizer *o, const ebm_tensor *tensor, size_t chunk, double norm)
 {

@@ -49,6 +49,8 @@ ebm_status ebm_optimizer_step(ebm_optimizer *optimizer, double rate, uint64_t up
 // EBM_ERROR_NONFINITE names the first parameter whose gradient is not finite (or, as squares above 3e38 overflow, too
 // large). Waits for the device.
 ebm_status ebm_optimizer_norm(ebm_optimizer *optimizer, double *norm);
+// Forgets the gradients of a step whose norm is not finite: they are zeroed, as the next step expects them.
+ebm_status ebm_optimizer_drop(ebm_optimizer *optimizer);
 // Only the norm, no update.
 ebm_status ebm_optimizer_measure(ebm_optimizer *optimizer);
 

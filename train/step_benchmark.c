@@ -76,7 +76,10 @@ static ebm_status create_model(ebm_step_benchmark *b, const ebm_config *config)
     const ebm_adamw adamw = {0.9, 0.999, 1e-8, 0.1, 1.0};
     const size_t all = b->rows * longest_text(b), budget = b->set.token_budget;
     const ebm_limits limits = {budget > 0 && budget < all ? budget : all, b->rows, true};
-    const ebm_classifier_settings model = {.limits = limits, .has_energy = is_joint(b), .energy = b->set.energy};
+    const ebm_classifier_settings model = {.limits = limits,
+                                           .has_energy = is_joint(b),
+                                           .energy = b->set.energy,
+                                           .fp16_activations = b->set.fp16_activations};
     const ebm_step_settings step = {.objective = b->set.objective,
                                     .nce_data = b->set.nce_data,
                                     .noise_ratio = b->set.noise_ratio,

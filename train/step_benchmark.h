@@ -24,7 +24,8 @@ typedef struct {
     ebm_energy_kind energy; // joint only, like the next two
     ebm_nce_data nce_data;
     int noise_ratio;
-    size_t token_budget; // of one packed batch; 0: the whole step in one
+    size_t token_budget;   // of one packed batch; 0: the whole step in one
+    bool fp16_activations; // as the classifier's
     uint64_t seed;
 } ebm_step_benchmark_settings;
 

@@ -92,6 +92,7 @@ ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_traine
 {
     *out = NULL;
     const size_t label_count = ebm_classifier_config(inputs->classifier)->label_count;
+    EBM_TRY(ebm_half_settings_check(&settings->half));
     EBM_TRY(check_labels(inputs->train, label_count, "training"));
     if (inputs->validation) EBM_TRY(check_labels(inputs->validation, label_count, "validation"));
     ebm_trainer *t = calloc(1, sizeof *t);
@@ -100,6 +101,7 @@ ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_traine
     t->in = *inputs;
     t->set = *settings;
     t->evaluated_at = UINT64_MAX;
+    t->half = ebm_half_scale_start(&settings->half);
     t->arena = ebm_arena_create(inputs->device, "batches and optimiser");
     if (!t->arena) status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for a trainer");
     EBM_CHECK(status, fail);
@@ -256,15 +258,17 @@ static void add_sums(ebm_objective_sums *to, const ebm_objective_sums *from)
     to->noise += from->noise;
 }
 
+// norm: not finite where the step was skipped.
 static void add_to_window(ebm_log_window *w, const ebm_step_result *result, double norm, double seconds, double noise)
 {
     w->steps++;
+    if (!isfinite(norm)) w->skipped++;
     w->loss += result->loss;
     w->cross_entropy += result->cross_entropy;
     w->nce += result->nce;
     w->mlm += result->mlm;
     w->hidden_norm += result->hidden_norm;
-    w->norm += norm;
+    if (isfinite(norm)) w->norm += norm;
     w->tokens += (double)result->tokens;
     w->seconds += seconds;
     w->noise_seconds += noise;
@@ -284,7 +288,7 @@ static ebm_progress progress_of(const ebm_trainer *t)
         .nce = mean(w->nce, steps),
         .mlm = mean(w->mlm, steps),
         .hidden_norm = mean(w->hidden_norm, steps),
-        .gradient_norm = mean(w->norm, steps),
+        .gradient_norm = steps > (double)w->skipped ? w->norm / (steps - (double)w->skipped) : (double)NAN,
         .learning_rate = ebm_learning_rate_at(&t->schedule, t->done - 1),
         .tokens_per_second = mean(w->tokens, w->seconds),
         .noise_share = mean(w->noise_seconds, w->seconds),
@@ -295,8 +299,26 @@ static ebm_progress progress_of(const ebm_trainer *t)
         .data_energy = mean(w->sums.data_energy, w->sums.data),
         .noise_energy = mean(w->sums.noise_energy, w->sums.noise),
         .joint = is_joint(t),
+        .half_scale = t->set.half.on ? t->half.scale : 0,
+        .skipped = t->half.skipped,
+        .half_changed = t->set.half.on && t->half.good == 0,
     };
     return p;
+}
+
+// Without activations in half a norm that is not finite is an error, with them a step to be skipped.
+static ebm_status update(ebm_trainer *t, double *norm)
+{
+    const uint64_t number = t->done + 1 - t->half.skipped;
+    EBM_TRY(ebm_optimizer_step(t->optimizer, ebm_learning_rate_at(&t->schedule, t->done), number, true));
+    const ebm_status status = ebm_optimizer_norm(t->optimizer, norm);
+    if (!t->set.half.on || (status.code != EBM_OK && status.code != EBM_ERROR_NONFINITE)) return status;
+    if (status.code == EBM_OK) {
+        ebm_half_scale_good(&t->half, &t->set.half);
+        return status;
+    }
+    EBM_TRY(ebm_half_scale_back_off(&t->half, status));
+    return ebm_optimizer_drop(t->optimizer);
 }
 
 static ebm_status one_step(ebm_trainer *t)
@@ -308,10 +330,10 @@ static ebm_status one_step(ebm_trainer *t)
     EBM_TRY(gather(t, &texts));
     const double noise = is_joint(t) ? ebm_now() - start : 0;
     const ebm_run run = {.training = true, .seed = t->set.seed, .step = (uint32_t)t->done};
+    ebm_classifier_set_half_scale(t->in.classifier, (float)t->half.scale);
     EBM_TRY(ebm_step_gradients(t->step, &texts, &run, &result));
     if (t->margins) ebm_margins_add(t->margins, t->labelled_rows, t->step_margins, texts.labelled_count);
-    EBM_TRY(ebm_optimizer_step(t->optimizer, ebm_learning_rate_at(&t->schedule, t->done), t->done + 1, true));
-    EBM_TRY(ebm_optimizer_norm(t->optimizer, &norm));
+    EBM_TRY(update(t, &norm));
     t->done++;
     add_to_window(&t->window, &result, norm, ebm_now() - start, noise);
     return ebm_ok();

@@ -23,6 +23,7 @@
 #include <signal.h>
 
 #include "encoded.h"
+#include "half_scale.h"
 #include "metrics.h"
 #include "model_directory.h"
 #include "noise_stream.h"
@@ -41,6 +42,9 @@ typedef struct {
     double tokens_per_second, noise_share, seconds_left;
     double data_apart, noise_apart, noise_z, data_energy, noise_energy; // joint runs: see objective.h
     bool joint;
+    double half_scale; // 0 without activations in half
+    uint64_t skipped;  // steps in all that changed nothing, see half_scale.h
+    bool half_changed; // this step changed the scale
 } ebm_progress;
 
 typedef struct {
@@ -71,6 +75,7 @@ typedef struct {
     double warmup_ratio; // of all steps, used when warmup_steps is 0
     double learning_rate;
     ebm_adamw adamw;
+    ebm_half_settings half; // on: the classifier stores activations as halves (its fp16_activations)
     uint64_t seed;
     uint64_t logging_steps;            // > 0
     uint64_t eval_steps;               // 0: after each epoch

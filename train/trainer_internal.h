@@ -14,6 +14,7 @@ typedef struct {
     double loss, cross_entropy, nce, norm, tokens, seconds, noise_seconds;
     double mlm, hidden_norm;
     ebm_objective_sums sums;
+    uint64_t skipped; // of the steps: those whose norm is not in the sum
 } ebm_log_window;
 
 struct ebm_trainer {
@@ -35,6 +36,7 @@ struct ebm_trainer {
     ebm_order *order, *nce_order;
     ebm_masking *masking; // NULL: no masked language modelling
     uint64_t done;        // steps completed
+    ebm_half_scale half;  // activations in half only
     ebm_log_window window;
     double started_at;
     uint64_t started_step;

@@ -46,6 +46,10 @@ ebm_status ebm_trainer_log_step(ebm_trainer *t, const ebm_progress *p)
     if (t->set.step.hidden_norm_weight > 0) put(json, "hidden_norm", p->hidden_norm);
     put(json, "learning_rate", p->learning_rate);
     put(json, "grad_norm", p->gradient_norm);
+    if (t->set.half.on) {
+        put(json, "half_scale", p->half_scale);
+        json_object_set_new(json, "skipped_steps", json_integer((json_int_t)p->skipped));
+    }
     put(json, "tokens_per_second", p->tokens_per_second);
     if (p->joint) {
         put(json, t->set.step.energy_margin > 0 ? "margin_loss" : "nce", p->nce);
