@@ -202,5 +202,8 @@ void ebm_card_settings(FILE *out, const ebm_card *card)
     }
     const char *precision = ebm_card_string(card->training, "precision");
     const bool bf16 = precision && strcmp(precision, "bf16") == 0;
-    fputs(bf16 ? ", products of matrices in bf16, all else in single precision.\n" : ", in single precision.\n", out);
+    const char *activations = ebm_card_string(card->training, "activations");
+    const bool half = activations && strcmp(activations, "fp16") == 0;
+    fputs(bf16 ? ", products of matrices in bf16, all else in single precision" : ", in single precision", out);
+    fputs(half ? ", activations stored as halves for the backward pass.\n" : ".\n", out);
 }

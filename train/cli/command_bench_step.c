@@ -19,7 +19,7 @@ typedef struct {
     size_t batch_size, sequence_length, repeats, token_budget;
     int64_t noise_ratio, seed;
     ebm_bench_peak_options peaks;
-    bool profile, json, bf16;
+    bool profile, json, bf16, fp16_activations;
 } step_options;
 
 static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
@@ -48,6 +48,7 @@ static const ebm_option OPTIONS[] = {
     {"profile", EBM_OPTION_FLAG, AT(profile), NULL, .help = "One more step, with the time of each kernel"},
     EBM_BENCH_PEAK_OPTIONS(step_options, peaks),
     {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
+    {"fp16_activations", EBM_OPTION_FLAG, AT(fp16_activations), NULL, .help = EBM_FP16_HELP},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
@@ -90,6 +91,7 @@ static ebm_status prepare(step_run *r)
         .nce_data = (ebm_nce_data)o->nce_data,
         .noise_ratio = (int)o->noise_ratio,
         .token_budget = o->token_budget,
+        .fp16_activations = o->fp16_activations,
         .seed = (uint64_t)o->seed,
     };
     ebm_arena *arenas[EBM_STEP_BENCHMARK_ARENAS];
@@ -99,7 +101,8 @@ static ebm_status prepare(step_run *r)
     EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
     EBM_TRY(ebm_step_benchmark_create(r->device, r->config, &settings, &r->benchmark));
     const size_t count = ebm_step_benchmark_arenas(r->benchmark, arenas);
-    EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --token_budget or --batch_size"));
+    EBM_TRY(
+        ebm_program_plan(r->device, arenas, count, "lower --token_budget or --batch_size, or try --fp16_activations"));
     if (o->profile) EBM_TRY(ebm_bench_peaks(r->device, &o->peaks, &r->peaks)); // before the rest of memory is taken
     if (ebm_gemm_precision(r->device) != EBM_BF16) r->peaks.bf16_flops = 0;
     return ebm_step_benchmark_allocate(r->benchmark, o->model.directory);
@@ -164,6 +167,7 @@ static void set_settings(const step_run *r)
     ebm_bench_result_set(r->result, "median_s", json_real(r->timing.median));
     ebm_bench_result_set(r->result, "min_s", json_real(r->timing.least));
     ebm_bench_result_set(r->result, "max_s", json_real(r->timing.most));
+    ebm_bench_result_set(r->result, "fp16_activations", json_boolean(o->fp16_activations));
     ebm_bench_result_set(r->result, "tokens", json_real(r->tokens));
     ebm_bench_result_set(r->result, "tokens_per_s", json_real(r->tokens / r->timing.median));
     if (o->objective != EBM_OBJECTIVE_JOINT) return;

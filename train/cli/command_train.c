@@ -19,11 +19,11 @@ typedef struct {
     ebm_data_options data;
     ebm_noise_options noise;
     const char *model, *output_dir, *resume, *device, *best_metric;
-    bool overwrite, json, bf16, keep_last, save_predictions, no_report;
+    bool overwrite, json, bf16, fp16_activations, keep_last, save_predictions, no_report;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
     double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, smoothing,
         focal_gamma, confidence_penalty, poscal_weight, margin, mlm_weight, mlm_probability, hidden_norm_weight,
-        mixup_alpha;
+        mixup_alpha, fp16_initial_scale;
     int64_t seed, noise_ratio;
     int objective, energy, nce_data, energy_loss, mixup, report_to;
 } train_options;
@@ -118,6 +118,10 @@ static const ebm_option OPTIONS[] = {
      .help = "Tokens of the largest packed batch; larger steps are split; 0: 8192"},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
     {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
+    {"fp16_activations", EBM_OPTION_FLAG, AT(fp16_activations), NULL, .help = EBM_FP16_HELP},
+    {"fp16_initial_scale", EBM_OPTION_FLOAT, AT(fp16_initial_scale), "1",
+     .help = "With --fp16_activations: what they are multiplied by at first, a power of two", .least = 1.0 / 256,
+     .most = 65536},
     {"json", EBM_OPTION_FLAG, AT(json), NULL, .help = "The result as one JSON object on standard output"},
 };
 static const ebm_option_table TABLE = {"ebmcl train", "Fine-tunes an encoder for classification.", OPTIONS,
@@ -156,6 +160,11 @@ static void free_run(train_run *r)
 
 static bool is_joint(const train_run *r) { return r->set.objective == EBM_OBJECTIVE_JOINT; }
 
+static ebm_half_settings half_settings(const train_run *r)
+{
+    return (ebm_half_settings){.on = r->set.fp16_activations, .first = r->set.fp16_initial_scale};
+}
+
 static ebm_status check_options(train_run *r)
 {
     const train_options *o = &r->set;
@@ -166,6 +175,10 @@ static ebm_status check_options(train_run *r)
         return ebm_fail(EBM_ERROR_INPUT, "--energy_loss margin is one of energies; did you mean --objective joint?");
     if (!(o->mlm_weight > 0) && ebm_options_given(r->parsed, "mlm_probability"))
         return ebm_fail(EBM_ERROR_INPUT, "--mlm_probability is for --mlm_weight, which is 0");
+    if (!o->fp16_activations && ebm_options_given(r->parsed, "fp16_initial_scale"))
+        return ebm_fail(EBM_ERROR_INPUT, "--fp16_initial_scale is for --fp16_activations, which was not given");
+    const ebm_half_settings half = half_settings(r);
+    EBM_TRY(ebm_in(ebm_half_settings_check(&half), "--fp16_initial_scale"));
     if (!o->overwrite && !o->resume && !ebm_directory_is_empty(o->output_dir))
         return ebm_fail(EBM_ERROR_INPUT, "%s is in use; take another --output_dir, or --overwrite_output_dir",
                         o->output_dir);
@@ -305,6 +318,7 @@ static ebm_status create_trainer(train_run *r)
         .warmup_ratio = o->warmup_ratio,
         .learning_rate = o->learning_rate,
         .adamw = {0.9, 0.999, o->adam_epsilon, o->weight_decay, o->max_grad_norm},
+        .half = half_settings(r),
         .seed = (uint64_t)o->seed,
         .logging_steps = o->logging_steps,
         .eval_steps = o->eval_steps,
@@ -342,6 +356,7 @@ static ebm_status create_model(train_run *r)
         .limits = step_settings(r).limits,
         .has_energy = is_joint(r),
         .energy = (ebm_energy_kind)r->set.energy,
+        .fp16_activations = r->set.fp16_activations,
         .mlm_rows = mlm_rows(r),
     };
     ebm_arena *arenas[EBM_CLASSIFIER_ARENAS + EBM_PROGRAM_NOISE_ARENAS + 1];
@@ -351,7 +366,8 @@ static ebm_status create_model(train_run *r)
     size_t count = ebm_classifier_arenas(r->classifier, arenas);
     arenas[count++] = ebm_trainer_arena(r->trainer);
     if (is_joint(r)) count += ebm_program_noise_arenas(&r->noise, arenas + count);
-    EBM_TRY(ebm_program_plan(r->device, arenas, count, "lower --token_budget, or --noise_slots"));
+    EBM_TRY(ebm_program_plan(r->device, arenas, count,
+                             "lower --token_budget, or --noise_slots, or try --fp16_activations"));
     EBM_TRY(ebm_classifier_allocate(r->classifier));
     EBM_TRY(ebm_arena_allocate(ebm_trainer_arena(r->trainer)));
     return is_joint(r) ? ebm_program_noise_allocate(&r->noise) : ebm_ok();
@@ -442,6 +458,7 @@ static ebm_status write_results(const train_run *r)
         .noise = is_joint(r) ? ebm_noise_options_origin(&r->set.noise) : NULL,
         .source = &r->noise,
         .no_report = r->set.no_report,
+        .fp16_activations = r->set.fp16_activations,
     };
     return ebm_program_write_results(&results);
 }

@@ -49,6 +49,7 @@ void ebm_program_say_names(const char *what, char *const *names);
 ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device);
 // The same for one of several ranks: its part of the machine's devices (ebm_device_open_part).
 ebm_status ebm_program_device_of_rank(const char *selector, bool bf16, const ebm_ranks *ranks, ebm_device **device);
+#define EBM_FP16_HELP "Store what the backward pass needs of activations as halves, for half of their memory"
 #define EBM_BF16_HELP "Products of matrices in bf16 with fp32 sums, on CPUs with AVX512-BF16"
 // Says what each arena needs, checks that all fit, with `suggestion` in the error when they do not.
 ebm_status ebm_program_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion);

@@ -12,6 +12,10 @@ static void show_step(void *context, const ebm_progress *p)
     if (p->joint)
         snprintf(noise, sizeof noise, "  ce %.3f nce %.3f noise %2.0f %%", p->cross_entropy, p->nce,
                  100 * p->noise_share);
+    if (p->half_changed)
+        ebm_program_say("step %" PRIu64 ": activations in half are scaled by %g from now on (%" PRIu64
+                        " steps skipped so far)",
+                        p->step, p->half_scale, p->skipped);
     ebm_program_progress("step %" PRIu64 "/%" PRIu64 "  loss %.4f%s  %.0f tokens/s  %s left", p->step, p->total_steps,
                          p->loss, noise, p->tokens_per_second, left);
 }

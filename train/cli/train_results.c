@@ -100,6 +100,7 @@ static int set_noise(json_t *object, const ebm_train_results *r)
 static ebm_status write_training(const ebm_train_results *r)
 {
     json_t *object = ebm_program_results(r->output_dir, r->model, r->data, r->device);
+    if (object && r->fp16_activations) set_text(object, "activations", "fp16");
     int failed = !object || set_texts(object, "train", r->train) || set_texts(object, "validation", r->validation);
     failed = failed || json_object_set_new(object, "pairs", json_boolean(r->pairs)) || set_noise(object, r);
     failed = failed || set_count(object, "steps", ebm_trainer_total_steps(r->trainer));

@@ -23,7 +23,7 @@ typedef struct {
     bool pairs;
     const char *noise;               // file, directory or words; NULL: none
     const ebm_program_noise *source; // with noise
-    bool no_report;
+    bool no_report, fp16_activations;
 } ebm_train_results;
 
 // After training: the validation texts are evaluated once more, with intervals and floors, and what the model says of
