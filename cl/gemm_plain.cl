@@ -39,11 +39,20 @@ gemm(__global float *restrict c, __global const float *restrict a, __global cons
     *c = accumulate ? *c + sum : sum;
 }
 
-// Every row of C becomes the bias, or zeros: a product over no k, and the start of a product that only adds.
+// Every row of C becomes the bias, or zeros: a product over no k.
 __kernel __attribute__((reqd_work_group_size(TILE, TILE, 1))) void
 gemm_fill(__global float *restrict c, __global const float *restrict bias, const ulong c_first, const uint ldc,
           const int m, const int n)
 {
     const int column = get_global_id(0), row = get_global_id(1);
     if (row < m && column < n) c[c_first + (size_t)row * ldc + column] = bias ? bias[column] : 0;
+}
+
+// To every row of C the bias is added: after a product by a library that adds none.
+__kernel __attribute__((reqd_work_group_size(TILE, TILE, 1))) void
+gemm_add_bias(__global float *restrict c, __global const float *restrict bias, const ulong c_first, const uint ldc,
+              const int m, const int n)
+{
+    const int column = get_global_id(0), row = get_global_id(1);
+    if (row < m && column < n) c[c_first + (size_t)row * ldc + column] += bias[column];
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device_internal.h"
+#include "gemm.h"
 
 typedef struct {
     ebm_slice *slice;
@@ -121,7 +122,12 @@ static double mib(uint64_t bytes) { return (double)bytes / (1024.0 * 1024.0); }
 
 ebm_status ebm_arena_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion)
 {
-    uint64_t total = 0;
+    const uint64_t copies = ebm_gemm_reserved_bytes(device);
+    uint64_t total = copies;
+    if (copies > device->info.max_allocation_bytes)
+        return ebm_fail(EBM_ERROR_MEMORY,
+                        "matrix products: %.0f MiB for copies of matrices, %s allows %.0f MiB in one allocation; %s",
+                        mib(copies), device->info.name, mib(device->info.max_allocation_bytes), suggestion);
     for (size_t a = 0; a < count; a++) {
         EBM_TRY(check_planned(arenas[a]));
         total += arenas[a]->total_bytes;
@@ -171,6 +177,7 @@ static ebm_status cut_part(ebm_arena *arena, const reservation *at)
 ebm_status ebm_arena_allocate(ebm_arena *arena)
 {
     EBM_TRY(check_planned(arena));
+    EBM_TRY(ebm_gemm_allocate(arena->device));
     if (arena->count == 0) return ebm_ok();
     arena->buffers = calloc(arena->buffer_count, sizeof *arena->buffers);
     arena->parts = calloc(arena->count, sizeof *arena->parts);

@@ -43,8 +43,8 @@ void ebm_arena_share(ebm_arena *arena, ebm_slice *slice, const ebm_slice *of, si
 const char *ebm_arena_name(const ebm_arena *arena);
 uint64_t ebm_arena_bytes(const ebm_arena *arena); // planned so far, padding included
 
-// Checks that all arenas together and each slice alone fit the device. EBM_ERROR_MEMORY with the numbers and
-// `suggestion` when not.
+// Checks that all arenas together, with what was planned for products (ebm_gemm_reserve), and each slice alone fit the
+// device. EBM_ERROR_MEMORY with the numbers and `suggestion` when not.
 ebm_status ebm_arena_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion);
 ebm_status ebm_arena_allocate(ebm_arena *arena); // once; fills with zeros
 

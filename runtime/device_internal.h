@@ -31,6 +31,7 @@ ebm_status ebm_cl_status(cl_int code, const char *format, ...) __attribute__((fo
 void ebm_program_table_free(ebm_program_table *table);
 void ebm_profile_free(ebm_profile *profile);
 void ebm_gemm_state_free(ebm_gemm_state *state);
+ebm_status ebm_gemm_allocate(ebm_device *device); // what ebm_gemm_reserve planned; by ebm_arena_allocate
 
 // The kernel of an embedded file (or of the same file in $EBMCL_KERNEL_DIR) built with these macros; owned by the
 // table.

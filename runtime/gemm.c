@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clblast_calls.h"
 #include "device_internal.h"
 #include "gemm_internal.h"
 
@@ -115,6 +116,46 @@ ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision)
     return ebm_ok();
 }
 
+// ---- memory that products take
+
+// Of up to m rows, or in tn of just as many.
+static bool may_be_by_clblast(const ebm_gemm_state *state, ebm_gemm_form form, size_t m)
+{
+    const ebm_backend *backend = state->plan.backend[form];
+    const size_t most = ebm_row_class(m);
+    bool any = false;
+    for (size_t rows = form == EBM_GEMM_TN ? most : 0; rows <= most; rows++) any |= backend[rows] == EBM_BACKEND_CLBLAST;
+    return any && state->precision == EBM_FP32;
+}
+
+ebm_status ebm_gemm_reserve(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, bool adds)
+{
+    EBM_TRY(prepare(device));
+    if (m == 0 || n == 0 || k == 0 || !may_be_by_clblast(device->gemm, form, m)) return ebm_ok();
+    const ebm_product product = {.device = device,
+                                 .form = form,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .a = {.stride = form == EBM_GEMM_TN ? m : k},
+                                 .b = {.stride = form == EBM_GEMM_NT ? k : n},
+                                 .c = {.stride = n},
+                                 .accumulate = adds};
+    const size_t bytes = ebm_clblast_most_bytes(ebm_gemm_clblast_form(device), &product);
+    if (bytes > device->gemm->temporary_planned) device->gemm->temporary_planned = bytes;
+    return ebm_ok();
+}
+
+uint64_t ebm_gemm_reserved_bytes(const ebm_device *device)
+{
+    return device->gemm ? device->gemm->temporary_planned : 0;
+}
+
+ebm_status ebm_gemm_allocate(ebm_device *device)
+{
+    return device->gemm ? ebm_gemm_clblast_temporary(device, device->gemm->temporary_planned) : ebm_ok();
+}
+
 // ---- a product
 
 // Rows and columns as stored must lie inside the slice; sizes are bounded first so that nothing overflows.
@@ -222,15 +263,19 @@ ebm_status ebm_gemm_plain(const ebm_product *p)
     return launch_tiles(&l, p);
 }
 
-ebm_status ebm_gemm_fill(const ebm_product *p)
+// C = bias or 0, or C += bias: the same arguments.
+static ebm_status launch_bias(const ebm_product *p, const char *kernel, double passes)
 {
-    ebm_launch l = ebm_launch_begin(p->device, "gemm_plain.cl", "gemm_fill", "-DA_TRANSPOSED=0 -DB_TRANSPOSED=0");
+    ebm_launch l = ebm_launch_begin(p->device, "gemm_plain.cl", kernel, "-DA_TRANSPOSED=0 -DB_TRANSPOSED=0");
     ebm_arg_slice(&l, p->c.slice);
     ebm_arg_slice(&l, p->bias);
     ebm_arg_u64(&l, p->c.first);
     ebm_arg_u32(&l, (uint32_t)p->c.stride);
     ebm_arg_i32(&l, (int64_t)p->m);
     ebm_arg_i32(&l, (int64_t)p->n);
-    ebm_launch_cost(&l, 0, sizeof(float) * (double)(p->m * p->n));
+    ebm_launch_cost(&l, 0, passes * sizeof(float) * (double)p->m * (double)p->n);
     return launch_tiles(&l, p);
 }
+
+ebm_status ebm_gemm_fill(const ebm_product *p) { return launch_bias(p, "gemm_fill", 1); }
+ebm_status ebm_gemm_add_bias(const ebm_product *p) { return launch_bias(p, "gemm_add_bias", 2); }

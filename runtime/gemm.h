@@ -34,6 +34,12 @@ static inline ebm_matrix ebm_matrix_of(ebm_slice slice, size_t columns)
 ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
                     float beta, ebm_matrix c, ebm_slice bias);
 
+// Plans for products of up to m rows (tn: of up to k steps, the other sizes as given; beta 1 with adds), of matrices
+// without gaps: the temporary memory that CLBlast takes for the largest of all, which ebm_arena_plan counts and
+// ebm_arena_allocate allocates. Other products are allowed; memory they need beside it is allocated when they come.
+ebm_status ebm_gemm_reserve(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, bool adds);
+uint64_t ebm_gemm_reserved_bytes(const ebm_device *device);
+
 // Prepares the backends before the first step, so that a wrong EBMCL_GEMM or EBMCL_TUNING is reported there. What is in
 // force then stays for as long as the device is open.
 ebm_status ebm_gemm_prepare(ebm_device *device);

@@ -8,13 +8,26 @@
 #include "gemm_plan.h"
 #include "launch.h"
 
+// What CLBlast's parameters in force on a device say (clblast_calls.h); gemm_clblast.c finds it out.
+typedef struct {
+    bool known; // false: all products are handed over by rows, whole
+    bool gemmk; // GEMMK = 1
+    size_t mwg, nwg, kwg;
+    size_t least_indirect; // XgemmDirect where m n k < its cube
+    size_t units;          // of the device
+} ebm_clblast_form;
+
 // What products keep with a device.
 struct ebm_gemm_state {
     ebm_gemm_plan plan;
     ebm_precision precision;
     bool bf16_checked; // once a device is enough
-    cl_mem temporary; // of CLBlast: padded and transposed matrices; grows, and the queue is in order, so one serves all
-    size_t temporary_bytes;
+    ebm_clblast_form clblast;
+    bool clblast_asked; // for that form, with the parameters in force now
+    // Of CLBlast: padded and transposed matrices; the queue is in order, so one buffer serves all products. Planned for
+    // those of the models (ebm_gemm_reserve), it grows only for others.
+    cl_mem temporary;
+    size_t temporary_bytes, temporary_planned;
 };
 
 typedef struct {
@@ -29,11 +42,12 @@ typedef struct {
 
 typedef ebm_status ebm_gemm_run(const ebm_product *product);
 
-ebm_gemm_run ebm_gemm_cpu;     // gemm_cpu.c: cl/gemm_cpu.cl, cl/gemm_dot.cl
-ebm_gemm_run ebm_gemm_bf16;    // gemm_cpu.c: cl/gemm_cpu_bf16.cl, cl/gemm_dot.cl
-ebm_gemm_run ebm_gemm_clblast; // gemm_clblast.c, the only file that knows CLBlast
-ebm_gemm_run ebm_gemm_plain;   // gemm.c: cl/gemm_plain.cl
-ebm_gemm_run ebm_gemm_fill;    // gemm.c: C = bias or 0
+ebm_gemm_run ebm_gemm_cpu;      // gemm_cpu.c: cl/gemm_cpu.cl, cl/gemm_dot.cl
+ebm_gemm_run ebm_gemm_bf16;     // gemm_cpu.c: cl/gemm_cpu_bf16.cl, cl/gemm_dot.cl
+ebm_gemm_run ebm_gemm_clblast;  // gemm_clblast.c, the only file that knows CLBlast
+ebm_gemm_run ebm_gemm_plain;    // gemm.c: cl/gemm_plain.cl
+ebm_gemm_run ebm_gemm_fill;     // gemm.c: C = bias or 0
+ebm_gemm_run ebm_gemm_add_bias; // gemm.c: C += bias
 
 ebm_gemm_run *ebm_gemm_run_of(ebm_backend backend);
 
@@ -49,6 +63,10 @@ ebm_status ebm_gemm_begin_tuning(ebm_device *device);
 
 // Parameters in force for this device until the process ends; kernels that they do not override keep what they have.
 ebm_status ebm_gemm_clblast_override(ebm_device *device, const ebm_clblast_parameters *parameters);
+// What is in force, asked for once; borrowed. Needs the device's state.
+const ebm_clblast_form *ebm_gemm_clblast_form(ebm_device *device);
+// The device's buffer for copies of matrices has at least so many bytes from now on.
+ebm_status ebm_gemm_clblast_temporary(ebm_device *device, size_t bytes);
 // When a device that used CLBlast closes.
 void ebm_gemm_clblast_forget(void);
 ebm_status ebm_gemm_bf16_check(ebm_device *device); // gemm_bf16.c: can the device do it, and does it come out right?
