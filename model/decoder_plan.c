@@ -5,6 +5,7 @@
 #include "decoder_internal.h"
 #include "gemm.h"
 #include "operations.h"
+#include "products.h"
 
 static void name_norm(ebm_parameters *p, size_t C, const char *where, ebm_tensor **gain, ebm_tensor **shift)
 {
@@ -147,6 +148,13 @@ static bool allocate_host(ebm_decoder *d)
            d->host_loss;
 }
 
+static ebm_status reserve_products(const ebm_decoder *d)
+{
+    const ebm_limits *limits = &d->set.limits;
+    EBM_TRY(ebm_model_reserve(d->device, d->config, limits->tokens, limits->sequences, limits->training));
+    return ebm_model_reserve_generation(d->device, d->config, d->set.slots);
+}
+
 ebm_status ebm_decoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
                               const ebm_decoder_settings *settings, ebm_decoder **out)
 {
@@ -174,8 +182,12 @@ ebm_status ebm_decoder_create(ebm_device *device, const ebm_config *config, ebm_
     }
     name_parameters(d, parameters);
     plan(d);
-    *out = d;
-    return ebm_ok();
+    const ebm_status status = reserve_products(d);
+    if (status.code == EBM_OK)
+        *out = d;
+    else
+        ebm_decoder_free(d);
+    return status;
 }
 
 void ebm_decoder_free(ebm_decoder *d)

@@ -4,6 +4,7 @@
 #include "encoder_form.h"
 #include "gemm.h"
 #include "half.h"
+#include "products.h"
 #include "random.h"
 
 ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_parameters *parameters,
@@ -27,6 +28,8 @@ ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_
     e->arena = ebm_arena_create(device, limits->training ? "encoder activations and gradients" : "encoder activations");
     ebm_status status =
         e->arena ? e->form->create(e, parameters) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for an encoder");
+    if (status.code == EBM_OK)
+        status = ebm_model_reserve(device, config, limits->tokens, limits->sequences, limits->training);
     if (status.code == EBM_OK)
         *out = e;
     else

@@ -87,6 +87,11 @@ static ebm_status find_word(ebm_mlm_head *h, const ebm_config *config)
     return ebm_ok();
 }
 
+static ebm_status reserve(const ebm_mlm_head *h, ebm_gemm_form form, size_t m, size_t n, size_t k)
+{
+    return ebm_gemm_reserve(h->device, form, m, n, k, form == EBM_GEMM_TN);
+}
+
 ebm_status ebm_mlm_head_create(ebm_device *device, const ebm_config *config, ebm_parameters *p, ebm_arena *arena,
                                size_t rows, size_t vocabulary, ebm_mlm_head **out)
 {
@@ -111,7 +116,8 @@ ebm_status ebm_mlm_head_create(ebm_device *device, const ebm_config *config, ebm
     ebm_parameters_name(p, h->bias, 0, 0, config->vocabulary, EBM_INIT_ZERO, "%s", h->names.bias);
     plan(h, arena);
     *out = h;
-    return ebm_ok();
+    EBM_TRY(reserve(h, EBM_GEMM_NT, rows, h->C, h->C));
+    return reserve(h, EBM_GEMM_NT, rows, h->V, h->C);
 }
 
 void ebm_mlm_head_free(ebm_mlm_head *h) { free(h); }
@@ -154,11 +160,15 @@ ebm_status ebm_mlm_head_forward(ebm_mlm_head *h, ebm_slice hidden, ebm_slice pla
                     ebm_matrix_of(h->word->weight, h->C), 0, ebm_matrix_of(h->logits, h->V), bias);
 }
 
-void ebm_mlm_head_plan_backward(ebm_mlm_head *h, ebm_arena *arena)
+ebm_status ebm_mlm_head_plan_backward(ebm_mlm_head *h, ebm_arena *arena)
 {
     const size_t widest = 2 * h->C > h->V ? 2 * h->C : h->V;
     ebm_arena_reserve(arena, &h->d_normed, h->rows * h->C);
     ebm_arena_reserve(arena, &h->column_scratch, EBM_COLUMN_SLABS * widest);
+    EBM_TRY(reserve(h, EBM_GEMM_TN, h->V, h->C, h->rows));
+    EBM_TRY(reserve(h, EBM_GEMM_NN, h->rows, h->C, h->V));
+    EBM_TRY(reserve(h, EBM_GEMM_TN, h->C, h->C, h->rows));
+    return reserve(h, EBM_GEMM_NN, h->rows, h->C, h->C);
 }
 
 // Through the product over the vocabulary, into d_normed.

@@ -36,7 +36,7 @@ ebm_status ebm_mlm_head_forward(ebm_mlm_head *head, ebm_slice hidden, ebm_slice 
 ebm_slice ebm_mlm_head_logits(const ebm_mlm_head *head); // (count, vocabulary)
 
 // For training, after creation: plans what a backward pass needs besides.
-void ebm_mlm_head_plan_backward(ebm_mlm_head *head, ebm_arena *arena);
+ebm_status ebm_mlm_head_plan_backward(ebm_mlm_head *head, ebm_arena *arena);
 // After a forward of `count` positions, from the gradient of their logits, which stands in the logits' place: adds to
 // the gradients of the parameters, the word embeddings' included, and writes those of the positions' vectors into rows
 // [first, first + count) of d_rows (rows, C).

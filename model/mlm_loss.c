@@ -34,7 +34,7 @@ ebm_status ebm_mlm_loss_create(ebm_device *device, const ebm_config *config, ebm
                             : ebm_fail(EBM_ERROR_MEMORY, "no host memory for %zu masked positions", rows);
     EBM_CHECK(status, fail);
     EBM_CHECK(ebm_mlm_head_create(device, config, p, arena, EBM_MLM_LOSS_ROWS, l->V, &l->head), fail);
-    ebm_mlm_head_plan_backward(l->head, arena);
+    EBM_CHECK(ebm_mlm_head_plan_backward(l->head, arena), fail);
     ebm_arena_reserve(arena, &l->places, rows + 1);
     ebm_arena_reserve(arena, &l->d_rows, rows * l->C);
     ebm_arena_reserve(arena, &l->some, EBM_MLM_LOSS_ROWS);

@@ -77,4 +77,30 @@ size_t ebm_model_generation_products(const ebm_config *c, size_t slots, ebm_mode
     return list.count;
 }
 
+static ebm_status reserve(ebm_device *device, const ebm_model_product *p)
+{
+    return ebm_gemm_reserve(device, p->form, p->m, p->n, p->k, p->adds);
+}
+
+// Of a layer's three products the first one is the forward pass.
+static bool is_forward(size_t i) { return i % 3 == 0; }
+
+ebm_status ebm_model_reserve(ebm_device *device, const ebm_config *config, size_t tokens, size_t sequences,
+                             bool training)
+{
+    ebm_model_product list[EBM_MODEL_PRODUCTS];
+    const size_t count = ebm_model_products(config, tokens, sequences, list);
+    for (size_t i = 0; i < count; i++)
+        if (training || is_forward(i)) EBM_TRY(reserve(device, &list[i]));
+    return ebm_ok();
+}
+
+ebm_status ebm_model_reserve_generation(ebm_device *device, const ebm_config *config, size_t slots)
+{
+    ebm_model_product list[EBM_MODEL_PRODUCTS];
+    const size_t count = ebm_model_generation_products(config, slots, list);
+    for (size_t i = 0; i < count; i++) EBM_TRY(reserve(device, &list[i]));
+    return ebm_ok();
+}
+
 double ebm_model_product_flops(const ebm_model_product *p) { return 2.0 * (double)p->m * (double)p->n * (double)p->k; }

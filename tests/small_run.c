@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "check.h"
+#include "device_internal.h"
+#include "gemm_internal.h"
 
 small_settings small_ce(const char *output_dir)
 {
@@ -142,8 +144,15 @@ void small_run_open(small_run *r, ebm_device *device, const small_settings *s)
     allocate(r, s);
 }
 
+// CLBlast's temporary memory was planned for: no product needed more.
+static void check_temporary(const ebm_device *device)
+{
+    if (device->gemm) assert_int_equal(device->gemm->temporary_bytes, device->gemm->temporary_planned);
+}
+
 void small_run_free(small_run *r)
 {
+    check_temporary(r->device);
     ebm_trainer_free(r->trainer);
     small_stream_free(&r->noise);
     ebm_dataset_free(r->noise_texts);

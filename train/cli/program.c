@@ -129,7 +129,8 @@ static double mib(uint64_t bytes) { return (double)bytes / (1024.0 * 1024.0); }
 ebm_status ebm_program_plan(ebm_device *device, ebm_arena *const *arenas, size_t count, const char *suggestion)
 {
     char line[768] = "";
-    uint64_t total = 0;
+    uint64_t total = ebm_gemm_reserved_bytes(device);
+    if (total > 0) snprintf(line, sizeof line, "copies for products %.0f, ", mib(total));
     for (size_t i = 0; i < count; i++) {
         const size_t used = strlen(line);
         total += ebm_arena_bytes(arenas[i]);
