@@ -159,8 +159,10 @@ static void check(problem *p, bool causal, float probability)
     const double relative = 64 * 0x1p-24, queries = 1 + log((double)p->batch.longest);
     p->attention.causal = causal;
     p->attention.dropout.probability = probability;
-    reference_attention_forward(p->host_out, p->host_lse, p->host_qkv, p->starts, p->batch.sequences, &p->attention);
-    reference_attention_backward(p->host_dqkv, p->host_dout, p->host_qkv, p->starts, p->batch.sequences, &p->attention);
+    ebm_reference_attention_forward(p->host_out, p->host_lse, p->host_qkv, p->starts, p->batch.sequences,
+                                    &p->attention);
+    ebm_reference_attention_backward(p->host_dqkv, p->host_dout, p->host_qkv, p->starts, p->batch.sequences,
+                                     &p->attention);
     run(p);
     assert_close("out", p, p->out, p->host_out, relative);
     assert_close("lse", p, p->lse, p->host_lse, relative);
@@ -281,7 +283,7 @@ static void scores_of_thousands(void **state)
     for (size_t i = 0; i < p.tokens * 3 * p.channels; i++)
         if (i % (3 * p.channels) < p.channels) p.host_qkv[i] = p.host_qkv[i] < 0 ? -1024 : 1024;
     write_doubles(p.qkv, p.host_qkv, p.tokens * 3 * p.channels);
-    reference_attention_forward(p.host_out, p.host_lse, p.host_qkv, p.starts, 1, &p.attention);
+    ebm_reference_attention_forward(p.host_out, p.host_lse, p.host_qkv, p.starts, 1, &p.attention);
     run(&p);
     assert_close("out", &p, p.out, p.host_out, 4096 * 16 * 0x1p-24); // scores up to 4096: lse is off by its 2^-24
     assert_close("lse", &p, p.lse, p.host_lse, 4096 * 16 * 0x1p-24);
@@ -331,13 +333,13 @@ static void reference_backward_is_the_derivative(void **state)
     for (int kind = 0; kind < 4; kind++) {
         attention.causal = kind & 1;
         attention.window = kind & 2; // none, or two neighbours
-        reference_attention_backward(dqkv, dout, qkv, starts, 2, &attention);
+        ebm_reference_attention_backward(dqkv, dout, qkv, starts, 2, &attention);
         for (size_t i = 0; i < TOKENS * 3 * CHANNELS; i++) {
             const double at = qkv[i], step = 1e-5;
             double difference = 0;
             for (int side = -1; side <= 1; side += 2) {
                 qkv[i] = at + side * step;
-                reference_attention_forward(out, lse, qkv, starts, 2, &attention);
+                ebm_reference_attention_forward(out, lse, qkv, starts, 2, &attention);
                 for (size_t o = 0; o < TOKENS * CHANNELS; o++) difference += side * dout[o] * out[o] / (2 * step);
             }
             qkv[i] = at;

@@ -66,7 +66,7 @@ static void compute_expected(problem *p)
         const double query = i % (3 * p->channels) < p->channels ? 4 : 1;
         qkv[i] = p->qkv[i] = (float)(query * (2 * ebm_random_uniform(&stream) - 1));
     }
-    reference_attention_forward(p->expected, lse, qkv, p->starts, p->sequences, &p->attention);
+    ebm_reference_attention_forward(p->expected, lse, qkv, p->starts, p->sequences, &p->attention);
     free(qkv);
     free(lse);
 }

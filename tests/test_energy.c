@@ -1,18 +1,11 @@
 #include "energy.h"
 
 #include "on_device.h"
+#include "reference_loss.h"
 
 static const size_t row_counts[] = {1, 15, 17, 33};
 static const size_t label_counts[] = {1, 2, 3, 5, 17};
 enum { FIRST = 3, BEHIND = 2 }; // rows around those asked for, which must not change
-
-static double reference(const float *f, size_t labels, ebm_energy_kind kind)
-{
-    double max = (double)f[0], sum = 0;
-    for (size_t y = 1; y < labels; y++) max = fmax(max, (double)f[y]);
-    for (size_t y = 0; y < labels; y++) sum += exp((double)f[y] - max);
-    return kind == EBM_ENERGY_HIDDEN ? -(max + log(sum)) : -max;
-}
 
 static size_t arg_max(const float *f, size_t labels)
 {
@@ -38,14 +31,15 @@ static void check_shape(size_t rows, size_t labels, ebm_energy_kind kind)
     get(energy, n, e);
     for (size_t i = 0; i < n; i++) {
         const bool asked = i >= FIRST && i < FIRST + rows;
-        check_near("energy", i, (double)e[i], asked ? reference(f + i * labels, labels, kind) : 99, asked ? 1.6e-5 : 0);
+        check_near("energy", i, (double)e[i], asked ? ebm_reference_energy(f + i * labels, labels, kind) : 99,
+                   asked ? 1.6e-5 : 0);
     }
     assert_ok(ebm_energy_backward(device, dlogits, denergy, logits, kind, FIRST, rows, labels));
     get(dlogits, n * labels, got);
     for (size_t i = 0; i < n * labels; i++) {
         const size_t row = i / labels;
         const bool asked = row >= FIRST && row < FIRST + rows;
-        const double hidden = exp((double)f[i] + reference(f + row * labels, labels, EBM_ENERGY_HIDDEN));
+        const double hidden = exp((double)f[i] + ebm_reference_energy(f + row * labels, labels, EBM_ENERGY_HIDDEN));
         const double sharp = arg_max(f + row * labels, labels) == i % labels;
         const double slope = asked ? (kind == EBM_ENERGY_HIDDEN ? hidden : sharp) : 0;
         check_near("dlogits", i, (double)got[i], (double)df[i] - (double)de[row] * slope, asked ? 2e-6 : 0);

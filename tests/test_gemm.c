@@ -81,7 +81,7 @@ static void fill_c(const product *p, float *held)
     upload(&C, sizes_of_c(p));
 }
 
-static float as_multiplied(float value) { return bf16 ? reference_bf16(value) : value; }
+static float as_multiplied(float value) { return bf16 ? ebm_reference_bf16(value) : value; }
 
 static void round_all(float *values, size_t count)
 {
@@ -91,8 +91,8 @@ static void round_all(float *values, size_t count)
 // Against the operands as given (bound: what rounding them may do) or as rounded (bound: the sums alone).
 static void compare(const product *p, const float *held, bool rounded)
 {
-    const reference_matrix a = {A.host + p->first, (p->form == EBM_GEMM_TN ? p->m : p->k) + p->gap};
-    const reference_matrix b = {B.host + p->first, (p->form == EBM_GEMM_NT ? p->k : p->n) + p->gap};
+    const ebm_reference_matrix a = {A.host + p->first, (p->form == EBM_GEMM_TN ? p->m : p->k) + p->gap};
+    const ebm_reference_matrix b = {B.host + p->first, (p->form == EBM_GEMM_NT ? p->k : p->n) + p->gap};
     const size_t stride = p->n + p->gap, first = p->first + BEFORE, count = sizes_of_c(p);
     for (size_t i = 0; i < count; i++) {
         const bool before = i < first || stride == 0;
@@ -104,8 +104,8 @@ static void compare(const product *p, const float *held, bool rounded)
         }
         const float start = p->accumulate ? held[i] : p->with_bias ? bias.host[column] : 0;
         double bound = 0;
-        const double expected = reference_product(p->form, row, column, p->k, a, b, (double)start, &bound);
-        if (bf16 && !rounded) bound = reference_bf16_bound(bound, p->k);
+        const double expected = ebm_reference_product(p->form, row, column, p->k, a, b, (double)start, &bound);
+        if (bf16 && !rounded) bound = ebm_reference_bf16_bound(bound, p->k);
         if (!(fabs((double)C.host[i] - expected) <= bound))
             fail_msg("form %d, %zu x %zu x %zu, first %zu, gap %zu, beta %d, bias %d: C(%zu, %zu) = %.9g, expected "
                      "%.9g within %.2g",

@@ -2,6 +2,7 @@
 
 #include "on_device.h"
 #include "posterior.h"
+#include "reference_loss.h"
 
 enum { MOST_LABELS = 17, BINS = 20 };
 
@@ -11,51 +12,6 @@ static const ebm_label_loss SETTINGS[] = {
     {0, 0, 0, 0.5f}, {0.2f, 1, 0, 0}, {0, 3, 0.1f, 0}, {0.05f, 2, 0.2f, 0.7f},
 };
 enum { SETTING_COUNT = sizeof SETTINGS / sizeof *SETTINGS };
-
-// ---- the double reference
-
-typedef struct {
-    double loss, plain, slope[MOST_LABELS];
-} reference;
-
-static double posterior(const float *q, size_t y, double p)
-{
-    if (!q) return 0;
-    size_t bin = (size_t)(p * BINS);
-    if (bin >= BINS) bin = BINS - 1;
-    return (double)q[y * BINS + bin];
-}
-
-static reference reference_of(const ebm_label_loss *l, const float *f, size_t Y, size_t label, const float *q)
-{
-    double log_p[MOST_LABELS], most = (double)f[0], sum = 0, entropy = 0, surprise = 0, divergence = 0, whole = 0,
-                               others = 0;
-    const double s = (double)l->smoothing, g = (double)l->focal_gamma, b = (double)l->confidence_penalty,
-                 w = (double)l->posterior_weight;
-    reference r;
-    for (size_t y = 1; y < Y; y++) most = fmax(most, (double)f[y]);
-    for (size_t y = 0; y < Y; y++) sum += exp((double)f[y] - most);
-    for (size_t y = 0; y < Y; y++) {
-        log_p[y] = (double)f[y] - most - log(sum);
-        const double p = exp(log_p[y]);
-        entropy -= p * log_p[y];
-        surprise -= log_p[y];
-        const double share = posterior(q, y, p);
-        divergence += share > 0 ? share * (log(share) - log_p[y]) : 0;
-        whole += share;
-        others += y == label ? 0 : p;
-    }
-    const double t = exp(log_p[label]), u = pow(others, g);
-    r.plain = -log_p[label];
-    r.loss = (1 - s) * u * r.plain + s / (double)Y * surprise - b * entropy + w / (double)Y * divergence;
-    for (size_t y = 0; y < Y; y++) {
-        const double p = exp(log_p[y]), hot = y == label;
-        const double focal = (hot - p) * ((others > 0 ? g * t * log_p[label] * u / others : 0) - u);
-        r.slope[y] = (1 - s) * focal + s * (p - 1 / (double)Y) + b * p * (log_p[y] + entropy) +
-                     w / (double)Y * (p * whole - posterior(q, y, p));
-    }
-    return r;
-}
 
 // ---- the kernel
 
@@ -107,12 +63,14 @@ static void check_rows(const ebm_label_loss *l, size_t rows, size_t Y, size_t fi
     get(r.dlogits, n * Y, df);
     for (size_t i = 0; i < n; i++) {
         const bool asked = i >= first && i < first + rows;
-        const reference expected = reference_of(l, f + i * Y, Y, (size_t)label[i], known ? q : NULL);
+        double slope[MOST_LABELS];
+        const ebm_reference_loss expected =
+            ebm_reference_label_loss(l, f + i * Y, Y, (size_t)label[i], known ? q : NULL, BINS, slope);
         if (known && is_at_an_edge(f + i * Y, Y)) continue;
         check_near("loss", i, (double)loss[i], asked ? expected.loss : 6, asked ? 3e-5 : 0);
         check_near("plain", i, (double)plain[i], asked ? expected.plain : 7, asked ? 2e-5 : 0);
         for (size_t y = 0; y < Y; y++)
-            check_near("dlogits", i * Y + y, (double)df[i * Y + y], asked ? expected.slope[y] / (double)total : 5,
+            check_near("dlogits", i * Y + y, (double)df[i * Y + y], asked ? slope[y] / (double)total : 5,
                        asked ? 5e-6 / (double)total : 0);
     }
     free(f), free(df), free(loss), free(plain), free(label);

@@ -1,19 +1,9 @@
 #include "objective.h"
 
 #include "on_device.h"
-
-static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+#include "reference_loss.h"
 
 // --- cross-entropy ---
-
-static double log_sum_exp(const float *f, size_t labels)
-{
-    double max = (double)f[0], sum = 0;
-    for (size_t y = 1; y < labels; y++) max = fmax(max, (double)f[y]);
-    for (size_t y = 0; y < labels; y++) sum += exp((double)f[y] - max);
-    return max + log(sum);
-}
 
 // Logits are below 8 in size: a loss reaches 19, 16 roundings of it are 1.8e-5. Gradients are at most `scale`, with an
 // error of exp's 3 ulp and a sum of 17 terms, 20 * 2^-24 = 1.2e-6 of it.
@@ -33,7 +23,7 @@ static void check_cross_entropy(size_t rows, size_t labels, size_t first, size_t
     const double scale = (double)weight / (double)total;
     for (size_t i = 0; i < n; i++) {
         const bool asked = i >= first && i < first + rows;
-        const double sum = log_sum_exp(f + i * labels, labels);
+        const double sum = ebm_reference_log_sum_exp(f + i * labels, labels);
         const double expected = sum - (double)f[i * labels + (size_t)label[i]];
         check_near("loss", i, (double)loss[i], asked ? expected : 6, asked ? 1.8e-5 : 0);
         for (size_t y = 0; y < labels; y++) {
@@ -123,12 +113,13 @@ static void check_nce(size_t data, size_t noise, int k, float weight, size_t spr
     for (size_t i = 0; i < n; i++) energy[i] = pseudo(&state, 8);
     const nce_result r = nce_of(energy, n, &c);
     for (size_t i = 0; i < n; i++) {
-        const double x = (double)energy[i] + log(k), w = (double)weight;
+        const bool data_row = i >= 2 && i < 2 + data, noise_row = i >= c.noise.first && i < c.noise.first + noise;
         double loss = 6, slope = 5;
-        if (i >= 2 && i < 2 + data) loss = softplus(x), slope = w * sigmoid(x) / (double)c.total_data;
-        if (i >= c.noise.first && i < c.noise.first + noise)
-            loss = k * softplus(-x), slope = -w * k * sigmoid(-x) / (double)c.total_noise;
-        const bool asked = loss != 6;
+        if (data_row || noise_row) {
+            loss = ebm_reference_nce((double)energy[i], k, data_row, &slope);
+            slope *= (double)weight / (double)(data_row ? c.total_data : c.total_noise);
+        }
+        const bool asked = data_row || noise_row;
         check_near("loss", i, (double)r.loss[i], loss, asked ? 4e-5 : 0);
         check_near("denergy", i, (double)r.denergy[i], slope, asked ? 2e-6 * fabs(slope) + 1e-9 : 0);
     }

@@ -68,9 +68,9 @@ static void gelu_on(ebm_gelu kind, size_t rows, size_t channels, bool sweep)
            *slope_allowed = doubles(count);
     for (size_t i = 0; i < count; i++) {
         const double v = (double)x->before[i], d = (double)dy->before[i];
-        expected[i] = reference_gelu(v, kind);
+        expected[i] = ebm_reference_gelu(v, kind);
         allowed[i] = (2e-7 + 3 * u + 2 * u) * fabs(v) + 1e-30;
-        slope[i] = d * reference_gelu_slope(v, kind);
+        slope[i] = d * ebm_reference_gelu_slope(v, kind);
         slope_allowed[i] = (2e-7 + 3 * u + 0.25 * 8 * u + 0.47 * 2 * u + 4 * u) * fabs(d) + 1e-30;
     }
     assert_within("gelu", y->now, expected, allowed, count);
@@ -106,8 +106,8 @@ static void gelu_slopes_are_finite_differences(void **state)
     for (int kind = EBM_GELU_ERF; kind <= EBM_GELU_TANH; kind++)
         for (double x = -12; x <= 12; x += 0.01) {
             const double h = 1e-5;
-            const double difference = (reference_gelu(x + h, kind) - reference_gelu(x - h, kind)) / (2 * h);
-            assert_true(fabs(difference - reference_gelu_slope(x, kind)) < 1e-9);
+            const double difference = (ebm_reference_gelu(x + h, kind) - ebm_reference_gelu(x - h, kind)) / (2 * h);
+            assert_true(fabs(difference - ebm_reference_gelu_slope(x, kind)) < 1e-9);
         }
 }
 
@@ -129,11 +129,11 @@ static void geglu_on(const ebm_dropout *dropout, size_t rows, size_t channels)
     for (size_t i = 0; i < count; i++) {
         const size_t row = i / channels, c = i % channels, at = 2 * row * channels + c;
         const double a = (double)ab->before[at], b = (double)ab->before[at + channels];
-        const double mask = reference_mask(dropout, row, c, channels), d = mask * (double)dz->before[i];
-        const double gelu = reference_gelu(a, EBM_GELU_ERF), gelu_allowed = (2e-7 + 5 * u) * fabs(a);
+        const double mask = ebm_reference_mask(dropout, row, c, channels), d = mask * (double)dz->before[i];
+        const double gelu = ebm_reference_gelu(a, EBM_GELU_ERF), gelu_allowed = (2e-7 + 5 * u) * fabs(a);
         value[i] = mask * gelu * b;
         value_allowed[i] = mask * (gelu_allowed + 4 * u * fabs(a)) * fabs(b) + 1e-30;
-        expected[at] = d * b * reference_gelu_slope(a, EBM_GELU_ERF);
+        expected[at] = d * b * ebm_reference_gelu_slope(a, EBM_GELU_ERF);
         allowed[at] = (2e-7 + 3 * u + 0.25 * 8 * u + 0.47 * 2 * u + 8 * u) * fabs(d * b) + 1e-30;
         expected[at + channels] = d * gelu;
         allowed[at + channels] = (gelu_allowed + 4 * u * fabs(a)) * fabs(d) + 1e-30;
@@ -164,10 +164,11 @@ static void geglu_slopes_are_finite_differences(void **state)
     for (double a = -6; a <= 6; a += 0.1)
         for (double b = -2; b <= 2; b += 0.5) {
             const double h = 1e-5;
-            const double along_a = (reference_gelu(a + h, EBM_GELU_ERF) - reference_gelu(a - h, EBM_GELU_ERF)) * b;
-            const double along_b = reference_gelu(a, EBM_GELU_ERF) * ((b + h) - (b - h));
-            assert_true(fabs(along_a / (2 * h) - b * reference_gelu_slope(a, EBM_GELU_ERF)) < 1e-8);
-            assert_true(fabs(along_b / (2 * h) - reference_gelu(a, EBM_GELU_ERF)) < 1e-8);
+            const double along_a =
+                (ebm_reference_gelu(a + h, EBM_GELU_ERF) - ebm_reference_gelu(a - h, EBM_GELU_ERF)) * b;
+            const double along_b = ebm_reference_gelu(a, EBM_GELU_ERF) * ((b + h) - (b - h));
+            assert_true(fabs(along_a / (2 * h) - b * ebm_reference_gelu_slope(a, EBM_GELU_ERF)) < 1e-8);
+            assert_true(fabs(along_b / (2 * h) - ebm_reference_gelu(a, EBM_GELU_ERF)) < 1e-8);
         }
 }
 
@@ -238,7 +239,7 @@ static void dropout_on(const ebm_dropout *dropout, size_t rows, size_t channels)
     double *dropped = doubles(count), *dropped_allowed = doubles(count), *sum = doubles(count),
            *sum_allowed = doubles(count);
     for (size_t i = 0; i < count; i++) {
-        const double mask = reference_mask(dropout, i / channels, i % channels, channels);
+        const double mask = ebm_reference_mask(dropout, i / channels, i % channels, channels);
         const double v = (double)x->before[i], b = (double)bias->before[i % channels], r = (double)residual->before[i];
         dropped[i] = mask * v;
         dropped_allowed[i] = 2 * u * fabs(dropped[i]); // of the scale and of the product; 0 when dropped

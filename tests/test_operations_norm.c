@@ -33,7 +33,7 @@ static norm_expected expect_norm(const double *x, const float *gain, const float
     norm_expected e = {doubles(count), doubles(count), doubles(rows), doubles(rows), doubles(rows), doubles(rows)};
     for (size_t row = 0; row < rows; row++) {
         const size_t at = row * channels;
-        reference_norm(e.y + at, &e.mean[row], &e.rstd[row], x + at, gain, shift, epsilon, channels);
+        ebm_reference_norm(e.y + at, &e.mean[row], &e.rstd[row], x + at, gain, shift, epsilon, channels);
         e.mean_allowed[row] = 2 * u * fabs(e.mean[row]) + (depth(channels) + 2) * u / e.rstd[row];
         const double rstd_relative = (0.5 * (depth(channels) + 4) + 4) * u;
         e.rstd_allowed[row] = rstd_relative * e.rstd[row];
@@ -128,7 +128,7 @@ static void expect_gradient(double *dx, double *allowed, const float *dy, const 
         largest_g = fmax(largest_g, fabs((double)dy[c] * (double)gain[c]));
         largest_h = fmax(largest_h, fabs(((double)x[c] - (double)*mean) * (double)*rstd));
     }
-    reference_norm_backward(dx, wide_dy, wide_x, (double)*mean, (double)*rstd, gain, channels);
+    ebm_reference_norm_backward(dx, wide_dy, wide_x, (double)*mean, (double)*rstd, gain, channels);
     for (size_t c = 0; c < channels; c++)
         allowed[c] = (depth(channels) + 8) * u * (double)*rstd * largest_g * (1 + largest_h * largest_h);
     free(wide_dy);
@@ -248,7 +248,7 @@ static void sublayer_on(const ebm_dropout *dropout, size_t rows, size_t channels
     tensors_download(&all);
     double *sum = doubles(count), *allowed = doubles(count), *wide = doubles(count);
     for (size_t i = 0; i < count; i++) {
-        const double mask = reference_mask(dropout, i / channels, i % channels, channels);
+        const double mask = ebm_reference_mask(dropout, i / channels, i % channels, channels);
         const double dropped = mask * ((double)a->before[i] + (double)bias->before[i % channels]);
         sum[i] = (double)residual->before[i] + dropped;
         allowed[i] = 4 * u * (fabs(dropped) + fabs((double)residual->before[i]));
@@ -264,7 +264,7 @@ static void sublayer_on(const ebm_dropout *dropout, size_t rows, size_t channels
     }
     assert_within("ds", ds->now, sum, allowed, count);
     for (size_t i = 0; i < count; i++) {
-        const double mask = reference_mask(dropout, i / channels, i % channels, channels);
+        const double mask = ebm_reference_mask(dropout, i / channels, i % channels, channels);
         sum[i] = mask * (double)ds->now[i];
         allowed[i] = 2 * u * fabs(sum[i]);
     }
@@ -363,14 +363,14 @@ static void layernorm_gradients_are_finite_differences(void **state)
         gain[c] = (float)ebm_random_normal(&stream);
         shift[c] = (float)ebm_random_normal(&stream);
     }
-    reference_norm(y, &mean, &rstd, x, gain, shift, epsilon, CHANNELS);
-    reference_norm_backward(dx, dy, x, mean, rstd, gain, CHANNELS);
+    ebm_reference_norm(y, &mean, &rstd, x, gain, shift, epsilon, CHANNELS);
+    ebm_reference_norm_backward(dx, dy, x, mean, rstd, gain, CHANNELS);
     for (size_t c = 0; c < CHANNELS; c++) {
         const double h = 1e-5, kept = x[c];
         double difference = 0;
         for (int side = -1; side <= 1; side += 2) {
             x[c] = kept + side * h;
-            reference_norm(y, NULL, NULL, x, gain, shift, epsilon, CHANNELS);
+            ebm_reference_norm(y, NULL, NULL, x, gain, shift, epsilon, CHANNELS);
             for (size_t k = 0; k < CHANNELS; k++) difference += side * y[k] * dy[k] / (2 * h);
         }
         x[c] = kept;

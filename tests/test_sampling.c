@@ -1,13 +1,13 @@
-#include "sampling_reference.h"
+#include "reference_sampling.h"
 
 #include "on_device.h"
 
-static size_t candidates_of_floats(candidate *list, const float *f, size_t vocabulary, const ebm_sampling *s,
+static size_t candidates_of_floats(ebm_candidate *list, const float *f, size_t vocabulary, const ebm_sampling *s,
                                    const int32_t *banned)
 {
     double *wide = host_array(vocabulary, sizeof *wide);
     for (size_t v = 0; v < vocabulary; v++) wide[v] = (double)f[v];
-    const size_t count = candidates_of(list, wide, vocabulary, s, banned);
+    const size_t count = ebm_reference_candidates(list, wide, vocabulary, s, banned);
     free(wide);
     return count;
 }
@@ -30,7 +30,7 @@ static void check_draws(size_t slots, size_t vocabulary, int top_k, float temper
     float *f = host_array(slots * vocabulary, 4);
     uint32_t *texts = host_array(slots, 4), state = (uint32_t)(slots + vocabulary * 3);
     int32_t *positions = host_array(slots, 4), *next = host_array(slots, 4), banned[4];
-    candidate *list = host_array(vocabulary, sizeof *list);
+    ebm_candidate *list = host_array(vocabulary, sizeof *list);
     double *p = host_array(vocabulary, sizeof *p);
     for (size_t i = 0; i < slots * vocabulary; i++) f[i] = ties ? floorf(pseudo(&state, 4)) : pseudo(&state, 10);
     for (size_t s = 0; s < slots; s++) {
@@ -47,8 +47,8 @@ static void check_draws(size_t slots, size_t vocabulary, int top_k, float temper
             continue;
         }
         const size_t count = candidates_of_floats(list, f + s * vocabulary, vocabulary, &how, banned);
-        probabilities_of(p, list, count, &how);
-        if (!is_right(next[s], list, p, count, uniform_of(&how, texts[s], positions[s])))
+        ebm_reference_probabilities(p, list, count, &how);
+        if (!ebm_reference_is_drawn(next[s], list, p, count, ebm_reference_uniform(&how, texts[s], positions[s])))
             fail_msg("slot %zu of %zu, V %zu, k %d: token %d is not the one its number asks for", s, slots, vocabulary,
                      top_k, next[s]);
     }
@@ -87,7 +87,7 @@ static void check_frequencies(size_t vocabulary, int top_k, float temperature, s
     enum { SLOTS = 10 };
     const size_t rounds = draws / SLOTS;
     float *f = host_array(SLOTS * vocabulary, 4);
-    candidate *list = host_array(vocabulary, sizeof *list);
+    ebm_candidate *list = host_array(vocabulary, sizeof *list);
     double *p = host_array(vocabulary, sizeof *p), *counted = host_array(vocabulary, sizeof *counted);
     const int32_t banned[2] = {2, 3}, positions[SLOTS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     uint32_t state = 11, texts[SLOTS];
@@ -105,7 +105,7 @@ static void check_frequencies(size_t vocabulary, int top_k, float temperature, s
         for (size_t s = 0; s < SLOTS; s++) counted[next[s]]++;
     }
     const size_t count = candidates_of_floats(list, f, vocabulary, &how, banned);
-    probabilities_of(p, list, count, &how);
+    ebm_reference_probabilities(p, list, count, &how);
     double chi = 0, rest_expected = 0, rest_counted = 0, seen = 0;
     size_t cells = 0;
     for (size_t i = 0; i < count; i++) {

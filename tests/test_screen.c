@@ -3,7 +3,7 @@
 
 #include "launch.h"
 #include "on_device.h"
-#include "sampling_reference.h"
+#include "reference_sampling.h"
 
 enum { IDLE = -7 }; // what an idle slot held before
 
@@ -77,7 +77,7 @@ static void exact_logits(problem *p, size_t slot)
 static void check_draws(problem *p)
 {
     const ebm_sampling how = sampling_of(p);
-    candidate *list = host_array(p->vocabulary, sizeof *list);
+    ebm_candidate *list = host_array(p->vocabulary, sizeof *list);
     double *probability = host_array(p->vocabulary, sizeof *probability);
     draw(p, &how);
     for (size_t s = 0; s < p->slots; s++) {
@@ -86,9 +86,10 @@ static void check_draws(problem *p)
             continue;
         }
         exact_logits(p, s);
-        const size_t count = candidates_of(list, p->logits, p->vocabulary, &how, p->banned);
-        probabilities_of(probability, list, count, &how);
-        if (!is_right(p->next[s], list, probability, count, uniform_of(&how, p->texts[s], p->positions[s])))
+        const size_t count = ebm_reference_candidates(list, p->logits, p->vocabulary, &how, p->banned);
+        ebm_reference_probabilities(probability, list, count, &how);
+        if (!ebm_reference_is_drawn(p->next[s], list, probability, count,
+                                    ebm_reference_uniform(&how, p->texts[s], p->positions[s])))
             fail_msg("slot %zu of %zu, V %zu, C %zu, k %d: token %d is not the one its number asks for", s, p->slots,
                      p->vocabulary, p->channels, p->top_k, p->next[s]);
     }

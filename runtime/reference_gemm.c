@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-double reference_product(ebm_gemm_form form, size_t row, size_t column, size_t k, reference_matrix a,
-                         reference_matrix b, double start, double *bound)
+double ebm_reference_product(ebm_gemm_form form, size_t row, size_t column, size_t k, ebm_reference_matrix a,
+                             ebm_reference_matrix b, double start, double *bound)
 {
     double sum = start, magnitude = fabs(start);
     for (size_t i = 0; i < k; i++) {
@@ -16,7 +16,7 @@ double reference_product(ebm_gemm_form form, size_t row, size_t column, size_t k
     return sum;
 }
 
-float reference_bf16(float value)
+float ebm_reference_bf16(float value)
 {
     int exponent = 0;
     const double scaled = ldexp(frexp((double)value, &exponent), 8);
@@ -24,7 +24,7 @@ float reference_bf16(float value)
     return (float)ldexp(nearbyint(scaled), exponent - 8); // rounds to nearest even, as is the default
 }
 
-double reference_bf16_bound(double bound, size_t k)
+double ebm_reference_bf16_bound(double bound, size_t k)
 {
     const double more = 2 * 0x1p-8 + 0x1p-16, magnitude = bound / (((double)k + 2) * 0x1p-24);
     return (1 + more) * bound + more * magnitude;

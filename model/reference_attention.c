@@ -69,8 +69,8 @@ static view view_head(const double *qkv, const int32_t *starts, size_t sequence,
     return v;
 }
 
-void reference_attention_forward(double *out, double *lse, const double *qkv, const int32_t *starts, size_t sequences,
-                                 const ebm_attention *attention)
+void ebm_reference_attention_forward(double *out, double *lse, const double *qkv, const int32_t *starts,
+                                     size_t sequences, const ebm_attention *attention)
 {
     double p[MOST], keep[MOST];
     for (size_t s = 0; s < sequences; s++)
@@ -106,8 +106,8 @@ static void backward_query(const view *v, size_t i, const double *dout, double *
     }
 }
 
-void reference_attention_backward(double *dqkv, const double *dout, const double *qkv, const int32_t *starts,
-                                  size_t sequences, const ebm_attention *attention)
+void ebm_reference_attention_backward(double *dqkv, const double *dout, const double *qkv, const int32_t *starts,
+                                      size_t sequences, const ebm_attention *attention)
 {
     const size_t channels = attention->heads * attention->head_size;
     memset(dqkv, 0, (size_t)starts[sequences] * 3 * channels * sizeof *dqkv);

@@ -4,7 +4,7 @@
 
 #include "random.h"
 
-double reference_mask(const ebm_dropout *dropout, size_t row, size_t column, size_t channels)
+double ebm_reference_mask(const ebm_dropout *dropout, size_t row, size_t column, size_t channels)
 {
     if (dropout->probability == 0.0f) return 1;
     const double probability = (double)dropout->probability;
@@ -14,8 +14,8 @@ double reference_mask(const ebm_dropout *dropout, size_t row, size_t column, siz
     return words[word & 3] < (uint32_t)(probability * 4294967296.0) ? 0 : 1 / (1 - probability);
 }
 
-void reference_norm(double *y, double *mean, double *rstd, const double *x, const float *gain, const float *shift,
-                    double epsilon, size_t channels)
+void ebm_reference_norm(double *y, double *mean, double *rstd, const double *x, const float *gain, const float *shift,
+                        double epsilon, size_t channels)
 {
     double m = 0, variance = 0;
     for (size_t c = 0; c < channels; c++) m += x[c] / (double)channels;
@@ -26,8 +26,8 @@ void reference_norm(double *y, double *mean, double *rstd, const double *x, cons
     if (rstd) *rstd = r;
 }
 
-void reference_norm_backward(double *dx, const double *dy, const double *x, double mean, double rstd, const float *gain,
-                             size_t channels)
+void ebm_reference_norm_backward(double *dx, const double *dy, const double *x, double mean, double rstd,
+                                 const float *gain, size_t channels)
 {
     double average = 0, average_h = 0;
     for (size_t c = 0; c < channels; c++) {
@@ -41,14 +41,14 @@ void reference_norm_backward(double *dx, const double *dy, const double *x, doub
 
 static const double root_half = 0.70710678118654752440, root_2_over_pi = 0.79788456080286535588;
 
-double reference_gelu(double x, ebm_gelu kind)
+double ebm_reference_gelu(double x, ebm_gelu kind)
 {
     if (kind == EBM_GELU_ERF) return 0.5 * x * erfc(-x * root_half);
     const double u = root_2_over_pi * (x + 0.044715 * x * x * x);
     return x / (1 + exp(-2 * u)); // 1 + tanh(u) without cancellation
 }
 
-double reference_gelu_slope(double x, ebm_gelu kind)
+double ebm_reference_gelu_slope(double x, ebm_gelu kind)
 {
     if (kind == EBM_GELU_ERF) return 0.5 * erfc(-x * root_half) + 0.5 * root_2_over_pi * x * exp(-0.5 * x * x);
     const double u = root_2_over_pi * (x + 0.044715 * x * x * x), t = tanh(u);
