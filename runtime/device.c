@@ -234,7 +234,17 @@ static ebm_status choose_kernels(ebm_device *device)
     if (form && *form && strcmp(form, "cpu") != 0 && strcmp(form, "gpu") != 0)
         return ebm_fail(EBM_ERROR_INPUT, "EBMCL_KERNELS: expected cpu or gpu, found '%.40s'", form);
     device->cpu_kernels = form && *form ? strcmp(form, "cpu") == 0 : device->info.is_cpu;
-    EBM_TRY(choose_lanes(device));
+    return choose_lanes(device);
+}
+
+static void take_form(ebm_device *device, ebm_kernel_form form)
+{
+    device->cpu_kernels = form != EBM_FORM_GPU;
+    device->lanes = form == EBM_FORM_GPU ? 4 : form == EBM_FORM_CPU_8 ? 8 : 16;
+}
+
+static ebm_status size_group(ebm_device *device)
+{
     device->group = device->cpu_kernels ? 1 : 64;
     if ((size_t)device->group > device->info.max_group_items)
         return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: work-groups of %d items are needed, the device allows %zu",
@@ -242,26 +252,24 @@ static ebm_status choose_kernels(ebm_device *device)
     return ebm_ok();
 }
 
-ebm_status ebm_device_open(const char *selector, ebm_device **out) { return ebm_device_open_part(selector, 0, 1, out); }
-
-ebm_status ebm_device_open_part(const char *selector, unsigned part, unsigned parts, ebm_device **out)
+// form: NULL takes what the environment says, or the device's own.
+static ebm_status open_found(const found_device *found, const ebm_kernel_form *form, unsigned part, unsigned parts,
+                             ebm_device **out)
 {
-    found_device found[MAX_DEVICES];
-    size_t count = 0, chosen = 0;
-    *out = NULL;
-    EBM_TRY(find_devices(found, &count));
-    if (part >= parts) return ebm_fail(EBM_ERROR_INPUT, "part %u of %u parts of a device", part, parts);
-    EBM_TRY(choose(found, count, selector, part, parts, &chosen));
     ebm_device *device = calloc(1, sizeof *device);
     if (!device) return ebm_fail(EBM_ERROR_MEMORY, "no memory for a device");
-    device->info = found[chosen].info;
-    device->platform = found[chosen].platform;
-    device->id = found[chosen].id;
+    device->info = found->info;
+    device->platform = found->platform;
+    device->id = found->id;
     take_part(device, part, parts);
 
     cl_int code = CL_SUCCESS;
     ebm_status status = ebm_ok();
-    EBM_CHECK(choose_kernels(device), fail);
+    if (form)
+        take_form(device, *form);
+    else
+        EBM_CHECK(choose_kernels(device), fail);
+    EBM_CHECK(size_group(device), fail);
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->platform, 0};
     device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
     EBM_CHECK(ebm_cl_status(code, "%s: creating a context", device->info.name), fail);
@@ -272,6 +280,28 @@ ebm_status ebm_device_open_part(const char *selector, unsigned part, unsigned pa
 fail:
     ebm_device_free(device);
     return status;
+}
+
+ebm_status ebm_device_open_part(const char *selector, const ebm_kernel_form *form, unsigned part, unsigned parts,
+                                ebm_device **out)
+{
+    found_device found[MAX_DEVICES];
+    size_t count = 0, chosen = 0;
+    *out = NULL;
+    EBM_TRY(find_devices(found, &count));
+    if (part >= parts) return ebm_fail(EBM_ERROR_INPUT, "part %u of %u parts of a device", part, parts);
+    EBM_TRY(choose(found, count, selector, part, parts, &chosen));
+    return open_found(&found[chosen], form, part, parts, out);
+}
+
+ebm_status ebm_device_open(const char *selector, ebm_device **out)
+{
+    return ebm_device_open_part(selector, NULL, 0, 1, out);
+}
+
+ebm_status ebm_device_open_form(const char *selector, ebm_kernel_form form, ebm_device **out)
+{
+    return ebm_device_open_part(selector, &form, 0, 1, out);
 }
 
 void ebm_device_free(ebm_device *device)
@@ -289,6 +319,23 @@ void ebm_device_free(ebm_device *device)
 
 const ebm_device_info *ebm_device_info_view(const ebm_device *device) { return &device->info; }
 bool ebm_device_uses_cpu_kernels(const ebm_device *device) { return device->cpu_kernels; }
+ebm_kernel_form ebm_device_form(const ebm_device *device)
+{
+    return !device->cpu_kernels ? EBM_FORM_GPU : device->lanes == 8 ? EBM_FORM_CPU_8 : EBM_FORM_CPU_16;
+}
+
+const char *ebm_kernel_form_name(ebm_kernel_form form)
+{
+    static const char *const names[EBM_FORMS] = {"CPU form of 16 lanes", "CPU form of 8 lanes", "GPU form"};
+    return names[form];
+}
+
+bool ebm_kernel_form_is_asked(void)
+{
+    const char *kernels = getenv("EBMCL_KERNELS"), *lanes = getenv("EBMCL_LANES");
+    return (kernels && *kernels) || (lanes && *lanes);
+}
+
 int ebm_device_lanes(const ebm_device *device) { return device->lanes; }
 int ebm_device_group(const ebm_device *device) { return device->group; }
 

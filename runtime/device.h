@@ -43,20 +43,38 @@ ebm_status ebm_device_list(ebm_device_info **list, size_t *count);
 // ("radeon"). NULL or "": $EBMCL_DEVICE, else the first GPU, else the first device.
 // Kernel form: EBMCL_KERNELS=cpu|gpu, else by the kind of the device. Floats a load of CPU kernels: EBMCL_LANES=8|16,
 // else by its native vectors.
+// Nothing is checked: checked_device.h takes a form that computes what it should.
 // Fails with EBM_ERROR_INPUT when nothing or more than one device matches (the sentence lists what there is).
 ebm_status ebm_device_open(const char *selector, ebm_device **device);
 
-// For several processes of one machine, the `part`-th of `parts` (0 <= part < parts): a CPU is cut into as many equal
-// sub-devices (CL_DEVICE_PARTITION_EQUALLY) and one of them opened, with its share of the memory; of GPUs the process
-// takes the part-th, going round when there are fewer. The selector may then match several GPUs. A CPU of fewer units
-// than parts, or one that cannot be cut, is opened whole, as is everything when parts is 1.
-ebm_status ebm_device_open_part(const char *selector, unsigned part, unsigned parts, ebm_device **device);
 void ebm_device_free(ebm_device *device); // NULL is accepted
 
 const ebm_device_info *ebm_device_info_view(const ebm_device *device); // borrowed from the device
 
 // Row and element kernels have one source with two macros (cl/lanes.h): LANES, floats a load, and GROUP, work-items a
 // row. GEMM and attention have a form for CPUs and one for GPUs.
+typedef enum {
+    EBM_FORM_CPU_16, // LANES 16, GROUP 1
+    EBM_FORM_CPU_8,  // LANES 8, GROUP 1
+    EBM_FORM_GPU,    // LANES 4, GROUP 64
+    EBM_FORMS
+} ebm_kernel_form;
+
+// As ebm_device_open, in this form whatever the environment says. EBM_ERROR_UNSUPPORTED where its work-groups are too
+// large for the device.
+ebm_status ebm_device_open_form(const char *selector, ebm_kernel_form form, ebm_device **device);
+// For several processes of one machine, the `part`-th of `parts` (0 <= part < parts): a CPU is cut into as many equal
+// sub-devices (CL_DEVICE_PARTITION_EQUALLY) and one of them opened, with its share of the memory; of GPUs the process
+// takes the part-th, going round when there are fewer. The selector may then match several GPUs. A CPU of fewer units
+// than parts, or one that cannot be cut, is opened whole, as is everything when parts is 1. form: NULL as
+// ebm_device_open, else as ebm_device_open_form.
+ebm_status ebm_device_open_part(const char *selector, const ebm_kernel_form *form, unsigned part, unsigned parts,
+                                ebm_device **device);
+
+ebm_kernel_form ebm_device_form(const ebm_device *device);
+const char *ebm_kernel_form_name(ebm_kernel_form form); // "CPU form of 16 lanes", "GPU form"
+bool ebm_kernel_form_is_asked(void);                    // EBMCL_KERNELS or EBMCL_LANES is set
+
 bool ebm_device_uses_cpu_kernels(const ebm_device *device);
 int ebm_device_lanes(const ebm_device *device); // 16 or 8 with CPU kernels, 4 with GPU kernels
 int ebm_device_group(const ebm_device *device); // 1 with CPU kernels, 64 with GPU kernels

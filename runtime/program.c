@@ -82,6 +82,19 @@ static ebm_status find_source(const char *name, const char **text, char **owned)
     return ebm_fail(EBM_ERROR_DEVICE, "kernel file %s is not part of the library", name);
 }
 
+uint64_t ebm_program_sources_hash(void)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < ebm_kernel_source_count; i++) {
+        const char *text = NULL;
+        char *owned = NULL;
+        if (find_source(ebm_kernel_sources[i].name, &text, &owned).code == EBM_OK)
+            hash = hash * 1099511628211u ^ ebm_cache_key(text);
+        free(owned);
+    }
+    return hash;
+}
+
 static ebm_status append_file(text_buffer *out, const char *name, int depth);
 
 // `#include "name"` lines are replaced by the file: compilers of drivers have no include path into our library.

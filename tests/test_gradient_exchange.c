@@ -195,7 +195,7 @@ static ebm_status exchange_twice(const member *m)
 static void open_member(member *m)
 {
     ebm_arena *all[4];
-    assert_ok(ebm_device_open_part(NULL, (unsigned)m->ranks.rank, (unsigned)m->ranks.count, &m->device));
+    assert_ok(ebm_device_open_part(NULL, NULL, (unsigned)m->ranks.rank, (unsigned)m->ranks.count, &m->device));
     m->parameters = make_table(m->device);
     assert_ok(ebm_arena_plan(m->device, all, ebm_parameters_arenas(m->parameters, all), ""));
     assert_ok(ebm_parameters_allocate(m->parameters));

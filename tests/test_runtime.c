@@ -92,7 +92,7 @@ static void a_device_is_cut_into_parts(void **state)
     const ebm_device_info *whole = ebm_device_info_view(device);
     ebm_device *part = NULL;
     for (unsigned i = 0; i < 2; i++) {
-        assert_ok(ebm_device_open_part(NULL, i, 2, &part));
+        assert_ok(ebm_device_open_part(NULL, NULL, i, 2, &part));
         const ebm_device_info *info = ebm_device_info_view(part);
         assert_string_equal(info->name, whole->name);
         assert_true(info->parts == 1 || (info->parts == 2 && info->is_cpu));
@@ -102,11 +102,11 @@ static void a_device_is_cut_into_parts(void **state)
         ebm_device_free(part);
     }
     if (whole->is_cpu) { // more parts than units: whole
-        assert_ok(ebm_device_open_part(NULL, whole->compute_units, whole->compute_units + 1, &part));
+        assert_ok(ebm_device_open_part(NULL, NULL, whole->compute_units, whole->compute_units + 1, &part));
         assert_int_equal(ebm_device_info_view(part)->compute_units, whole->compute_units);
         ebm_device_free(part);
     }
-    assert_fails(ebm_device_open_part(NULL, 2, 2, &part), EBM_ERROR_INPUT, "part 2 of 2");
+    assert_fails(ebm_device_open_part(NULL, NULL, 2, 2, &part), EBM_ERROR_INPUT, "part 2 of 2");
 }
 
 // Slices side by side as one, and in the host's memory: what was written before is there, what is written stays.

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "checked_device.h"
 #include "encoded.h"
 #include "predict.h"
 #include "scores.h"
@@ -78,6 +79,7 @@ ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t 
     EBM_CHECK(ebm_tokenizer_load(directory, &p->tokenizer), fail);
     EBM_CHECK(ebm_model_directory_info(directory, &p->info), fail);
     EBM_CHECK(check_vocabulary(p, directory), fail);
+    EBM_CHECK(ebm_device_must_be_right(device), fail);
     EBM_CHECK(create_model(p, token_budget), fail);
     EBM_CHECK(allocate(p), fail);
     EBM_CHECK(load(p, directory), fail);

@@ -25,6 +25,8 @@ ebm_limits ebm_predictor_limits(const ebm_config *config, size_t token_budget);
 
 // token_budget: tokens of the largest packed batch, 0 for a default (8192, or one longest sequence if that is more).
 // EBM_ERROR_INPUT when the directory holds no classification head: a base checkpoint has nothing to predict with.
+// EBM_ERROR_DEVICE when the device's driver computes wrongly in the form that it was opened in (checked_device.h opens
+// it in one that is right; the first check takes some seconds, later ones read a file).
 ebm_status ebm_predictor_open(ebm_device *device, const char *directory, size_t token_budget,
                               ebm_predictor **predictor);
 void ebm_predictor_free(ebm_predictor *predictor); // NULL is accepted

@@ -165,7 +165,7 @@ static ebm_status open_backend(gemm_run *r, const char *name)
     *o = (contender){.name = name, .step = {.repeats = r->set.repeats, .unit = "GFLOP/s"}};
     snprintf(o->step.name, sizeof o->step.name, "%s: all products of a step", name);
     if (setenv("EBMCL_GEMM", name, 1) != 0) return ebm_fail(EBM_ERROR_MEMORY, "no memory for EBMCL_GEMM");
-    EBM_TRY(ebm_device_open(r->set.device, &o->device));
+    EBM_TRY(ebm_program_open(r->set.device, &o->device));
     EBM_TRY(ebm_gemm_prepare(o->device));
     return make_operands(r, o);
 }

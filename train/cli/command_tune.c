@@ -258,7 +258,7 @@ static ebm_status run(tune_run *r)
                                          .set_count = r->set.parameters.count,
                                          .stop = ebm_program_stop_flag(),
                                          .progress = show_progress};
-    EBM_TRY(ebm_device_open(r->set.device, &r->device));
+    EBM_TRY(ebm_program_open(r->set.device, &r->device));
     EBM_TRY(find_path(r));
     const ebm_device_info *info = ebm_device_info_view(r->device);
     ebm_program_say("device %d: %s (%s, driver %s), %s kernels", info->index, info->name, info->platform_name,

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checked_device.h"
 #include "gemm.h"
 
 enum { QUIET_SECONDS = 60 }; // between two lines of progress in a file
@@ -106,17 +107,51 @@ static void say_ranks(const ebm_device *device, const ebm_ranks *ranks)
             processors);
 }
 
+static void say_note(void *context, const char *line)
+{
+    (void)context;
+    ebm_program_say("%s", line);
+}
+
+static void show_check(void *context, ebm_kernel_form form, const char *family)
+{
+    (void)context;
+    ebm_program_progress("device: checking its kernels, once for this driver: %s, %s", ebm_kernel_form_name(form),
+                         family);
+}
+
+ebm_status ebm_program_open(const char *selector, ebm_device **device)
+{
+    const ebm_check_listener listener = {NULL, say_note, show_check};
+    return ebm_checked_device_open(selector, &listener, device);
+}
+
 ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device)
 {
     return ebm_program_device_of_rank(selector, bf16, NULL, device);
 }
 
+// A rank's part in the form that is right for the whole device.
+static ebm_status open_part(const char *selector, const ebm_ranks *ranks, ebm_device **device)
+{
+    const unsigned part = (unsigned)ranks->local_rank, parts = (unsigned)ranks->local_count;
+    ebm_device *whole = NULL;
+    char place[32];
+    EBM_TRY(ebm_device_open_part(selector, NULL, part, parts, device));
+    const ebm_device_info *info = ebm_device_info_view(*device);
+    snprintf(place, sizeof place, "%d:%d", info->platform, info->local);
+    ebm_status status = ebm_program_open(place, &whole);
+    const ebm_kernel_form form = whole ? ebm_device_form(whole) : EBM_FORMS;
+    ebm_device_free(whole);
+    if (status.code == EBM_OK && form == ebm_device_form(*device)) return status;
+    ebm_device_free(*device);
+    *device = NULL;
+    return status.code == EBM_OK ? ebm_device_open_part(place, &form, part, parts, device) : status;
+}
+
 ebm_status ebm_program_device_of_rank(const char *selector, bool bf16, const ebm_ranks *ranks, ebm_device **device)
 {
-    if (ranks)
-        EBM_TRY(ebm_device_open_part(selector, (unsigned)ranks->local_rank, (unsigned)ranks->local_count, device));
-    else
-        EBM_TRY(ebm_device_open(selector, device));
+    EBM_TRY(ranks ? open_part(selector, ranks, device) : ebm_program_open(selector, device));
     EBM_TRY(ebm_gemm_prepare(*device));
     if (bf16) EBM_TRY(ebm_in(ebm_gemm_set_precision(*device, EBM_BF16), "--bf16"));
     say_device(*device);

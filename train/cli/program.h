@@ -45,7 +45,9 @@ void ebm_program_be_quiet(bool quiet);
 bool ebm_program_is_quiet(void);
 // "what (how many): name, name, ...", shortened when long; nothing when there are none. NULL-terminated.
 void ebm_program_say_names(const char *what, char *const *names);
-// Opens the device and says which, with its driver. bf16: with products in bf16, or it is refused.
+// Opens the device in a form of the kernels that is right (checked_device.h) and says what is to be said of that.
+ebm_status ebm_program_open(const char *selector, ebm_device **device);
+// Opens it and says which, with its driver. bf16: with products in bf16, or it is refused.
 ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device);
 // The same for one of several ranks: its part of the machine's devices (ebm_device_open_part).
 ebm_status ebm_program_device_of_rank(const char *selector, bool bf16, const ebm_ranks *ranks, ebm_device **device);
