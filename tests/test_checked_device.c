@@ -1,9 +1,7 @@
 // Devices that compute wrongly: kernels broken for some forms stand for a driver's mistake.
 #include "check.h"
 
-#include <dirent.h>
-
-#include "command.h"
+#include "broken_kernels.h"
 #include "device.h"
 
 #define START "bench", "device", "--buffer_mib", "1", "--repeats", "1"
@@ -18,34 +16,6 @@ static int make_folder(void **state)
     setenv("EBMCL_CACHE_DIR", cache, 1);
     free(cache);
     return 0;
-}
-
-// A copy of all kernels where `text` follows the first `mark` in `file`; used from now on.
-static void use_kernels(const char *name, const char *file, const char *mark, const char *text)
-{
-    char *to = in_folder(folder, name);
-    assert_ok(ebm_directory_make(to));
-    DIR *all = opendir(KERNELS);
-    assert_non_null(all);
-    for (struct dirent *e; (e = readdir(all));) {
-        if (!strstr(e->d_name, ".cl") && !strstr(e->d_name, ".h")) continue;
-        char *from = in_folder(KERNELS, e->d_name), *copy = in_folder(to, e->d_name), *source = NULL;
-        assert_ok(ebm_file_read(from, 1 << 20, &source, NULL));
-        FILE *out = fopen(copy, "w");
-        assert_non_null(out);
-        char *place = strcmp(e->d_name, file) == 0 ? strstr(source, mark) : NULL;
-        if (place) {
-            place += strlen(mark);
-            fprintf(out, "%.*s%s%s", (int)(place - source), source, text, place);
-        } else {
-            fputs(source, out);
-        }
-        fclose(out);
-        free(from), free(copy), free(source);
-    }
-    closedir(all);
-    setenv("EBMCL_KERNEL_DIR", to, 1);
-    free(to);
 }
 
 static void assert_says(const ran *r, int code, const char *part)

@@ -60,11 +60,13 @@ static void devices_are_listed_and_checked(void **state)
         assert_int_equal((int)number(device, "index"), (int)i);
         assert_true(number(device, "compute_units") > 0 && number(device, "memory_bytes") > 0);
         assert_string_equal(string(device, "check"), "ok");
+        assert_true(number(device, "max_group_items") > 0 && number(device, "alignment_bytes") > 0);
+        assert_true(json_is_boolean(json_object_get(device, "fp64")) && strstr(string(device, "kernels"), "form"));
         defaults += json_is_true(json_object_get(device, "default"));
     }
     assert_int_equal(defaults, 1);
     json_decref(object);
-    assert_prints(run("devices"), PARTS("0 *", "units"));
+    assert_prints(run("devices"), PARTS("0 *", "units", "limits: work-groups of ", "supports: fp16 ", "; check: ok"));
 }
 
 static void evaluation_has_a_table_and_a_diagram(void **state)

@@ -21,6 +21,8 @@ static ebm_status check_products_cpu(ebm_device *device, double *worst)
 }
 static ebm_status check_products_clblast(ebm_device *device, double *worst)
 {
+    if (ebm_device_uses_cpu_kernels(device))
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "CLBlast is what GPU forms take; ebmcl tune checks it here");
     return ebm_gemm_check(device, EBM_BACKEND_CLBLAST, worst);
 }
 static ebm_status check_products_plain(ebm_device *device, double *worst)
@@ -95,6 +97,7 @@ ebm_status ebm_kernel_check_all(ebm_device *device, ebm_check_extent extent,
     for (size_t i = 0; i < ebm_kernel_check_count; i++) {
         const ebm_kernel_check *check = &ebm_kernel_checks[i];
         if (extent == EBM_CHECK_USED && check->is_used && !check->is_used(device)) continue;
+        if (extent == EBM_CHECK_BUT_CLBLAST && check->run == check_products_clblast) continue;
         ebm_check_result r = {.check = check};
         const double start = ebm_now();
         r.status = check->run(device, &r.worst);

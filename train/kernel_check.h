@@ -33,8 +33,9 @@ extern const ebm_kernel_check ebm_kernel_checks[];
 extern const size_t ebm_kernel_check_count;
 
 typedef enum {
-    EBM_CHECK_USED, // what the device's form of the kernels needs, up to the first that is wrong
-    EBM_CHECK_EVERY // all, and all backends of products that can run
+    EBM_CHECK_USED,        // what the device's form of the kernels needs, up to the first that is wrong
+    EBM_CHECK_BUT_CLBLAST, // all, and all backends of products that can run but for CLBlast: it builds for long
+    EBM_CHECK_EVERY
 } ebm_check_extent;
 
 typedef struct {

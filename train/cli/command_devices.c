@@ -1,10 +1,12 @@
 // ebmcl devices: what there is to compute on.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "checked_device.h"
+#include "device_report.h"
 #include "gemm.h"
 #include "json_output.h"
-#include "known_answer.h"
 #include "program.h"
 #include "tuning.h"
 
@@ -14,7 +16,7 @@ typedef struct {
 
 static const ebm_option OPTIONS[] = {
     {"check", EBM_OPTION_FLAG, offsetof(devices_options, check), NULL,
-     .help = "Run a small kernel with a known answer on each device"},
+     .help = "Check the kernels of devices that were not checked yet: some seconds each"},
     {"json", EBM_OPTION_FLAG, offsetof(devices_options, json), NULL,
      .help = "The list as one JSON object on standard output"},
 };
@@ -33,19 +35,77 @@ static int default_index(void)
     return index;
 }
 
-// A device of the list, opened, and whether that could be done.
+// A device of the list, opened as other commands would open it, and whether that could be done.
 typedef struct {
     ebm_device *device;
     ebm_status status;
+    ebm_kernel_verdict verdict; // of its own form, where known
+    bool known, replaced;
+    char reason[400]; // why it has its form
 } listed_device;
 
-static listed_device open_listed(const ebm_device_info *info)
+static void take_note(void *context, const char *line)
+{
+    listed_device *d = context;
+    snprintf(d->reason, sizeof d->reason, "%s", line);
+}
+
+static bool is_unchecked(void)
+{
+    const char *setting = getenv("EBMCL_CHECK");
+    return setting && strcmp(setting, "off") == 0;
+}
+
+static ebm_status open_device(const char *selector, bool check, listed_device *d)
+{
+    const ebm_check_listener listener = {d, take_note, NULL};
+    EBM_TRY(ebm_device_open(selector, &d->device));
+    ebm_device_report_reason(d->device, d->reason, sizeof d->reason);
+    if (is_unchecked()) return ebm_ok();
+    EBM_TRY(ebm_device_verdict(d->device, check, NULL, &d->verdict, &d->known));
+    if (!d->known || d->verdict.right) return ebm_ok();
+    ebm_device_free(d->device); // what is wrong was found by another command, which left the other forms' verdicts too
+    d->device = NULL;
+    d->replaced = true;
+    return ebm_checked_device_open(selector, &listener, &d->device);
+}
+
+static listed_device open_listed(const ebm_device_info *info, bool check)
 {
     listed_device d = {0};
     char selector[32];
     snprintf(selector, sizeof selector, "%d:%d", info->platform, info->local);
-    d.status = ebm_device_open(selector, &d.device);
+    d.status = open_device(selector, check, &d);
     return d;
+}
+
+static const char *verdict_of(const listed_device *d)
+{
+    if (d->status.code != EBM_OK) return d->status.message;
+    if (is_unchecked()) return "not checked, by EBMCL_CHECK=off";
+    if (!d->known) return "not checked yet";
+    return d->verdict.right ? "ok" : d->reason;
+}
+
+static void print_kernels(const listed_device *d)
+{
+    if (!d->device) {
+        printf("%14skernels: %s\n", "", d->status.message);
+        return;
+    }
+    ebm_device_report_print(d->device, 14);
+    printf("%14skernels: %s, %s%s%s\n", "", ebm_kernel_form_name(ebm_device_form(d->device)), d->reason,
+           d->replaced ? "" : "; check: ", d->replaced ? "" : verdict_of(d));
+}
+
+static void add_kernels(json_t *object, const listed_device *d)
+{
+    if (d->device) {
+        ebm_device_report_add(object, d->device);
+        json_object_set_new(object, "kernels", json_string(ebm_kernel_form_name(ebm_device_form(d->device))));
+        json_object_set_new(object, "kernels_reason", json_string(d->reason));
+    }
+    json_object_set_new(object, "check", json_string(verdict_of(d)));
 }
 
 // own_file: what `ebmcl tune` would write, to be freed; NULL: nowhere to write to.
@@ -92,12 +152,6 @@ static void print_products(const listed_device *d)
     free(own_file);
 }
 
-static ebm_status check(const listed_device *d)
-{
-    EBM_TRY(d->status);
-    return ebm_device_known_answer(d->device);
-}
-
 static json_t *device_json(const ebm_device_info *info, bool is_default, const devices_options *o)
 {
     char selector[32];
@@ -109,12 +163,9 @@ static json_t *device_json(const ebm_device_info *info, bool is_default, const d
         (json_int_t)info->memory_bytes, "max_allocation_bytes", (json_int_t)info->max_allocation_bytes, "local_bytes",
         (json_int_t)info->local_bytes, "default", is_default);
     if (!object) return NULL;
-    const listed_device d = open_listed(info);
+    const listed_device d = open_listed(info, o->check);
     add_products(object, &d);
-    if (o->check) {
-        const ebm_status status = check(&d);
-        json_object_set_new(object, "check", json_string(status.code == EBM_OK ? "ok" : status.message));
-    }
+    add_kernels(object, &d);
     ebm_device_free(d.device);
     return object;
 }
@@ -141,17 +192,13 @@ static void print_table(const ebm_device_info *list, size_t count, const devices
         const ebm_device_info *d = &list[i];
         char place[32];
         snprintf(place, sizeof place, "%d:%d", d->platform, d->local);
-        printf("%-2d%-5s%-7s%-5s%6u%12.1f%11.0f  %s (%s, %s)", d->index, d->index == chosen ? "*" : "", place,
+        printf("%-2d%-5s%-7s%-5s%6u%12.1f%11.0f  %s (%s, %s)\n", d->index, d->index == chosen ? "*" : "", place,
                d->is_cpu ? "cpu" : "gpu", d->compute_units, (double)d->memory_bytes / gib,
                (double)d->local_bytes / 1024.0, d->name, d->platform_name, d->driver);
         fflush(stdout); // a driver that crashes should have its device's line above
-        const listed_device opened = open_listed(d);
-        if (o->check) {
-            const ebm_status status = check(&opened);
-            printf("  check: %s", status.code == EBM_OK ? "ok" : status.message);
-        }
-        putchar('\n');
-        print_products(&opened);
+        const listed_device opened = open_listed(d, o->check);
+        print_kernels(&opened);
+        if (opened.device) print_products(&opened);
         ebm_device_free(opened.device);
     }
 }

@@ -16,6 +16,8 @@ static const ebm_command commands[] = {
     {"predict", "labels, probabilities and energies of texts", ebm_command_predict},
     {"report", "a page of HTML on one training run or several, with figures", ebm_command_report},
     {"devices", "list the OpenCL devices", ebm_command_devices},
+    {"selftest", "does this device compute what it should, and how fast: a block for bug reports",
+     ebm_command_selftest},
     {"tune", "find the fastest matrix products for a device, once for all commands", ebm_command_tune},
     {"bench", "measure the device, and time what training and prediction are made of", ebm_command_bench},
 };
@@ -61,7 +63,7 @@ int main(int argc, char **argv)
     }
     const ebm_status status = run(argc, argv);
     ebm_program_progress_end();
-    if (status.code == EBM_OK && fflush(stdout) == 0) return 0;
+    if (status.code == EBM_OK && fflush(stdout) == 0) return ebm_program_found_wrong() ? 1 : 0;
     if (status.code == EBM_OK) {
         perror("ebmcl: standard output");
         return 2;

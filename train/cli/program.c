@@ -14,10 +14,13 @@
 enum { QUIET_SECONDS = 60 }; // between two lines of progress in a file
 
 static volatile sig_atomic_t stop_flag;
-static bool progress_shown, quiet;
+static bool progress_shown, quiet, found_wrong;
 
 void ebm_program_be_quiet(bool wanted) { quiet = wanted; }
 bool ebm_program_is_quiet(void) { return quiet; }
+
+void ebm_program_find_wrong(void) { found_wrong = true; }
+bool ebm_program_found_wrong(void) { return found_wrong; }
 
 static void say_found(const char *option, const char *name, const char *directory)
 {

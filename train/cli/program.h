@@ -26,6 +26,7 @@ ebm_status ebm_command_noise(int argc, char **argv);
 ebm_status ebm_command_predict(int argc, char **argv);
 ebm_status ebm_command_quickstart(int argc, char **argv);
 ebm_status ebm_command_report(int argc, char **argv);
+ebm_status ebm_command_selftest(int argc, char **argv);
 ebm_status ebm_command_train(int argc, char **argv);
 ebm_status ebm_command_tune(int argc, char **argv);
 
@@ -37,6 +38,10 @@ ebm_status ebm_program_options(const ebm_option_table *table, int argc, char **a
 // The same for a command whose arguments may begin with names instead of options: they are those of `option`, a list.
 ebm_status ebm_program_options_named(const ebm_option_table *table, const char *option, int argc, char **argv,
                                      void *values, ebm_options **options, bool *done);
+
+// A command that did what was asked and found something wrong ends with exit code 1.
+void ebm_program_find_wrong(void);
+bool ebm_program_found_wrong(void);
 
 // A message line on standard error.
 void ebm_program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
