@@ -124,7 +124,8 @@ static bool may_be_by_clblast(const ebm_gemm_state *state, ebm_gemm_form form, s
     const ebm_backend *backend = state->plan.backend[form];
     const size_t most = ebm_row_class(m);
     bool any = false;
-    for (size_t rows = form == EBM_GEMM_TN ? most : 0; rows <= most; rows++) any |= backend[rows] == EBM_BACKEND_CLBLAST;
+    for (size_t rows = form == EBM_GEMM_TN ? most : 0; rows <= most; rows++)
+        any |= backend[rows] == EBM_BACKEND_CLBLAST;
     return any && state->precision == EBM_FP32;
 }
 
