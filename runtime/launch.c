@@ -91,6 +91,10 @@ ebm_status ebm_launch_groups(ebm_launch *launch, const size_t groups[2], const s
 {
     EBM_TRY(check_launch(launch));
     if (groups[0] == 0 || groups[1] == 0) return ebm_ok();
+    const size_t items = local[0] * local[1], most = launch->device->info.max_group_items;
+    if (items > most)
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "%s needs work-groups of %zu items, %s allows %zu", launch->name, items,
+                        launch->device->info.name, most);
     const size_t global[2] = {groups[0] * local[0], groups[1] * local[1]};
     ebm_device *device = launch->device;
     const bool profiled = ebm_profile_is_on(device);

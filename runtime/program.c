@@ -174,6 +174,19 @@ static ebm_status compile(ebm_device *device, const char *file, const char *sour
     return ebm_ok();
 }
 
+// EBMCL_PROGRAM_LIST=FILE: a line for each program that is built, its file and its options, is added to FILE;
+// tests/vendor compiles what is listed with the compilers of GPU vendors.
+static ebm_status list_program(const char *file, const char *options)
+{
+    const char *list = getenv("EBMCL_PROGRAM_LIST");
+    if (!list || !*list) return ebm_ok();
+    FILE *out = fopen(list, "a");
+    if (!out) return ebm_fail(EBM_ERROR_INPUT, "EBMCL_PROGRAM_LIST: %s cannot be written", list);
+    const bool written = fprintf(out, "%s %s\n", file, options) > 0;
+    if (fclose(out) != 0 || !written) return ebm_fail(EBM_ERROR_INPUT, "EBMCL_PROGRAM_LIST: writing %s failed", list);
+    return ebm_ok();
+}
+
 static ebm_status get_program(ebm_device *device, const char *file, const char *macros, const char *key,
                               cl_program *out)
 {
@@ -190,7 +203,11 @@ static ebm_status get_program(ebm_device *device, const char *file, const char *
     cl_program program = NULL;
     if (status.code == EBM_OK) status = compile(device, file, source.text, options, &program);
     free(source.text);
-    if (status.code != EBM_OK) return status;
+    if (status.code == EBM_OK) status = list_program(file, options);
+    if (status.code != EBM_OK) {
+        if (program) clReleaseProgram(program);
+        return status;
+    }
     built_program *entry = calloc(1, sizeof *entry);
     char *kept = strdup(key);
     if (!entry || !kept) {

@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "device.h"
+#include "folder.h"
 #include "launch.h"
 #include "mapping.h"
 
@@ -234,6 +235,9 @@ static void launch_mistakes_are_named(void **state)
     ebm_launch wide = ebm_launch_begin(device, "vector_check.cl", "vector_check", "-DWIDTH=16");
     ebm_arg_i32(&wide, 1ll << 40);
     assert_fails(ebm_launch_rows(&wide, 1), EBM_ERROR_DEVICE, "does not fit 32 bits");
+    ebm_launch large = ebm_launch_begin(device, "bench_device.cl", "empty", "%s", "");
+    const size_t one[2] = {1, 1}, items[2] = {ebm_device_info_view(device)->max_group_items, 2};
+    assert_fails(ebm_launch_groups(&large, one, items), EBM_ERROR_UNSUPPORTED, "empty needs work-groups of");
 }
 
 static void profile_counts_launches(void **state)
@@ -306,6 +310,38 @@ static void lanes_can_be_set(void **state)
     free(kept);
 }
 
+// EBMCL_PROGRAM_LIST: each program once, with all its options.
+static void programs_are_listed(void **state)
+{
+    const char *before = getenv("EBMCL_PROGRAM_LIST");
+    char *kept = before ? strdup(before) : NULL, *path = in_folder(*state, "programs"), line[256] = "";
+    ebm_device *fresh = NULL;
+    setenv("EBMCL_PROGRAM_LIST", path, 1);
+    assert_ok(ebm_device_open(NULL, &fresh));
+    run_vector_check(fresh);
+    run_vector_check(fresh);
+    FILE *list = fopen(path, "r");
+    assert_non_null(list);
+    assert_non_null(fgets(line, sizeof line, list));
+    char expected[256];
+    snprintf(expected, sizeof expected,
+             "vector_check.cl -cl-std=CL1.2 -cl-mad-enable -DLANES=%d -DGROUP=%d -DWIDTH=48\n", ebm_device_lanes(fresh),
+             ebm_device_group(fresh));
+    assert_string_equal(line, expected);
+    assert_null(fgets(line, sizeof line, list));
+    fclose(list);
+    setenv("EBMCL_PROGRAM_LIST", *state, 1); // a folder
+    ebm_launch l = ebm_launch_begin(fresh, "vector_check.cl", "vector_check", "-DWIDTH=16");
+    assert_fails(ebm_launch_rows(&l, 1), EBM_ERROR_INPUT, "EBMCL_PROGRAM_LIST");
+    ebm_device_free(fresh);
+    if (kept)
+        setenv("EBMCL_PROGRAM_LIST", kept, 1);
+    else
+        unsetenv("EBMCL_PROGRAM_LIST");
+    free(kept);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +357,7 @@ int main(void)
         cmocka_unit_test(launch_mistakes_are_named),
         cmocka_unit_test(profile_counts_launches),
         cmocka_unit_test(a_damaged_program_cache_is_rebuilt),
+        in_own_folder(programs_are_listed),
     };
     return cmocka_run_group_tests_name("runtime", tests, open_device, close_device);
 }
