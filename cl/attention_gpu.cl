@@ -9,7 +9,7 @@
 //          SCALE    1 / sqrt(D)
 //          DROPOUT  0 or 1
 //          KEYS     words of the dropout's stream for a query and head, at least the keys of a sequence
-// Launch   one work-group of 64 items per (head, sequence * blocks + block): `blocks` blocks of OWN rows cover the
+// Launch   one work-group of ITEMS items per (head, sequence * blocks + block): `blocks` blocks of OWN rows cover the
 //          longest sequence, groups past the end of theirs have nothing to do
 // Writes   out, lse; row_dots and the queries' part of dqkv; the keys' and values' parts. Nothing is added to.
 #include "attention_gpu.h"
@@ -36,27 +36,34 @@ static void softmax_tile(__local float *scores, float s[A][B], float4 sums[A][F]
 {
     const int i = get_local_id(0) / 8, c = get_local_id(0) % 8;
     float factor[A][B];
+#pragma unroll
     for (int a = 0; a < A; a++)
+#pragma unroll
         for (int b = 0; b < B; b++) {
-            __local float *own = scores + (i + 8 * a) * SCORES_PITCH + c + 8 * b;
+            __local float *own = scores + (i + DOWN * a) * SCORES_PITCH + c + 8 * b;
             factor[a][b] = DROPOUT ? *own : 1;
             *own = s[a][b];
         }
     barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
     for (int a = 0; a < A; a++) {
         float most = maximum[a];
-        for (int k = 0; k < PASSING; k++) most = fmax(most, scores[(i + 8 * a) * SCORES_PITCH + k]);
+#pragma unroll 4
+        for (int k = 0; k < PASSING; k++) most = fmax(most, scores[(i + DOWN * a) * SCORES_PITCH + k]);
         const float shrink = exp(maximum[a] - most);
         maximum[a] = most;
         total[a] *= shrink;
+#pragma unroll
         for (int f = 0; f < F; f++) sums[a][f] *= shrink;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
     for (int a = 0; a < A; a++)
+#pragma unroll
         for (int b = 0; b < B; b++) {
             const float e = exp(s[a][b] - maximum[a]);
             total[a] += e;
-            scores[(i + 8 * a) * SCORES_PITCH + c + 8 * b] = e * factor[a][b];
+            scores[(i + DOWN * a) * SCORES_PITCH + c + 8 * b] = e * factor[a][b];
         }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
@@ -66,11 +73,14 @@ static void sum_totals(__local float *scores, float *total)
 {
     const int i = get_local_id(0) / 8, c = get_local_id(0) % 8;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int a = 0; a < A; a++) scores[(i + 8 * a) * SCORES_PITCH + c] = total[a];
+#pragma unroll
+    for (int a = 0; a < A; a++) scores[(i + DOWN * a) * SCORES_PITCH + c] = total[a];
     barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
     for (int a = 0; a < A; a++) {
         total[a] = 0;
-        for (int k = 0; k < 8; k++) total[a] += scores[(i + 8 * a) * SCORES_PITCH + k];
+#pragma unroll 4
+        for (int k = 0; k < 8; k++) total[a] += scores[(i + DOWN * a) * SCORES_PITCH + k];
     }
 }
 
@@ -86,6 +96,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
     float maximum[A], total[A], weight[A], s[A][B];
     float4 sums[A][F];
     clear(sums);
+#pragma unroll
     for (int a = 0; a < A; a++) maximum[a] = NOTHING, total[a] = 0;
     load_tile(queries, qkv + own0 * stride, stride, owned, OWN);
 
@@ -96,20 +107,24 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
         if (DROPOUT) draw_keep(scores, SCORES_PITCH, 1, drop, first + own0, OWN, heads, head, k0, PASSING);
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply_tiles(s, queries, keys);
+#pragma unroll
         for (int a = 0; a < A; a++)
+#pragma unroll
             for (int b = 0; b < B; b++) {
-                const int query = own0 + i + 8 * a, key = k0 + c + 8 * b;
+                const int query = own0 + i + DOWN * a, key = k0 + c + 8 * b;
                 s[a][b] = key < tokens && sees(query, key, before, after) ? s[a][b] * SCALE : -INFINITY;
             }
         softmax_tile(scores, s, sums, maximum, total);
         add_product(sums, scores, values);
     }
     sum_totals(scores, total);
+#pragma unroll
     for (int a = 0; a < A; a++) weight[a] = 1 / total[a];
     store_rows(out + (first + own0) * channels + head * D, channels, owned, sums, weight);
+#pragma unroll
     for (int a = 0; a < A; a++)
-        if (c == 0 && i + 8 * a < owned)
-            lse[(size_t)(first + own0 + i + 8 * a) * heads + head] = maximum[a] + log(total[a]);
+        if (c == 0 && i + DOWN * a < owned)
+            lse[(size_t)(first + own0 + i + DOWN * a) * heads + head] = maximum[a] + log(total[a]);
 }
 
 // Gradients of one block of queries, and row_dots_i = dout_i . out_i = sum_j dp_ij p_ij (dropout included).
@@ -127,17 +142,28 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     float s[A][B], dp[A][B], weight[A];
     float4 sums[A][F];
     clear(sums);
+#pragma unroll
     for (int a = 0; a < A; a++) weight[a] = 1;
     load_tile(queries, qkv + own0 * stride, stride, owned, OWN);
     load_tile(douts, dout + row0 * channels + head * D, channels, owned, OWN);
     load_column(log_sums, lse + row0 * heads + head, heads, owned, OWN);
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (item < OWN) {
+    out += row0 * channels + head * D;
+#pragma unroll
+    for (int a = 0; a < A; a++) { // the eight items of a row take neighbouring channels
+        const int row = i + DOWN * a;
         float4 sum = 0;
-        for (int f = 0; f < CHANNELS4 && item < owned; f++)
-            sum = mad(douts[item * PITCH4 + f], vload4(f, out + (row0 + item) * channels + head * D), sum);
-        dots[item] = (sum.x + sum.z) + (sum.y + sum.w);
-        if (item < owned) row_dots[(row0 + item) * heads + head] = dots[item];
+        for (int f = c; f < CHANNELS4 && row < owned; f += 8)
+            sum = mad(douts[row * PITCH4 + f], ROW4_CONST(out + row * channels)[f], sum);
+        scores[row * SCORES_PITCH + c] = (sum.x + sum.z) + (sum.y + sum.w);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (item < OWN) {
+        float sum = 0;
+#pragma unroll
+        for (int k = 0; k < 8; k++) sum += scores[item * SCORES_PITCH + k];
+        dots[item] = sum;
+        if (item < owned) row_dots[(row0 + item) * heads + head] = sum;
     }
 
     for (int k0 = FROM(before); k0 < END(after); k0 += PASSING) {
@@ -148,9 +174,11 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply_tiles(s, queries, keys);
         multiply_tiles(dp, douts, values);
+#pragma unroll
         for (int a = 0; a < A; a++)
+#pragma unroll
             for (int b = 0; b < B; b++) {
-                const int row = i + 8 * a, key = k0 + c + 8 * b;
+                const int row = i + DOWN * a, key = k0 + c + 8 * b;
                 __local float *own = scores + row * SCORES_PITCH + c + 8 * b;
                 const bool seen = key < tokens && sees(own0 + row, key, before, after);
                 const float p = seen ? exp(s[a][b] * SCALE - log_sums[row]) : 0;
@@ -176,6 +204,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     float4 dk[A][F], dv[A][F];
     clear(dk);
     clear(dv);
+#pragma unroll
     for (int a = 0; a < A; a++) weight[a] = 1;
     load_tile(keys, qkv + channels + own0 * stride, stride, owned, OWN);
     load_tile(values, qkv + 2 * channels + own0 * stride, stride, owned, OWN);
@@ -191,9 +220,11 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply_tiles(s, keys, queries);
         multiply_tiles(dp, values, douts);
+#pragma unroll
         for (int a = 0; a < A; a++)
+#pragma unroll
             for (int b = 0; b < B; b++) {
-                const int row = i + 8 * a, column = c + 8 * b, own = row * SCORES_PITCH + column;
+                const int row = i + DOWN * a, column = c + 8 * b, own = row * SCORES_PITCH + column;
                 const bool seen = row < owned && q0 + column < tokens && sees(q0 + column, own0 + row, before, after);
                 const float p = seen ? exp(s[a][b] * SCALE - log_sums[column]) : 0;
                 const float factor = DROPOUT ? scores[own] : 1;

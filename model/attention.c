@@ -157,12 +157,9 @@ static ebm_status backward_cpu(ebm_device *device, ebm_slice dqkv, ebm_slice dou
     return ebm_launch_grid(&l, attention->heads, batch->sequences);
 }
 
-// Rows a work-group owns in cl/attention_gpu.cl: OWN.
-static size_t gpu_blocks(const ebm_batch *batch, const ebm_attention *attention)
-{
-    const size_t own = attention->head_size <= 64 ? 32 : 16;
-    return (batch->longest + own - 1) / own;
-}
+// Rows a work-group owns in cl/attention_gpu.h, OWN, and its items.
+static size_t gpu_own(const ebm_attention *attention) { return attention->head_size <= 64 ? 32 : 16; }
+static size_t gpu_items(const ebm_attention *attention) { return attention->head_size <= 64 ? 128 : 64; }
 
 static ebm_launch begin_gpu(ebm_device *device, const char *kernel, const ebm_attention *attention)
 {
@@ -175,7 +172,8 @@ static ebm_launch begin_gpu(ebm_device *device, const char *kernel, const ebm_at
 static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, double moved, const ebm_batch *batch,
                              const ebm_attention *attention)
 {
-    const size_t blocks = gpu_blocks(batch, attention);
+    const size_t blocks = (batch->longest + gpu_own(attention) - 1) / gpu_own(attention);
+    const size_t groups[2] = {attention->heads, batch->sequences * blocks}, local[2] = {gpu_items(attention), 1};
     ebm_arg_slice(l, batch->starts);
     ebm_arg_i32(l, (int64_t)attention->heads);
     ebm_arg_i32(l, (int64_t)blocks);
@@ -183,7 +181,7 @@ static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, double moved, 
     arg_dropout(l, attention);
     ebm_launch_cost(l, flops_a_score * count_scores(batch, attention) * (double)attention->head_size,
                     4.0 * moved * (double)(batch->tokens * channels_of(attention)));
-    return ebm_launch_grid(l, attention->heads, batch->sequences * blocks);
+    return ebm_launch_groups(l, groups, local);
 }
 
 static ebm_status forward_gpu(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv, const ebm_batch *batch,
