@@ -46,6 +46,9 @@ static float score_keys(__local float *scores, __global const float *query, __gl
     float most = -INFINITY;
     for (int k = get_local_id(0); k < (keys + LANES - 1) / LANES * LANES; k += GROUP) {
         lanes sum = 0;
+#if GROUP > 1 // whole, AMD's compiler would hold the query in scalar registers, more than there are
+#pragma unroll 2
+#endif
         for (int b = 0; b < BLOCKS && k < keys; b++) sum = mad(load(b, query), load(b, key + k * stride), sum);
         scores[k] = k < keys ? sum_lanes(sum) * SCALE : -INFINITY;
         most = fmax(most, scores[k]);
