@@ -1,0 +1,84 @@
+"""The programs that are compiled: those of variants.txt, and these again with the sizes that models have."""
+import math
+import re
+from pathlib import Path
+
+# Forms for CPUs, with a work-group of one item; a GPU is never given them.
+CPU_ONLY = {
+    'attention_cpu.cl': 'attention_gpu.cl is the form for GPUs',
+    'gemm_cpu.cl': 'gemm_plain.cl or CLBlast on GPUs',
+    'gemm_cpu_bf16.cl': 'as gemm_cpu.cl',
+    'gemm_dot.cl': 'as gemm_cpu.cl',
+    'screen.cl': 'screening of logits is chosen on CPUs alone',
+    'sample_screened.cl': 'as screen.cl',
+}
+HEAD_SIZES = range(16, 129, 16)  # all that attention takes
+CHANNELS = (384, 768, 3072)      # MiniLM, BERT and RoBERTa, the inner layer of these
+
+
+def read(path):
+    """[(file, [option, ...])]"""
+    lines = [line.split() for line in Path(path).read_text().splitlines() if line and not line.startswith('#')]
+    return [(words[0], words[1:]) for words in lines]
+
+
+def replaced(options, **values):
+    return [f'-D{m[1]}={values[m[1]]}' if (m := re.match(r'-D(\w+)=', o)) and m[1] in values else o for o in options]
+
+
+def expanded(recorded):
+    """The recorded programs, each head size in the place of theirs, and real numbers of channels. Of what tests choose
+    for the edges of a loop (channels below 100) the smallest and those that are no multiple of 4 are enough."""
+    programs = []
+
+    def add(file, options):
+        if (file, options) not in programs:
+            programs.append((file, options))
+
+    for file, options in recorded:
+        macros = dict(re.match(r'-D(\w+)=(.*)', o).groups() for o in options if re.match(r'-D\w+=', o))
+        if 'D' in macros:
+            for d in HEAD_SIZES:
+                # HEADS: those of BERT, and the one odd number that tests take
+                values = dict(D=d, SCALE=f'{1 / math.sqrt(d):.9g}f')
+                if 'HEADS' in macros:
+                    values['HEADS'] = 12
+                add(file, replaced(options, **values))
+        elif 'C' in macros:
+            c = int(macros['C'])
+            if c in (3, 17) or c == 16:
+                add(file, options)
+            for channels in CHANNELS:
+                add(file, replaced(options, C=channels))
+        else:
+            add(file, options)
+    return programs
+
+
+def flattened(folder, file, depth=0):
+    """The text that the library gives to a driver: lines #include "name" replaced by the file."""
+    text = []
+    for line in (Path(folder) / file).read_text().splitlines(keepends=True):
+        include = re.match(r'#include "([^"]+)"', line)
+        text.append(flattened(folder, include[1], depth + 1) if include else line)
+    return ''.join(text)
+
+
+def kernels_of(folder, file):
+    """Names after __kernel, whatever attributes lie between."""
+    text = re.sub(r'//[^\n]*', '', (Path(folder) / file).read_text())
+    return set(re.findall(r'(?:__kernel|ROW_KERNEL)\b[^;{]*?\bvoid\s+(\w+)\s*\(', text))
+
+
+def complaints(folder, recorded):
+    """What the list does not cover, or should not name."""
+    named = {file for file, _ in recorded}
+    there = {path.name for path in Path(folder).glob('*.cl')}
+    found = []
+    for file in sorted(there - named - set(CPU_ONLY)):
+        found.append(f'{file}: no program of it is listed; run tests/vendor/record.sh, with a test that builds it')
+    for file in sorted(named & set(CPU_ONLY)):
+        found.append(f'{file}: a form for CPUs was built with the GPU form of kernels')
+    for file in sorted((named | set(CPU_ONLY)) - there):
+        found.append(f'{file}: there is no such file in cl/')
+    return found
