@@ -177,7 +177,7 @@ ebm_status ebm_gemm_check_matrix(const char *name, ebm_matrix matrix, size_t row
     return ebm_ok();
 }
 
-ebm_status ebm_gemm_check(const ebm_product *p, float beta)
+ebm_status ebm_gemm_product_check(const ebm_product *p, float beta)
 {
     const bool a_transposed = p->form == EBM_GEMM_TN, b_transposed = p->form == EBM_GEMM_NT;
     if (beta != 0 && beta != 1) return ebm_fail(EBM_ERROR_DEVICE, "gemm: beta must be 0 or 1, found %g", (double)beta);
@@ -212,7 +212,7 @@ ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, 
                                  .c = c,
                                  .accumulate = beta != 0,
                                  .bias = bias};
-    EBM_TRY(ebm_gemm_check(&product, beta));
+    EBM_TRY(ebm_gemm_product_check(&product, beta));
     return ebm_gemm_dispatch(&product);
 }
 

@@ -75,7 +75,7 @@ ebm_status ebm_gemm_bf16_check(ebm_device *device); // gemm_bf16.c: can the devi
 const ebm_gemm_plan *ebm_gemm_plan_of(const ebm_device *device, ebm_gemm_plan *to_come);
 
 // Bounds and sizes of all operands.
-ebm_status ebm_gemm_check(const ebm_product *product, float beta);
+ebm_status ebm_gemm_product_check(const ebm_product *product, float beta);
 ebm_status ebm_gemm_check_matrix(const char *name, ebm_matrix matrix, size_t rows, size_t columns);
 // Gives it to whom the plan says.
 ebm_status ebm_gemm_dispatch(const ebm_product *product);

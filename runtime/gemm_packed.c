@@ -49,7 +49,7 @@ ebm_status ebm_gemm_packed(ebm_device *device, size_t m, ebm_matrix a, ebm_matri
                            .b = b,
                            .c = c,
                            .bias = bias};
-    EBM_TRY(ebm_gemm_check(&product, 0));
+    EBM_TRY(ebm_gemm_product_check(&product, 0));
     if (packed->is_taken && packed->precision == ebm_gemm_precision(device)) product.packed = packed->memory;
     return ebm_gemm_dispatch(&product);
 }
