@@ -216,13 +216,14 @@ static ebm_status move_pieces(ebm_gradient_exchange *x, bool *happened)
 }
 
 // Cuts the next piece off what is mapped, when there is room for one.
-static ebm_status launch_piece(ebm_gradient_exchange *x, bool *happened)
+static ebm_status launch_piece(ebm_gradient_exchange *x, bool *happened, double *last_there)
 {
     bool ready = false;
     if (x->flying == IN_FLIGHT || x->next == x->bucket_count) return ebm_ok();
     bucket *b = &x->buckets[x->next];
     if (x->at == 0) EBM_TRY(ebm_slice_mapping_is_ready(&b->mapping, &ready));
     if (x->at == 0 && !ready) return ebm_ok();
+    if (x->at == 0 && x->next + 1 == x->bucket_count) *last_there = ebm_now();
     const size_t left = b->gradients.count - x->at, most = SHARE_MOST * ranks_of(x);
     piece *p = &x->pieces[(x->oldest + x->flying++) % IN_FLIGHT];
     p->values = b->mapping.values + x->at;
@@ -245,8 +246,7 @@ static ebm_status send_all(ebm_gradient_exchange *x, double *last_there)
         bool happened = false;
         // Nothing under way: sleep until the device is there, instead of asking it again and again.
         if (x->flying == 0 && x->at == 0) EBM_TRY(ebm_slice_mapping_wait(&x->buckets[x->next].mapping));
-        EBM_TRY(launch_piece(x, &happened));
-        if (x->next == x->bucket_count && *last_there == 0) *last_there = ebm_now();
+        EBM_TRY(launch_piece(x, &happened, last_there));
         EBM_TRY(move_pieces(x, &happened));
         if (happened)
             idle = 0;

@@ -36,7 +36,7 @@ ebm_status ebm_gradient_exchange_final(void *exchange, size_t first);
 // The rest is final too. Sends all round, and returns when the device may go on with the sums.
 ebm_status ebm_gradient_exchange_finish(ebm_gradient_exchange *exchange);
 
-// For measurements: of the last step. `exposed` is what finish took after the last gradient was there.
+// For measurements: of the last step, seconds in finish, and what of them was left when the last gradient was there.
 typedef struct {
     size_t buckets, largest; // elements of the largest bucket
     uint64_t bytes;          // of all gradients

@@ -113,6 +113,8 @@ ebm_status ebm_trainer_resume(ebm_trainer *trainer, const char *checkpoint);
 // To the last step. On EBM_ERROR_INTERRUPTED a checkpoint of the current step stands in the output directory; on
 // EBM_ERROR_NONFINITE the last one is kept and the sentence names the step.
 ebm_status ebm_trainer_run(ebm_trainer *trainer); // with all ranks; all below: rank 0 alone
+// Of several ranks' last step; buckets 0 with one. Any rank may ask.
+ebm_exchange_statistics ebm_trainer_exchange(const ebm_trainer *trainer);
 // The last evaluation of the model that was written; false when there was none.
 bool ebm_trainer_best(const ebm_trainer *trainer, ebm_trainer_evaluation *evaluation);
 // After ebm_trainer_run: what that model says to the validation texts (and their energies, in a joint run), borrowed

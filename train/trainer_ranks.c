@@ -14,6 +14,11 @@ ebm_status ebm_trainer_join_ranks(ebm_trainer *t)
     return ebm_step_set_ranks(t->step, t->in.ranks, t->exchange);
 }
 
+ebm_exchange_statistics ebm_trainer_exchange(const ebm_trainer *t)
+{
+    return t->exchange ? ebm_gradient_exchange_statistics(t->exchange) : (ebm_exchange_statistics){0};
+}
+
 bool ebm_trainer_stop_wanted(ebm_trainer *t, ebm_status *status)
 {
     double wanted = t->set.stop && *t->set.stop;

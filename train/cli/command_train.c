@@ -416,10 +416,21 @@ static void say_noise(const train_run *r)
                     100.0 * (double)n.duplicates / (double)n.generated, (double)n.tokens / n.seconds);
 }
 
+static void say_exchange(const train_run *r)
+{
+    const ebm_exchange_statistics x = ebm_trainer_exchange(r->trainer);
+    if (x.buckets > 0)
+        ebm_program_say(
+            "ranks: %.1f MB of gradients a step in %zu buckets, the largest %.1f MB; in the last step %.1f ms"
+            " of sending were left when the backward pass was done",
+            (double)x.bytes / 1e6, x.buckets, 4e-6 * (double)x.largest, 1e3 * x.exposed);
+}
+
 static ebm_status print_result(const train_run *r)
 {
     ebm_trainer_evaluation best = {0};
     if (is_joint(r) && !r->noise.texts) say_noise(r);
+    say_exchange(r);
     ebm_program_say("model written to %s", r->set.output_dir);
     if (!r->set.json) return ebm_ok();
     json_t *json = json_pack("{s:s s:I}", "output_dir", r->set.output_dir, "steps",
