@@ -211,6 +211,24 @@ static void a_stop_of_one_rank_stops_all(void **state)
     assert_one_line(checkpoint, r);
 }
 
+// The cells of a comparison are divided among the processes, and each training is one of its own.
+static void a_comparison_divides_its_cells(void **state)
+{
+    put("compare.json", "{\"model_name_or_path\": \"base\", \"seeds\": [1, 2], \"options\": {\"max_steps\": 1,"
+                        " \"max_seq_length\": 16, \"token_budget\": 64}, \"tasks\": [{\"name\": \"films\","
+                        " \"train_file\": \"train.tsv\", \"validation_file\": \"train.tsv\"}],"
+                        " \"methods\": [{\"name\": \"CE\"}]}");
+    assert_trains(run("-n", "2", EBMCL, "compare", "--comparison", "compare.json", "--output_dir", "compared"));
+    for (int seed = 1; seed <= 2; seed++) {
+        char name[64];
+        snprintf(name, sizeof name, "compared/cells/films/CE/seed-%d/log.txt", seed);
+        char *log = get(name);
+        assert_null(strstr(log, "ranks: "));
+        assert_non_null(strstr(log, "model written to"));
+        free(log);
+    }
+}
+
 static void not_started_by_mpi(void **state)
 {
     setenv("PMI_RANK", "0", 1);
@@ -235,6 +253,7 @@ int main(void)
         cmocka_unit_test(errors_are_said_once),
         cmocka_unit_test(an_error_of_one_rank_ends_all),
         cmocka_unit_test(a_stop_of_one_rank_stops_all),
+        cmocka_unit_test(a_comparison_divides_its_cells),
         cmocka_unit_test(not_started_by_mpi),
     };
     return cmocka_run_group_tests_name("ranks", tests, make_files, remove_files);
