@@ -130,6 +130,20 @@ static void a_device_without_a_right_form_is_refused(void **state)
     free(kept);
 }
 
+// A driver that takes the process with it is as wrong as one that computes wrongly: the checks have one of their own.
+static void a_crash_is_survived(void **state)
+{
+    (void)state;
+    if (!has_cpu()) skip();
+    use_kernels("crash", "vector_check.cl", "const int offset)\n{",
+                "\n    ((volatile __global int *)8)[get_local_id(0)] = 1;");
+    ran r = run(START);
+    assert_says(&r, 2, "computes wrongly: vectors in the ");
+    assert_says(&r, 2, "(the driver ");
+    free_ran(&r);
+    assert_bad("the driver ", START); // by what was kept
+}
+
 static void a_missing_kernel_is_an_error_and_no_verdict(void **state)
 {
     (void)state;
@@ -141,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_without_a_right_form_is_refused),
+        cmocka_unit_test(a_crash_is_survived),
         cmocka_unit_test(a_form_that_is_wrong_is_replaced),
         cmocka_unit_test(a_missing_kernel_is_an_error_and_no_verdict),
     };

@@ -9,7 +9,7 @@
 
 enum { VERSION = 1, REMEMBERED = 16 }; // VERSION: of the checks, raised when they find more
 
-static const ebm_check_listener SILENT = {NULL, NULL, NULL};
+static const ebm_check_listener SILENT = {NULL, NULL, NULL, NULL};
 
 static bool setting_is(const char *value)
 {
@@ -67,10 +67,10 @@ typedef struct {
     ebm_kernel_form form;
 } run_report;
 
-static void on_result(void *context, const ebm_check_result *result)
+static void on_begun(void *context, const ebm_kernel_check *check)
 {
     const run_report *r = context;
-    if (r->listener->progress) r->listener->progress(r->listener->context, r->form, result->check->family);
+    if (r->listener->progress) r->listener->progress(r->listener->context, r->form, check->family);
 }
 
 static void place_of(const ebm_device *device, char place[32])
@@ -86,9 +86,11 @@ static ebm_status run_checks(const ebm_device *like, const ebm_check_listener *l
     char place[32];
     ebm_device *device = NULL;
     run_report report = {listener, ebm_device_form(like)};
+    const ebm_check_watch watch = {&report, on_begun, NULL};
     place_of(like, place);
+    if (listener->run) return listener->run(listener->context, place, report.form, &watch, verdict);
     EBM_TRY(ebm_device_open_form(place, report.form, &device));
-    const ebm_status status = ebm_kernel_check_all(device, EBM_CHECK_USED, on_result, &report, verdict);
+    const ebm_status status = ebm_kernel_check_all(device, EBM_CHECK_USED, &watch, verdict);
     ebm_device_free(device);
     return status;
 }

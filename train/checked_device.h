@@ -12,6 +12,7 @@
 // way out for a GPU: one work-item a group there would take hours. The first that is right is taken, and a note says
 // which and why; when none is, the device is refused. A form that EBMCL_KERNELS or EBMCL_LANES asks for is not
 // replaced: a note says what is wrong with it.
+// A driver that crashes in a check takes the process with it, unless listener.run has another one do them.
 // EBMCL_CHECK=off: nothing is checked. EBMCL_CHECK=again: what was kept is not read.
 #ifndef EBM_CHECKED_DEVICE_H
 #define EBM_CHECKED_DEVICE_H
@@ -26,7 +27,11 @@ extern "C" {
 typedef struct {
     void *context;
     void (*note)(void *context, const char *line);                             // one line the user should see
-    void (*progress)(void *context, ebm_kernel_form form, const char *family); // a check is over
+    void (*progress)(void *context, ebm_kernel_form form, const char *family); // a check begins
+    // In the place of ebm_kernel_check_all on a device opened here: for a program that has its checks run by another
+    // process, which a driver may crash. selector: "platform:device".
+    ebm_status (*run)(void *context, const char *selector, ebm_kernel_form form, const ebm_check_watch *watch,
+                      ebm_kernel_verdict *verdict);
 } ebm_check_listener;
 
 // EBM_ERROR_DEVICE when no form is right; else as ebm_device_open. listener may be NULL.

@@ -73,7 +73,7 @@ static bool is_wrong(const ebm_check_result *r)
     return r->status.code != EBM_ERROR_UNSUPPORTED && (r->status.code != EBM_OK || !(r->worst <= 1));
 }
 
-static void judge(ebm_kernel_verdict *verdict, const ebm_check_result *r)
+void ebm_kernel_verdict_add(ebm_kernel_verdict *verdict, const ebm_check_result *r)
 {
     verdict->seconds += r->seconds;
     verdict->worst = fmax(verdict->worst, r->worst);
@@ -89,23 +89,25 @@ static void judge(ebm_kernel_verdict *verdict, const ebm_check_result *r)
         snprintf(verdict->sentence, sizeof verdict->sentence, "errors %.3g times what rounding allows", r->worst);
 }
 
-ebm_status ebm_kernel_check_all(ebm_device *device, ebm_check_extent extent,
-                                void (*report)(void *context, const ebm_check_result *result), void *context,
+ebm_status ebm_kernel_check_all(ebm_device *device, ebm_check_extent extent, const ebm_check_watch *watch,
                                 ebm_kernel_verdict *verdict)
 {
+    static const ebm_check_watch nobody = {NULL, NULL, NULL};
+    if (!watch) watch = &nobody;
     *verdict = (ebm_kernel_verdict){.right = true};
     for (size_t i = 0; i < ebm_kernel_check_count; i++) {
         const ebm_kernel_check *check = &ebm_kernel_checks[i];
         if (extent == EBM_CHECK_USED && check->is_used && !check->is_used(device)) continue;
         if (extent == EBM_CHECK_BUT_CLBLAST && check->run == check_products_clblast) continue;
         ebm_check_result r = {.check = check};
+        if (watch->begun) watch->begun(watch->context, check);
         const double start = ebm_now();
         r.status = check->run(device, &r.worst);
         r.seconds = ebm_now() - start;
         if (r.status.code == EBM_ERROR_MEMORY || r.status.code == EBM_ERROR_INPUT)
             return ebm_in(r.status, "check of %s", check->family);
-        judge(verdict, &r);
-        if (report) report(context, &r);
+        ebm_kernel_verdict_add(verdict, &r);
+        if (watch->ended) watch->ended(watch->context, &r);
         if (extent == EBM_CHECK_USED && !verdict->right) break;
     }
     return ebm_ok();

@@ -2,7 +2,7 @@
 // of tiles and lanes, against double precision (reference.h and its like) within derived tolerances.
 //
 //     ebm_kernel_verdict verdict;
-//     EBM_TRY(ebm_kernel_check_all(device, EBM_CHECK_USED, NULL, NULL, &verdict));
+//     EBM_TRY(ebm_kernel_check_all(device, EBM_CHECK_USED, NULL, &verdict));
 //     if (!verdict.right) ... verdict.family, verdict.sentence ...
 //
 // Drivers miscompute now and then, and mostly one form of the kernels: checked_device.h opens a device in a form that
@@ -52,12 +52,21 @@ typedef struct {
     double seconds;
 } ebm_kernel_verdict;
 
-// Runs the checks in their order; after each one `report`, which may be NULL, is called. The status is never that of a
-// check: one that fails, other than by EBM_ERROR_UNSUPPORTED, is wrong. EBM_ERROR_MEMORY, and EBM_ERROR_INPUT for a
-// wrong setting of the environment, are returned, and no verdict.
-ebm_status ebm_kernel_check_all(ebm_device *device, ebm_check_extent extent,
-                                void (*report)(void *context, const ebm_check_result *result), void *context,
+// Who is told of each check before and after it; any may be NULL.
+typedef struct {
+    void *context;
+    void (*begun)(void *context, const ebm_kernel_check *check);
+    void (*ended)(void *context, const ebm_check_result *result);
+} ebm_check_watch;
+
+// Runs the checks in their order; watch may be NULL. The status is never that of a check: one that fails, other than by
+// EBM_ERROR_UNSUPPORTED, is wrong. EBM_ERROR_MEMORY, and EBM_ERROR_INPUT for a wrong setting of the environment, are
+// returned, and no verdict.
+ebm_status ebm_kernel_check_all(ebm_device *device, ebm_check_extent extent, const ebm_check_watch *watch,
                                 ebm_kernel_verdict *verdict);
+
+// What ebm_kernel_check_all makes of a result, for results from elsewhere: *verdict begins as {.right = true}.
+void ebm_kernel_verdict_add(ebm_kernel_verdict *verdict, const ebm_check_result *result);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_process.h"
 #include "checked_device.h"
 #include "device_report.h"
 #include "gemm.h"
@@ -58,11 +59,11 @@ static bool is_unchecked(void)
 
 static ebm_status open_device(const char *selector, bool check, listed_device *d)
 {
-    const ebm_check_listener listener = {d, take_note, NULL};
+    const ebm_check_listener listener = {d, take_note, NULL, ebm_check_process};
     EBM_TRY(ebm_device_open(selector, &d->device));
     ebm_device_report_reason(d->device, d->reason, sizeof d->reason);
     if (is_unchecked()) return ebm_ok();
-    EBM_TRY(ebm_device_verdict(d->device, check, NULL, &d->verdict, &d->known));
+    EBM_TRY(ebm_device_verdict(d->device, check, &listener, &d->verdict, &d->known));
     if (!d->known || d->verdict.right) return ebm_ok();
     ebm_device_free(d->device); // what is wrong was found by another command, which left the other forms' verdicts too
     d->device = NULL;

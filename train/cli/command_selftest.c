@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "check_process.h"
 #include "gemm.h"
 #include "program.h"
 #include "selftest_run.h"
@@ -27,25 +28,28 @@ static const ebm_option_table TABLE = {
     " pasted into an issue; exit code 0: all right, 1: something is wrong, 2: it could not be run.",
     OPTIONS, sizeof OPTIONS / sizeof *OPTIONS};
 
+static void show_check(void *context, const ebm_kernel_check *check)
+{
+    const selftest_form *f = context;
+    ebm_program_progress("%s: %s", ebm_kernel_form_name(f->form), check->family);
+}
+
 static void add_result(void *context, const ebm_check_result *result)
 {
     selftest_form *f = context;
     if (f->count < SELFTEST_CHECKS) f->checks[f->count++] = *result;
-    ebm_program_progress("%s: %s", ebm_kernel_form_name(f->form), result->check->family);
 }
 
+// In another process: a driver that crashes is a result as well.
 static ebm_status check_form(selftest *s, const char *place, ebm_kernel_form form, bool full)
 {
     selftest_form *f = &s->forms[s->form_count++];
-    ebm_device *device = NULL;
+    const ebm_check_watch watch = {f, show_check, add_result};
+    const bool is_cpu = ebm_device_info_view(s->device)->is_cpu;
     f->form = form;
-    f->opened = ebm_device_open_form(place, form, &device);
-    if (f->opened.code != EBM_OK) return f->opened.code == EBM_ERROR_UNSUPPORTED ? ebm_ok() : f->opened;
-    const bool is_cpu = ebm_device_info_view(device)->is_cpu;
-    const ebm_check_extent extent = is_cpu && !full ? EBM_CHECK_BUT_CLBLAST : EBM_CHECK_EVERY;
-    const ebm_status status = ebm_kernel_check_all(device, extent, add_result, f, &f->verdict);
-    ebm_device_free(device);
-    return status;
+    f->opened = ebm_check_process_of(place, form, is_cpu && !full ? EBM_CHECK_BUT_CLBLAST : EBM_CHECK_EVERY, &watch,
+                                     &f->verdict);
+    return f->opened.code == EBM_ERROR_UNSUPPORTED ? ebm_ok() : f->opened;
 }
 
 // The device's own form first; the others where it is a CPU and none is asked for.

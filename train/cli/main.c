@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_process.h"
 #include "program.h"
 
 static const ebm_command commands[] = {
@@ -42,6 +43,7 @@ static ebm_status unknown_command(const char *name)
 
 static ebm_status run(int argc, char **argv)
 {
+    if (strcmp(argv[1], EBM_CHECK_COMMAND) == 0) return ebm_check_process_main(argc - 2, argv + 2);
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 2, argv + 2);
     return unknown_command(argv[1]);

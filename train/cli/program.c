@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check_process.h"
 #include "checked_device.h"
 #include "gemm.h"
 
@@ -125,7 +126,7 @@ static void show_check(void *context, ebm_kernel_form form, const char *family)
 
 ebm_status ebm_program_open(const char *selector, ebm_device **device)
 {
-    const ebm_check_listener listener = {NULL, say_note, show_check};
+    const ebm_check_listener listener = {NULL, say_note, show_check, ebm_check_process};
     return ebm_checked_device_open(selector, &listener, device);
 }
 
