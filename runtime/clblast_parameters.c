@@ -154,9 +154,10 @@ const ebm_clblast_set EBM_CLBLAST_SETS[] = {
 };
 const size_t EBM_CLBLAST_SET_COUNT = sizeof EBM_CLBLAST_SETS / sizeof *EBM_CLBLAST_SETS;
 
-const ebm_clblast_set *ebm_clblast_default_set(bool is_cpu)
+const ebm_clblast_set *ebm_clblast_default_set(const ebm_device_info *info)
 {
+    const bool ours = info->is_cpu && strcmp(info->platform_name, "Portable Computing Language") == 0;
     size_t i = 0;
-    while (is_cpu && i + 1 < EBM_CLBLAST_SET_COUNT && strcmp(EBM_CLBLAST_SETS[i].name, "cpu-48x128x64") != 0) i++;
+    while (ours && i + 1 < EBM_CLBLAST_SET_COUNT && strcmp(EBM_CLBLAST_SETS[i].name, "cpu-48x128x64") != 0) i++;
     return &EBM_CLBLAST_SETS[i];
 }

@@ -16,7 +16,7 @@ static void give_all(ebm_gemm_plan *plan, ebm_backend backend)
 
 void ebm_gemm_plan_default(const ebm_device *device, ebm_gemm_plan *plan)
 {
-    *plan = (ebm_gemm_plan){.parameters = ebm_clblast_default_set(ebm_device_info_view(device)->is_cpu)->parameters};
+    *plan = (ebm_gemm_plan){.parameters = ebm_clblast_default_set(ebm_device_info_view(device))->parameters};
     give_all(plan, ebm_device_uses_cpu_kernels(device) ? EBM_BACKEND_CPU : EBM_BACKEND_CLBLAST);
 }
 

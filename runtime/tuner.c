@@ -212,11 +212,11 @@ static void add_contender(tuner *t, const char *name, ebm_backend backend, const
 
 static bool is_wanted(const tuner *t, const ebm_clblast_set *set)
 {
-    const bool cpu = ebm_device_info_view(t->device)->is_cpu;
+    const ebm_device_info *info = ebm_device_info_view(t->device);
     for (size_t i = 0; i < t->set->set_count; i++)
         if (strcmp(t->set->sets[i], set->name) == 0) return true;
-    if (t->set->set_count > 0 || (t->set->quick && !set->quick)) return set == ebm_clblast_default_set(cpu);
-    return cpu ? set->cpu : set->gpu;
+    if (t->set->set_count > 0 || (t->set->quick && !set->quick)) return set == ebm_clblast_default_set(info);
+    return info->is_cpu ? set->cpu : set->gpu;
 }
 
 static ebm_status check_names(const ebm_tuner_settings *set)
@@ -234,7 +234,7 @@ static ebm_status check_names(const ebm_tuner_settings *set)
 static void add_contenders(tuner *t)
 {
     const bool own = ebm_device_uses_cpu_kernels(t->device);
-    const ebm_clblast_set *standard = ebm_clblast_default_set(ebm_device_info_view(t->device)->is_cpu);
+    const ebm_clblast_set *standard = ebm_clblast_default_set(ebm_device_info_view(t->device));
     if (own) add_contender(t, ebm_backend_name(EBM_BACKEND_CPU), EBM_BACKEND_CPU, NULL);
     for (size_t s = 0; s < EBM_CLBLAST_SET_COUNT; s++) {
         const ebm_clblast_set *set = &EBM_CLBLAST_SETS[s];
@@ -305,7 +305,7 @@ static ebm_status choose(const tuner *t)
 {
     ebm_tuner_result *r = t->result;
     ebm_tuning *tuning = &r->tuning;
-    const ebm_clblast_set *set = ebm_clblast_default_set(ebm_device_info_view(t->device)->is_cpu);
+    const ebm_clblast_set *set = ebm_clblast_default_set(ebm_device_info_view(t->device));
     r->clblast = best_set(r, set->name);
     const bool has_set = r->clblast < r->count;
     snprintf(tuning->name, sizeof tuning->name, "%s", has_set ? r->contenders[r->clblast].name : set->name);

@@ -13,8 +13,12 @@ static void every_set_is_possible(void **state)
         assert_true(strlen(set->name) < sizeof((ebm_tuning){0}.name));
         for (size_t j = 0; j < i; j++) assert_string_not_equal(set->name, EBM_CLBLAST_SETS[j].name);
     }
-    assert_string_equal(ebm_clblast_default_set(false)->name, "database");
-    assert_string_equal(ebm_clblast_default_set(true)->name, "cpu-48x128x64");
+    const ebm_device_info gpu = {.platform_name = "Portable Computing Language"};
+    const ebm_device_info pocl = {.is_cpu = true, .platform_name = "Portable Computing Language"};
+    const ebm_device_info intel = {.is_cpu = true, .platform_name = "Intel(R) OpenCL"};
+    assert_string_equal(ebm_clblast_default_set(&gpu)->name, "database");
+    assert_string_equal(ebm_clblast_default_set(&pocl)->name, "cpu-48x128x64");
+    assert_string_equal(ebm_clblast_default_set(&intel)->name, "database");
 }
 
 // What one set overrides cannot be had back: the next one of the same kind of device must override it too.
@@ -126,7 +130,8 @@ static void the_fastest_is_chosen(void **state)
     ebm_device *opened = open_with("off", NULL);
     assert_ok(ebm_tuner_run(opened, &settings, &r));
     assert_int_equal(r->count, has_cpu_form() ? 4 : 3); // the sets are the one that was named and the default
-    assert_string_equal(r->contenders[r->standard].name, has_cpu_form() ? "cpu" : "cpu-48x128x64");
+    assert_string_equal(r->contenders[r->standard].name,
+                        has_cpu_form() ? "cpu" : ebm_clblast_default_set(ebm_device_info_view(device))->name);
     assert_true(r->flops[EBM_GEMM_NN][0] == 3 * 2.0 * 20 * 64 * 64 && r->flops[EBM_GEMM_TN][2] == 0);
     assert_choice(r);
     char *path = written_in(*state, &r->tuning);

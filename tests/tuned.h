@@ -21,7 +21,7 @@ static inline const ebm_clblast_set *set_named(const char *name)
 
 static inline ebm_tuning tuning_of_all(ebm_backend backend)
 {
-    ebm_tuning tuning = {.name = "default", .parameters = ebm_clblast_default_set(device->info.is_cpu)->parameters};
+    ebm_tuning tuning = {.name = "default", .parameters = ebm_clblast_default_set(&device->info)->parameters};
     for (size_t form = 0; form < FORMS; form++)
         for (size_t rows = 0; rows < CLASSES; rows++) tuning.backend[form][rows] = backend;
     return tuning;
