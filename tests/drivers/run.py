@@ -24,7 +24,7 @@ import time
 DRIVERS = {
     "pocl": {"platform": "Portable Computing Language", "limit": 600, "small": False, "label": "device"},
     "intel": {"platform": "Intel(R) OpenCL", "limit": 600, "small": True, "label": "device"},
-    "rusticl": {"platform": "rusticl", "limit": 240, "small": True, "label": "device"},
+    "rusticl": {"platform": "rusticl", "limit": 900, "small": True, "label": "device"},
     "oclgrind": {"platform": "Oclgrind", "limit": 600, "small": True, "label": "oclgrind"},
 }
 
