@@ -8,7 +8,7 @@
 //
 //   w, m, v, gradient   (count)     partials   (chunks of all tensors)     norm   {norm, clip}
 //
-// Macros   CHUNK   elements a work-group handles, a multiple of LANES * GROUP
+// Macros   CHUNK   elements a work-group handles, a multiple of LANES * GROUP; tensors and so chunks start at blocks
 // Launch   sum_squares, adamw: one work-group of GROUP items per CHUNK elements; norm_and_clip: one work-group
 // Writes   partials, norm, w, m, v, and the gradient (zero) when asked. A norm that is not finite: adamw writes nothing.
 // Sums are taken lane by lane in order of elements, then over lanes, items and chunks in a fixed order.
@@ -24,7 +24,7 @@ ROW_KERNEL void sum_squares(__global float *restrict partials, __global const fl
     gradient += start;
     lanes squares = 0;
     FOR_BLOCKS(b, size) {
-        const lanes g = load(b, gradient);
+        const lanes g = load_block(b, gradient);
         squares += g * g;
     }
     float sum = sum_lanes(squares);
@@ -38,7 +38,7 @@ ROW_KERNEL void norm_and_clip(__global float *restrict norm, __global const floa
 {
     __local float scratch[GROUP];
     lanes sums = 0;
-    FOR_BLOCKS(b, chunks) sums += load(b, partials);
+    FOR_BLOCKS(b, chunks) sums += load_block(b, partials);
     float sum = sum_lanes(sums);
     for (int i = chunks / LANES * LANES + (int)get_local_id(0); i < chunks; i += GROUP) sum += partials[i];
     sum = sum_over_group(sum, scratch);
@@ -61,13 +61,13 @@ ROW_KERNEL void adamw(__global float *restrict weight, __global float *restrict 
     moment2 += start;
     gradient += start;
     FOR_BLOCKS(b, size) {
-        const lanes g = clip * load(b, gradient), w = load(b, weight), m0 = load(b, moment1);
+        const lanes g = clip * load_block(b, gradient), w = load_block(b, weight), m0 = load_block(b, moment1);
         const lanes m = m0 + one_less_beta1 * (g - m0);
-        const lanes v = beta2 * load(b, moment2) + one_less_beta2 * (g * g);
-        store(w - decay * w - step_size * m / (sqrt(v) * inverse_root + epsilon), b, weight);
-        store(m, b, moment1);
-        store(v, b, moment2);
-        if (zero_gradient) store((lanes)0, b, gradient);
+        const lanes v = beta2 * load_block(b, moment2) + one_less_beta2 * (g * g);
+        store_block(w - decay * w - step_size * m / (sqrt(v) * inverse_root + epsilon), b, weight);
+        store_block(m, b, moment1);
+        store_block(v, b, moment2);
+        if (zero_gradient) store_block((lanes)(0.0f), b, gradient);
     }
     for (int i = size / LANES * LANES + (int)get_local_id(0); i < size; i += GROUP) {
         const float g = clip * gradient[i], w = weight[i];
