@@ -9,7 +9,7 @@
 #include "device_internal.h"
 #include "gemm_internal.h"
 
-enum { TILE = 16 }; // of cl/gemm_plain.cl
+enum { SIDE = 16, TILE = 64 }; // of cl/gemm_plain.cl
 
 ebm_gemm_run *ebm_gemm_run_of(ebm_backend backend)
 {
@@ -250,9 +250,10 @@ void ebm_gemm_arguments(ebm_launch *launch, const ebm_product *p)
     ebm_launch_cost(launch, ebm_gemm_flops(p), ebm_gemm_bytes(p));
 }
 
-static ebm_status launch_tiles(ebm_launch *launch, const ebm_product *p)
+// Work-groups of SIDE x SIDE items that make tile x tile elements of C each.
+static ebm_status launch_tiles(ebm_launch *launch, const ebm_product *p, size_t tile)
 {
-    const size_t groups[2] = {(p->n + TILE - 1) / TILE, (p->m + TILE - 1) / TILE}, local[2] = {TILE, TILE};
+    const size_t groups[2] = {(p->n + tile - 1) / tile, (p->m + tile - 1) / tile}, local[2] = {SIDE, SIDE};
     return ebm_launch_groups(launch, groups, local);
 }
 
@@ -261,7 +262,7 @@ ebm_status ebm_gemm_plain(const ebm_product *p)
     ebm_launch l = ebm_launch_begin(p->device, "gemm_plain.cl", "gemm", "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d",
                                     p->form == EBM_GEMM_TN, p->form == EBM_GEMM_NT);
     ebm_gemm_arguments(&l, p);
-    return launch_tiles(&l, p);
+    return launch_tiles(&l, p, TILE);
 }
 
 // C = bias or 0, or C += bias: the same arguments.
@@ -275,7 +276,7 @@ static ebm_status launch_bias(const ebm_product *p, const char *kernel, double p
     ebm_arg_i32(&l, (int64_t)p->m);
     ebm_arg_i32(&l, (int64_t)p->n);
     ebm_launch_cost(&l, 0, passes * sizeof(float) * (double)p->m * (double)p->n);
-    return launch_tiles(&l, p);
+    return launch_tiles(&l, p, SIDE);
 }
 
 ebm_status ebm_gemm_fill(const ebm_product *p) { return launch_bias(p, "gemm_fill", 1); }
