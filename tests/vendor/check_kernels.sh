@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compiles all kernels with the vendors' compilers in $EBMCL_VENDOR_COMPILERS; 77, which ctest takes for skipped, without.
+# Compiles all kernels with the vendors' compilers in $EBMCL_VENDOR_COMPILERS; without, 77, which ctest takes for
+# skipped.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 if [ -z "${EBMCL_VENDOR_COMPILERS:-}" ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Records the programs of the GPU form anew and compares them with variants.txt. Skipped (77) where the compilers that it
-# is for are not asked for.
+# Records the programs of the GPU form anew and compares them with variants.txt. Skipped (77) where the compilers that
+# it is for are not asked for.
 #
 #     tests/vendor/check_variants.sh BUILD
 set -euo pipefail

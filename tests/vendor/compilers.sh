@@ -31,7 +31,7 @@ if [ ! -e "$directory/root/done" ]; then
     rm -rf "$directory/packages"
     touch "$directory/root/done"
 fi
-if [ ! -x "$directory/python/bin/python" ] || ! cmp -s "$here/requirements.txt" "$directory/python/requirements.txt"; then
+if ! cmp -s "$here/requirements.txt" "$directory/python/requirements.txt"; then
     rm -rf "$directory/python"
     python3 -m venv "$directory/python"
     "$directory/python/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \

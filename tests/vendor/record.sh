@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Writes the programs that the library builds with the GPU form of its kernels to FILE, one a line: kernel file, a space,
-# options. The kernel tests run for it, at their small sizes; targets.py puts sizes of real models in the place of theirs.
+# Writes the programs that the library builds with the GPU form of its kernels to FILE, one a line: kernel file, a
+# space, options. The kernel tests run for it, at their small sizes; variants.py puts sizes of real models in the place
+# of theirs.
 #
 #     tests/vendor/record.sh BUILD FILE
 set -euo pipefail

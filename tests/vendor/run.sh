@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every kernel in every variant of its GPU form, compiled by Intel's, AMD's and NVIDIA's compilers: fetches these into
-# build/vendors (compilers.sh; about 120 MB, nothing is installed), builds, and runs the tests of label vendor. The first
-# time takes some minutes; what did not change since is not compiled again.
+# build/vendors (compilers.sh; about 200 MB, and of them nothing is installed), builds, and runs the tests of label
+# vendor. The first time takes many minutes; what did not change since is not compiled again.
 #
 #     tests/vendor/run.sh
 set -euo pipefail

@@ -8,6 +8,7 @@ import os
 import re
 import struct
 import subprocess
+import threading
 from pathlib import Path
 
 from occupancy import Amd, Intel, Nvidia
@@ -97,6 +98,7 @@ class AmdTarget:
 
 class NvidiaTarget:
     vendor = 'NVIDIA'
+    lock, last = threading.Lock(), {}  # PTX of the programs compiled so far
 
     def __init__(self, name, rule):
         self.name, self.rule = name, rule
@@ -110,9 +112,7 @@ class NvidiaTarget:
 
     def compile(self, tools, source, options, work):
         ptx = work / f'{self.name}.ptx'
-        # PTX of the oldest architecture, which ptxas takes for all.
-        tools.run([*clang_options(tools), '-target', 'nvptx64-nvidia-cuda', '-Xclang', '-target-cpu', '-Xclang', 'sm_70',
-                   '-Xclang', '-mlink-builtin-bitcode', '-Xclang', tools.libclc, *options, '-S', '-o', ptx, source])
+        ptx.write_text(self.ptx_of(tools, source, options, work))
         log = tools.run([tools.ptxas, '-v', f'-arch={self.name}', ptx, '-o', work / f'{self.name}.cubin'])
         sizes = dict(re.findall(r'\.entry (\w+)\([^{]*?\)\s*\n\.reqntid ([\d, ]+)', ptx.read_text()))
         kernels = {}
@@ -128,6 +128,18 @@ class NvidiaTarget:
                                  local=int(local[1]) if local else 0, scratch=frame, spills=stores + loads,
                                  items=items if name in sizes else 0)
         return kernels
+
+    def ptx_of(self, tools, source, options, work):
+        """PTX for the oldest architecture, which ptxas takes for all."""
+        key = (source.name, *options)
+        with self.lock:
+            if key not in self.last:
+                ptx = work / 'all.ptx'
+                tools.run([*clang_options(tools), '-target', 'nvptx64-nvidia-cuda', '-Xclang', '-target-cpu', '-Xclang',
+                           'sm_70', '-Xclang', '-mlink-builtin-bitcode', '-Xclang', tools.libclc, *options, '-S', '-o',
+                           ptx, source])
+                self.last[key] = ptx.read_text()
+            return self.last[key]
 
 
 # Tokens of a kernel's patch list in Intel's device binaries, as in the compiler's header patch_list.h.

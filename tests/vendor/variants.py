@@ -27,8 +27,8 @@ def replaced(options, **values):
 
 
 def expanded(recorded):
-    """The recorded programs, each head size in the place of theirs, and real numbers of channels. Of what tests choose
-    for the edges of a loop (channels below 100) the smallest and those that are no multiple of 4 are enough."""
+    """The recorded programs with each head size in the place of theirs, and with real numbers of channels. Of the small
+    numbers of channels that tests choose, one multiple of 4 and two others are enough."""
     programs = []
 
     def add(file, options):
@@ -39,14 +39,13 @@ def expanded(recorded):
         macros = dict(re.match(r'-D(\w+)=(.*)', o).groups() for o in options if re.match(r'-D\w+=', o))
         if 'D' in macros:
             for d in HEAD_SIZES:
-                # HEADS: those of BERT, and the one odd number that tests take
                 values = dict(D=d, SCALE=f'{1 / math.sqrt(d):.9g}f')
                 if 'HEADS' in macros:
-                    values['HEADS'] = 12
+                    values['HEADS'] = 12  # of BERT
                 add(file, replaced(options, **values))
         elif 'C' in macros:
             c = int(macros['C'])
-            if c in (3, 17) or c == 16:
+            if c in (3, 16, 17):
                 add(file, options)
             for channels in CHANNELS:
                 add(file, replaced(options, C=channels))

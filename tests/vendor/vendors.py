@@ -2,10 +2,11 @@
 
     vendors.py --compilers DIRECTORY [--results FILE] [--targets a,b] [--files x.cl,y.cl] [--jobs N]
 
-A program that a compiler rejects, a kernel that keeps anything in scratch memory (spilled registers, arrays that were not
-kept in registers), one that needs more than 32 KiB of local memory and one that no listed program contains are failures:
-a line each, exit code 1. --results writes all that the compilers said as JSON (bench/gpu_tables.py reads it). Results are
-kept beside the compilers, by the text and options they were of. 77, ctest's sign for skipped, without compilers.
+A program that a compiler rejects, a kernel that keeps anything in scratch memory (spilled registers, arrays that were
+not kept in registers), one that needs more than 32 KiB of local memory and one that no listed program contains are
+failures: a line each, exit code 1. --results writes all that the compilers said as JSON (bench/gpu_tables.py reads it).
+Results are kept beside the compilers, by the text and options they were of. 77, ctest's sign for skipped, without
+compilers.
 """
 import argparse
 import hashlib
@@ -40,7 +41,7 @@ def compile_once(tools, kept, versions, target, file, options):
         try:
             result = dict(kernels=target.compile(tools, source, options, work))
         except CompileError as error:
-            result = dict(error=str(error))
+            return dict(error=str(error))  # not kept: it may be the machine's fault
     half_written = place.with_suffix(f'.{os.getpid()}.{target.name}')
     half_written.write_text(json.dumps(result))
     half_written.rename(place)
@@ -123,7 +124,8 @@ def main():
     for failure in failures:
         print(failure)
     kernels = sum(len(row.get('kernels', {})) for row in results)
-    print(f"{len(programs)} programs by {', '.join(t.name for t in targets)}: {kernels} kernels, {len(failures)} failures")
+    names = ', '.join(target.name for target in targets)
+    print(f'{len(programs)} programs by {names}: {kernels} kernels, {len(failures)} failures')
     return 1 if failures else 0
 
 
