@@ -9,7 +9,7 @@
 // Borders everywhere and sums longer than a block of k; as many rows as the dot products of few rows take.
 static const struct {
     size_t m, n, k;
-} SIZES[] = {{41, 67, 130}, {9, 50, 770}};
+} SIZES[] = {{41, 67, 130}, {9, 50, 770}, {150, 131, 201}};
 enum { SIZE_COUNT = sizeof SIZES / sizeof *SIZES };
 
 typedef struct {

@@ -48,6 +48,7 @@ const ebm_kernel_check ebm_kernel_checks[] = {
     {"sums", ebm_check_sums, NULL},
     {"head", ebm_check_head, NULL},
     {"rotary", ebm_check_rotary, NULL},
+    {"halves", ebm_check_half, NULL},
     {"attention", ebm_check_attention, NULL},
     {"attention (64)", ebm_check_attention_64, only_every},
     {"attention cache", ebm_check_attention_cache, NULL},

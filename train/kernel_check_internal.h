@@ -12,7 +12,7 @@ enum { EBM_CHECK_ROWS = 37, EBM_CHECK_CHANNELS = 272 };
 
 // kernel_check_rows.c
 ebm_kernel_check_run ebm_check_random, ebm_check_layernorm, ebm_check_residual, ebm_check_gelu, ebm_check_embedding,
-    ebm_check_sums, ebm_check_head, ebm_check_rotary;
+    ebm_check_sums, ebm_check_head, ebm_check_rotary, ebm_check_half;
 // kernel_check_attention.c
 ebm_kernel_check_run ebm_check_attention, ebm_check_attention_64, ebm_check_attention_cache;
 // kernel_check_losses.c

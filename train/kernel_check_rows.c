@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "half.h"
 #include "kernel_check_internal.h"
 #include "launch.h"
 #include "operations.h"
@@ -465,5 +466,26 @@ ebm_status ebm_check_rotary(ebm_device *device, double *worst)
     EBM_TRIAL(&t, ebm_trial_download(&t));
     compare_turned(&t, qkv, table, positions, HEADS, SIZE, 1);
     compare_turned(&t, dqkv, table, positions, HEADS, SIZE, -1);
+    return ebm_trial_end(&t, worst);
+}
+
+// ---- halves: there and back
+
+ebm_status ebm_check_half(ebm_device *device, double *worst)
+{
+    enum { HALVES = 1001 };
+    static const float SCALE = 0.5f;
+    ebm_trial t;
+    EBM_TRY(ebm_trial_begin(&t, device));
+    ebm_trial_tensor *x = ebm_trial_normal(&t, HALVES, 0, 100), *back = ebm_trial_zero(&t, HALVES),
+                     *halves = ebm_trial_zero(&t, ebm_half_elements(HALVES));
+    EBM_TRIAL(&t, ebm_trial_upload(&t));
+    EBM_TRIAL(&t, ebm_half_pack(device, halves->slice, x->slice, HALVES, SCALE));
+    EBM_TRIAL(&t, ebm_half_unpack(device, back->slice, halves->slice, HALVES, SCALE));
+    EBM_TRIAL(&t, ebm_trial_download(&t));
+    for (size_t i = 0; i < HALVES; i++) { // rounded once: 11 bits, or a half of the least subnormal
+        const double expected = (double)x->before[i];
+        ebm_trial_near(&t, back->now[i], expected, fabs(expected) * 0x1p-11 + 0x1p-25 / (double)SCALE);
+    }
     return ebm_trial_end(&t, worst);
 }
