@@ -13,7 +13,7 @@
 #include "known_answer.h"
 #include "launch.h"
 #include "random.h"
-#include "slice_mapping.h"
+#include "mapping.h"
 #include "status.h"
 #include "timing.h"
 #include "tuner.h"

@@ -1,13 +1,13 @@
 // A slice as memory of the host. Where the device works in the host's memory nothing is copied.
 //
 //     EBM_TRY(ebm_slice_map(device, slice, &mapping));  // queued like a launch: what was queued before is in it
-//     EBM_TRY(ebm_slice_mapping_wait(&mapping));
+//     EBM_TRY(ebm_mapping_wait(&mapping));
 //     ... mapping.values[0 ... slice.count - 1] may be read and written ...
 //     EBM_TRY(ebm_slice_unmap(device, &mapping));       // what is queued from now on sees what was written
 //
 // Until it is unmapped nothing else may use the slice.
-#ifndef EBM_SLICE_MAPPING_H
-#define EBM_SLICE_MAPPING_H
+#ifndef EBM_MAPPING_H
+#define EBM_MAPPING_H
 
 #include <stdbool.h>
 
@@ -20,12 +20,12 @@ extern "C" {
 typedef struct {
     float *values;
     void *memory, *event; // of OpenCL; NULL: nothing is mapped
-} ebm_slice_mapping;
+} ebm_mapping;
 
-ebm_status ebm_slice_map(ebm_device *device, ebm_slice slice, ebm_slice_mapping *mapping); // at least one element
-ebm_status ebm_slice_mapping_is_ready(ebm_slice_mapping *mapping, bool *ready);
-ebm_status ebm_slice_mapping_wait(ebm_slice_mapping *mapping);
-ebm_status ebm_slice_unmap(ebm_device *device, ebm_slice_mapping *mapping); // nothing mapped is accepted
+ebm_status ebm_slice_map(ebm_device *device, ebm_slice slice, ebm_mapping *mapping); // at least one element
+ebm_status ebm_mapping_is_ready(ebm_mapping *mapping, bool *ready);
+ebm_status ebm_mapping_wait(ebm_mapping *mapping);
+ebm_status ebm_slice_unmap(ebm_device *device, ebm_mapping *mapping); // nothing mapped is accepted
 
 // Sees to it that what is queued begins, where a driver waits to be asked.
 ebm_status ebm_device_flush(ebm_device *device);
