@@ -1,5 +1,5 @@
-// Attention on GPUs: the parts forward and backward share. A work-group of DOWN x 8 items owns OWN rows (queries, or keys
-// in attention_backward_keys) while tiles of PASSING rows of the other kind pass by. Item (i, c) computes
+// Attention on GPUs: the parts forward and backward share. A work-group of DOWN x 8 items owns OWN rows (queries, or
+// keys in attention_backward_keys) while tiles of PASSING rows of the other kind pass by. Item (i, c) computes
 //
 //   scores     of own rows i, i + DOWN, ... with passing rows c, c + 8, ...
 //   results    of own rows i, i + DOWN, ... in float4 channels c, c + 8, ...

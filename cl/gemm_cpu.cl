@@ -9,8 +9,8 @@
 // panel is used tile_m / ROWS times and a packed A tile tile_n / PANEL times.
 //
 // A B that stays as it is can be packed whole, once, by gemm_pack: (k, columns) with columns = n rounded up to PANEL,
-// block of KC by block, in each the panels one after the other. `gemm` then takes that as b, with ldb = columns, and the
-// same sums in the same order have the same bits.
+// block of KC by block, in each the panels one after the other. `gemm` then takes that as b, with ldb = columns, and
+// makes the same sums in the same order.
 //
 // Macros   A_TRANSPOSED, B_TRANSPOSED   0 or 1
 //          LANES            floats of a vector register
@@ -61,7 +61,8 @@ INLINE void pack_rows(PANEL_SPACE float *panels, __global const float *b, const 
 }
 
 // LANES columns of B given as rows (nc of them exist): (nc, kc) -> (kc, LANES) at the stride of a panel.
-INLINE void pack_columns(PANEL_SPACE float *panel, __global const float *b, const size_t ldb, const int kc, const int nc)
+INLINE void pack_columns(PANEL_SPACE float *panel, __global const float *b, const size_t ldb, const int kc,
+                         const int nc)
 {
     int k = 0;
     if (nc >= LANES) {
@@ -118,8 +119,8 @@ INLINE void pack_a(__local float *tile, __global const float *a, const size_t ld
 }
 
 // The register tile: C (ROWS, PANEL) = [C +] start + A (ROWS, kc) panel (kc, PANEL), cut to the rows and columns left
-// in C. Rows of A that do not exist are read from the last one that does, and not stored. `ahead`: what of a packed B is
-// fetched meanwhile, a cache line a step.
+// in C. Rows of A that do not exist are read from the last one that does, and not stored. `ahead`: what of a packed B
+// is fetched meanwhile, a cache line a step.
 INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a, const size_t lda,
                      PANEL_SPACE const float *panel, PANEL_SPACE const float *ahead, __local const float *start,
                      const int kc, const int rows, const int columns, const int add)

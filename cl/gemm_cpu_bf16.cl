@@ -86,7 +86,8 @@ INLINE void pack_a_columns(__local uint *to, __global const float *a, const size
 // ---- operands whose rows run along k: pairs are neighbours
 
 // LANES columns of B given as rows (nc of them exist): (nc, kc) -> (pairs, LANES) at the stride of a panel.
-INLINE void pack_b_columns(PANEL_SPACE uint *panel, __global const float *b, const size_t ldb, const int kc, const int nc)
+INLINE void pack_b_columns(PANEL_SPACE uint *panel, __global const float *b, const size_t ldb, const int kc,
+                           const int nc)
 {
     lanes block[LANES];
     int k = 0;
@@ -183,7 +184,8 @@ INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a,
     store_sums(c, ldc, sum, rows, columns, add);
 }
 
-// As in gemm_cpu.cl; `next` is what comes behind the last panel: the first one, for more rows of A, or of the next block.
+// As in gemm_cpu.cl; `next` is what comes behind the last panel: the first one, for more rows of A, or of the next
+// block.
 #ifdef PACKED
 #define AHEAD_OF(i, j)                                                                                                 \
     (((j) + PANEL < nc ? panels + ((j) / PANEL + 1) * PANEL_STRIDE : next) +                                           \

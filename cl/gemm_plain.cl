@@ -3,8 +3,8 @@
 //   C (m, n)      A (m, k), or (k, m) with A_TRANSPOSED      B (k, n), or (n, k) with B_TRANSPOSED      bias (n)
 //
 // A work-group makes a TILE x TILE tile of C from tiles of A (TILE, STEP) and B (STEP, TILE) in local memory, each item
-// EACH x EACH elements SIDE apart, so that it reads 2 EACH floats for EACH * EACH products. Elements outside the matrices
-// count as zeros.
+// EACH x EACH elements SIDE apart, so that it reads 2 EACH floats for EACH * EACH products. Elements outside the
+// matrices count as zeros.
 //
 // Macros   A_TRANSPOSED, B_TRANSPOSED   0 or 1
 // Launch   gemm: (ceil(n / TILE), ceil(m / TILE)) work-groups of SIDE x SIDE items
@@ -18,8 +18,8 @@
 #define STEP 16
 #define ITEMS (SIDE * SIDE)
 
-// Rows from row0 on and k from k0 on of op(X), rows x k as `tile` has them, from X as it is stored. Neighbouring items read
-// neighbouring elements: along k where rows are stored one after another, else along the rows.
+// Rows from row0 on and k from k0 on of op(X), rows x k as `tile` has them, from X as it is stored. Neighbouring items
+// read neighbouring elements: along k where rows are stored one after another, else along the rows.
 #define LOAD_TILE(tile_at, x, first, ld, along_k, row0, rows)                                                          \
     for (int i = 0; i < EACH; i++) {                                                                                   \
         const int e = item + i * ITEMS;                                                                                \
