@@ -80,7 +80,7 @@ static void every_part_has_help(void **state)
     assert_prints(run("bench", "device", "--help"), PARTS("--buffer_mib", "--repeats"));
     assert_prints(run("bench", "gemm", "--help"), PARTS("--backends", "--peak_gflops"));
     assert_prints(run("bench", "kernels", "--help"), PARTS("--sequence_length", "--peak_gb_s"));
-    assert_prints(run("bench", "step", "--help"), PARTS("--sequence_length", "--profile"));
+    assert_prints(run("bench", "step", "--help"), PARTS("--sequence_length", "--profile", "--curve"));
     assert_prints(run("bench", "noise", "--help"), PARTS("--slots"));
     assert_prints(run("bench", "eval", "--help"), PARTS("--text_file", "--tokenizer"));
     assert_prints(run("bench", "compare", "--help"), PARTS("--files"));
@@ -254,6 +254,46 @@ static void steps_are_timed(void **state)
                   PARTS("median", "tokens/s", "launches", "of peak", "all kernels"));
 }
 
+// The tiny model has positions for 40: lengths 8, 16 and 32 over the length, steps of 256 and 512 tokens before.
+static void a_curve_is_measured(void **state)
+{
+    static const struct {
+        const char *over;
+        int tokens, length;
+    } wanted[] = {
+        {"tokens", 256, 16}, {"tokens", 512, 16}, {"length", 512, 8}, {"length", 512, 16}, {"length", 512, 32}};
+    json_t *b = json_of(run("bench", "step", SMALL, "--curve", "--most_tokens", "512", "--repeats", "1", "--json"));
+    const json_t *list = json_object_get(b, "curve"), *rows = results_of(b, 1);
+    assert_header(b, "step");
+    assert_int_equal(json_array_size(list), 5);
+    assert_int_equal(json_array_size(rows), 5);
+    row_named(rows, "ce step, model, 16 x 32");
+    double shares[5];
+    for (size_t i = 0; i < 5; i++) {
+        const json_t *point = json_array_get(list, i);
+        const double rest = 1 - number(point, "attention_share") - number(point, "optimizer_share");
+        const double processor = number(point, "processor_us_per_token");
+        assert_string_equal(string(point, "over"), wanted[i].over);
+        assert_int_equal((int)number(point, "tokens"), wanted[i].tokens);
+        assert_int_equal((int)number(point, "sequence_length"), wanted[i].length);
+        assert_true(near(number(point, "us_per_token") * wanted[i].tokens, 1e6 * number(point, "median_s")));
+        assert_true(processor > 0 && rest > 0 && rest < 1);
+        assert_true(near(number(point, "rest_us_per_token"), rest * processor));
+        shares[i] = number(point, "attention_share_of_flops");
+    }
+    assert_true(shares[0] < shares[1] && near(shares[1], shares[3])); // AdamW is more of a smaller step
+    assert_true(0 < shares[2] && shares[2] < shares[3] && shares[3] < shares[4] && shares[4] < 1);
+    json_decref(b);
+    assert_prints(run("bench", "step", SMALL, "--curve", "--most_tokens", "256", "--repeats", "1"),
+                  PARTS("us a token", "of flops", "over the length the rest of a token takes"));
+    assert_bad("leave --text_file out", "bench", "step", SMALL, "--curve", "--text_file", "dev.tsv");
+    assert_bad("leave --profile out", "bench", "step", SMALL, "--curve", "--profile");
+    assert_bad("leave --objective out", "bench", "step", SMALL, "--curve", "--objective", "joint");
+    assert_bad("--most_tokens", "bench", "step", SMALL, "--curve", "--most_tokens", "255");
+    assert_bad("texts of 41 tokens, but the model has positions for 40", "bench", "step", "--model_name_or_path",
+               "model", "--sequence_length", "41", "--curve");
+}
+
 // Two special tokens and three to five words a text.
 static void steps_of_real_texts(void **state)
 {
@@ -425,6 +465,7 @@ int main(void)
         cmocka_unit_test(kernels_are_timed),
         cmocka_unit_test(kernels_of_the_other_families),
         cmocka_unit_test(steps_are_timed),
+        cmocka_unit_test(a_curve_is_measured),
         cmocka_unit_test(steps_of_real_texts),
         cmocka_unit_test(generation_is_timed),
         cmocka_unit_test(evaluation_is_timed),

@@ -10,16 +10,17 @@
 #include "command_bench.h"
 #include "gemm.h"
 #include "step_benchmark.h"
+#include "step_curve.h"
 
 typedef struct {
     ebm_bench_model model;
     ebm_bench_texts texts;
     const char *device;
     int objective, energy, nce_data;
-    size_t batch_size, sequence_length, repeats, token_budget;
+    size_t batch_size, sequence_length, repeats, token_budget, most_tokens;
     int64_t noise_ratio, seed;
     ebm_bench_peak_options peaks;
-    bool profile, json, bf16, fp16_activations;
+    bool profile, curve, json, bf16, fp16_activations;
 } step_options;
 
 static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
@@ -46,6 +47,10 @@ static const ebm_option OPTIONS[] = {
      .help = "Tokens of the largest packed batch; larger steps are split; 0: no limit"},
     {"seed", EBM_OPTION_INT, AT(seed), "42", .help = "Of texts, weights and dropout", .least = 0, .most = 9e15},
     {"profile", EBM_OPTION_FLAG, AT(profile), NULL, .help = "One more step, with the time of each kernel"},
+    {"curve", EBM_OPTION_FLAG, AT(curve), NULL,
+     .help = "What a token costs in steps of 256 tokens up, and in texts of 8 to 512 tokens"},
+    {"most_tokens", EBM_OPTION_SIZE, AT(most_tokens), "16384", .help = "Of the curve's largest step", .least = 256,
+     .most = 1 << 20},
     EBM_BENCH_PEAK_OPTIONS(step_options, peaks),
     {"bf16", EBM_OPTION_FLAG, AT(bf16), NULL, .help = EBM_BF16_HELP},
     {"fp16_activations", EBM_OPTION_FLAG, AT(fp16_activations), NULL, .help = EBM_FP16_HELP},
@@ -202,8 +207,49 @@ static ebm_status report(step_run *r)
     return ebm_ok();
 }
 
+// A row for each point, so that two versions can be compared.
+static ebm_status report_curve(step_run *r, const ebm_step_curve *curve)
+{
+    EBM_TRY(ebm_bench_result_create("step", r->device, NULL, &r->result));
+    ebm_bench_result_set(r->result, "model", json_string(ebm_bench_model_name(&r->set.model)));
+    ebm_bench_result_set(r->result, "repeats", json_integer((json_int_t)r->set.repeats));
+    ebm_bench_result_set(r->result, "curve", ebm_step_curve_json(curve));
+    for (size_t i = 0; i < curve->count; i++) {
+        const ebm_step_point *p = &curve->points[i];
+        ebm_bench_row row = {.repeats = r->set.repeats, .seconds = p->seconds, .unit = "tokens/s"};
+        row.amount = (double)(p->texts * p->length);
+        snprintf(row.name, sizeof row.name, "ce step, %.40s, %zu x %zu", ebm_bench_model_name(&r->set.model), p->texts,
+                 p->length);
+        EBM_TRY(ebm_bench_result_add(r->result, &row));
+    }
+    if (r->set.json) return ebm_bench_result_print(r->result, true);
+    ebm_step_curve_print(curve);
+    return ebm_ok();
+}
+
+static ebm_status run_curve(step_run *r)
+{
+    const step_options *o = &r->set;
+    const ebm_step_curve_settings settings = {.sequence_length = o->sequence_length,
+                                              .most_tokens = o->most_tokens,
+                                              .repeats = o->repeats,
+                                              .seed = (uint64_t)o->seed};
+    ebm_step_curve curve;
+    if (o->texts.file || o->profile || o->objective != EBM_OBJECTIVE_CE)
+        return ebm_fail(EBM_ERROR_INPUT,
+                        "--curve is of cross-entropy on random tokens, with a profile of its own: leave --%s out",
+                        o->texts.file ? "text_file"
+                        : o->profile  ? "profile"
+                                      : "objective");
+    EBM_TRY(ebm_bench_model_config(&o->model, &r->config));
+    EBM_TRY(ebm_program_device(o->device, o->bf16, &r->device));
+    EBM_TRY(ebm_step_curve_measure(r->device, r->config, o->model.directory, &settings, &curve));
+    return report_curve(r, &curve);
+}
+
 static ebm_status run(step_run *r)
 {
+    if (r->set.curve) return run_curve(r);
     EBM_TRY(prepare(r));
     EBM_TRY(measure(r));
     return report(r);
