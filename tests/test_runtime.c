@@ -117,7 +117,7 @@ static void slices_are_joined_and_mapped(void **state)
     enum { COUNT = 37 };
     float values[COUNT], back[COUNT];
     ebm_slice a, b, c, joined;
-    ebm_mapping mapping;
+    ebm_mapped mapping;
     ebm_arena *arena = ebm_arena_create(device, "joined");
     ebm_arena_reserve(arena, &a, COUNT);
     ebm_arena_reserve(arena, &b, COUNT);
@@ -132,9 +132,9 @@ static void slices_are_joined_and_mapped(void **state)
     assert_ok(ebm_slice_write(device, c, 0, COUNT, values));
     assert_ok(ebm_slice_map(device, joined, &mapping));
     assert_ok(ebm_device_flush(device));
-    assert_ok(ebm_mapping_wait(&mapping));
+    assert_ok(ebm_mapped_wait(&mapping));
     bool ready = false;
-    assert_ok(ebm_mapping_is_ready(&mapping, &ready));
+    assert_ok(ebm_mapped_is_ready(&mapping, &ready));
     assert_true(ready);
     assert_memory_equal(mapping.values, values, sizeof values);
     float *last = mapping.values + (joined.count - COUNT); // c, behind b's padding

@@ -12,7 +12,7 @@ enum { BUCKET_LEAST = 1 << 20, SHARE_MOST = 1 << 17, IN_FLIGHT = 8 };
 typedef struct {
     size_t first, last; // tensors
     ebm_slice gradients;
-    ebm_mapping mapping;
+    ebm_mapped mapping;
 } bucket;
 
 // A stretch of a bucket on its way round. Rank r's share of it is [bound(r), bound(r + 1)).
@@ -221,7 +221,7 @@ static ebm_status launch_piece(ebm_gradient_exchange *x, bool *happened, double 
     bool ready = false;
     if (x->flying == IN_FLIGHT || x->next == x->bucket_count) return ebm_ok();
     bucket *b = &x->buckets[x->next];
-    if (x->at == 0) EBM_TRY(ebm_mapping_is_ready(&b->mapping, &ready));
+    if (x->at == 0) EBM_TRY(ebm_mapped_is_ready(&b->mapping, &ready));
     if (x->at == 0 && !ready) return ebm_ok();
     if (x->at == 0 && x->next + 1 == x->bucket_count) *last_there = ebm_now();
     const size_t left = b->gradients.count - x->at, most = SHARE_MOST * ranks_of(x);
@@ -245,7 +245,7 @@ static ebm_status send_all(ebm_gradient_exchange *x, double *last_there)
     while (x->next < x->bucket_count || x->flying > 0) {
         bool happened = false;
         // Nothing under way: sleep until the device is there, instead of asking it again and again.
-        if (x->flying == 0 && x->at == 0) EBM_TRY(ebm_mapping_wait(&x->buckets[x->next].mapping));
+        if (x->flying == 0 && x->at == 0) EBM_TRY(ebm_mapped_wait(&x->buckets[x->next].mapping));
         EBM_TRY(launch_piece(x, &happened, last_there));
         EBM_TRY(move_pieces(x, &happened));
         if (happened)
