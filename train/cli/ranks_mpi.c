@@ -12,7 +12,7 @@
 #include "timing.h"
 
 // How long a rank that has failed waits for the others to fail alike, and then for a lower one to say why; seconds.
-static const double PATIENCE = 2, MORE_PATIENCE = 1;
+static const double PATIENCE = 3, MORE_PATIENCE = 1;
 
 static ebm_ranks world;
 static MPI_Comm messages, last_words; // nothing that is under way in the first can meet the second
@@ -172,7 +172,7 @@ static void end_the_others(const farewell *f, const ebm_status *status)
 {
     if (first_failed(f) < world.rank) // it is about to end us all
         usleep((useconds_t)(MORE_PATIENCE * 1e6));
-    const ebm_status own = ebm_in(*status, "rank %d", world.rank);
+    const ebm_status own = world.rank > 0 ? ebm_in(*status, "rank %d", world.rank) : *status;
     say_error(&own);
     MPI_Abort(MPI_COMM_WORLD, status->code == EBM_ERROR_INTERRUPTED ? 130 : 2);
 }
