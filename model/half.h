@@ -10,14 +10,14 @@
 // What it saves, in floats a token, C channels, L layers. Post-norm encoders (BERT, RoBERTa; inner size 4C): without,
 // 12CL are kept and 16C shared (14C of them by the backward pass); with half storage 10CL halves = 5CL and 13C.
 //
-//     MiniLM-L6      C = 384, L = 6      88C -> 43C    -51 %    16 x 128 tokens:   264 ->  129 MiB
-//     RoBERTa-base   C = 768, L = 12    160C -> 73C    -54 %    16 x 128 tokens:   960 ->  438 MiB
-//                                                                8 x 512 tokens:  1920 ->  876 MiB
+//     MiniLM-L6      C = 384, L = 6      88C -> 43C    -51 %    16 x 128 tokens:   266 ->  130 MiB
+//     RoBERTa-base   C = 768, L = 12    160C -> 73C    -54 %    16 x 128 tokens:   963 ->  441 MiB
+//                                                                8 x 512 tokens:  1925 ->  880 MiB
 //
 // ModernBERT-base (22 layers, 2F = 3C): 11CL + 15C -> 4.5CL + 15C, -56 %. Only a few floats a head come on top.
 // Parameters, gradients and moments (16 bytes a parameter: 347 MiB and 1.9 GiB) are not touched, nor is the noise model
 // of joint training. Its K = 8 noise texts pass through the same buffers, cut by the token budget (8192 by default:
-// 1056 -> 516 MiB and 3840 -> 1752 MiB), or with half storage by one of twice the tokens.
+// 1060 -> 519 MiB for MiniLM), or with half storage by one of twice the tokens.
 //
 // The other form, kernels that read and write halves themselves, would also save the shared 4C of qkv and the inner
 // layer, 9 % of what is left for MiniLM and 5 % for RoBERTa, and the copies; but products with operands of two kinds
