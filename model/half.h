@@ -28,7 +28,7 @@
 // end: activations beyond 65504 become infinite. They are not cut off at 65504, which would give wrong gradients and
 // tell no one; an infinite one makes the gradients of its layer infinite or NaN, which the norm shows that is reduced
 // anyway. So the scale with back-off (train/half_scale.h) is one of the activations: they are multiplied by it (a power
-// of two, at most 1) before they are rounded and divided by it after. It starts at 1, halves when the gradients are not
+// of two, 1 or less) before they are rounded and divided by it after. It starts at 1, halves when the gradients are not
 // finite although the losses are, and that step changes nothing.
 #ifndef EBM_HALF_H
 #define EBM_HALF_H
