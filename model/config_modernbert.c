@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config_internal.h"
+#include "sizes.h"
 
 static const char *const LAYER_TYPES[2] = {"full_attention", "sliding_attention"}; // global, local
 static const char *const OLD_THETAS[2] = {"global_rope_theta", "local_rope_theta"};
@@ -63,6 +64,7 @@ static ebm_status read_window(const ebm_config_reader *r, ebm_config *config)
     if (ebm_config_absent(r, key)) return ebm_ok();
     const json_t *value = json_object_get(r->object, key);
     if (!json_is_integer(value) || json_integer_value(value) < 2) return expected(r, key, "a number from 2 on");
+    if (!ebm_fits_size((uint64_t)json_integer_value(value))) return expected(r, key, "a number of this system");
     config->window = (size_t)json_integer_value(value) / 2;
     return ebm_ok();
 }
@@ -73,6 +75,7 @@ static ebm_status read_every(const ebm_config_reader *r, ebm_config *config)
     if (ebm_config_absent(r, key)) return ebm_ok();
     const json_t *value = json_object_get(r->object, key);
     if (!json_is_integer(value) || json_integer_value(value) < 1) return expected(r, key, "a number from 1 on");
+    if (!ebm_fits_size((uint64_t)json_integer_value(value))) return expected(r, key, "a number of this system");
     set_pattern(config, (size_t)json_integer_value(value));
     return ebm_ok();
 }

@@ -7,6 +7,7 @@
 
 #include "config_internal.h"
 #include "file.h"
+#include "sizes.h"
 
 enum { MAX_BYTES = 16 << 20 };
 
@@ -39,6 +40,7 @@ static ebm_status read_size(const reader *r, const char *key, size_t *out)
 {
     const json_t *value = json_object_get(r->object, key);
     if (!json_is_integer(value) || json_integer_value(value) < 0) return expected(r, key, "a number from 1 on");
+    if (!ebm_fits_size((uint64_t)json_integer_value(value))) return expected(r, key, "a number of this system");
     *out = (size_t)json_integer_value(value);
     return ebm_ok();
 }

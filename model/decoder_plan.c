@@ -6,6 +6,7 @@
 #include "gemm.h"
 #include "operations.h"
 #include "products.h"
+#include "sizes.h"
 
 static void name_norm(ebm_parameters *p, size_t C, const char *where, ebm_tensor **gain, ebm_tensor **shift)
 {
@@ -151,6 +152,9 @@ static bool allocate_host(ebm_decoder *d)
 static ebm_status reserve_products(const ebm_decoder *d)
 {
     const ebm_limits *limits = &d->set.limits;
+    if (!ebm_fits_matrix(d->set.slots, 2 * d->C * d->set.capacity) || !ebm_fits_matrix(d->V, d->C))
+        return ebm_fail(EBM_ERROR_MEMORY, "%zu texts of %zu tokens: more than a program of this system can take",
+                        d->set.slots, d->set.capacity);
     EBM_TRY(ebm_model_reserve(d->device, d->config, limits->tokens, limits->sequences, limits->training));
     return ebm_model_reserve_generation(d->device, d->config, d->set.slots);
 }

@@ -1,6 +1,7 @@
 #include "products.h"
 
 #include "decoder_internal.h"
+#include "sizes.h"
 
 enum { LOSS_ROWS = EBM_DECODER_LOSS_ROWS };
 
@@ -77,6 +78,15 @@ size_t ebm_model_generation_products(const ebm_config *c, size_t slots, ebm_mode
     return list.count;
 }
 
+static ebm_status check_rows(const ebm_config *c, size_t rows)
+{
+    const size_t gates = c->family == EBM_FAMILY_MODERNBERT ? 2 : 1;
+    const size_t widest = 3 * c->hidden > gates * c->intermediate ? 3 * c->hidden : gates * c->intermediate;
+    if (ebm_fits_matrix(rows, widest)) return ebm_ok();
+    return ebm_fail(EBM_ERROR_MEMORY, "%zu rows of %zu elements are more than a program of this system can take", rows,
+                    widest);
+}
+
 static ebm_status reserve(ebm_device *device, const ebm_model_product *p)
 {
     return ebm_gemm_reserve(device, p->form, p->m, p->n, p->k, p->adds);
@@ -89,6 +99,7 @@ ebm_status ebm_model_reserve(ebm_device *device, const ebm_config *config, size_
                              bool training)
 {
     ebm_model_product list[EBM_MODEL_PRODUCTS];
+    EBM_TRY(check_rows(config, tokens));
     const size_t count = ebm_model_products(config, tokens, sequences, list);
     for (size_t i = 0; i < count; i++)
         if (training || is_forward(i)) EBM_TRY(reserve(device, &list[i]));

@@ -31,7 +31,7 @@ size_t ebm_model_generation_products(const ebm_config *config, size_t slots,
                                      ebm_model_product list[EBM_MODEL_PRODUCTS]);
 
 // Plans (ebm_gemm_reserve) for these products with up to so many tokens and sequences: forward, and with `training`
-// all.
+// all. EBM_ERROR_MEMORY where so many rows have no size.
 ebm_status ebm_model_reserve(ebm_device *device, const ebm_config *config, size_t tokens, size_t sequences,
                              bool training);
 ebm_status ebm_model_reserve_generation(ebm_device *device, const ebm_config *config, size_t slots);

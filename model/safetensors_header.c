@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "safetensors_internal.h"
+#include "sizes.h"
 
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000 }; // as the format's own library has it
 
@@ -59,7 +60,8 @@ static ebm_status parse_shape(const json_t *entry, ebm_safetensors_tensor *tenso
         if (!json_is_integer(extent) || json_integer_value(extent) < 0)
             return BAD("dimension %zu of its shape is not a number from 0 on", i);
         tensor->shape[i] = (size_t)json_integer_value(extent);
-        if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count))
+        if (!ebm_fits_size((uint64_t)json_integer_value(extent)) ||
+            __builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count))
             return BAD("the product of its shape overflows");
     }
     return ebm_ok();
@@ -79,13 +81,14 @@ static ebm_status parse_offsets(data_area data, const json_t *entry, size_t bits
                    data.size);
     tensor->bytes = data.bytes + begin;
     tensor->byte_count = (size_t)(end - begin);
-    size_t needed;
-    if (__builtin_mul_overflow(tensor->count, bits, &needed)) return BAD("the product of its shape overflows");
+    uint64_t needed;
+    if (__builtin_mul_overflow((uint64_t)tensor->count, (uint64_t)bits, &needed))
+        return BAD("the product of its shape overflows");
     if (needed % 8 != 0)
         return BAD("its %zu elements of dtype %s do not fill whole bytes", tensor->count, tensor->dtype_name);
     if (needed / 8 != tensor->byte_count)
-        return BAD("its shape and dtype %s need %zu bytes, its offsets give %zu", tensor->dtype_name, needed / 8,
-                   tensor->byte_count);
+        return BAD("its shape and dtype %s need %" PRIu64 " bytes, its offsets give %zu", tensor->dtype_name,
+                   needed / 8, tensor->byte_count);
     return ebm_ok();
 }
 

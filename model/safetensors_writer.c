@@ -89,7 +89,7 @@ static ebm_status declare(ebm_safetensors_writer *w, const char *name, ebm_dtype
     if (w->bytes % size != 0) return ebm_fail(EBM_ERROR_INPUT, "tensor %s: I64 must be declared before F32", name);
     size_t bytes = 0, end = 0;
     EBM_TRY(shape_bytes(name, rank, shape, size, &bytes));
-    if (__builtin_add_overflow(w->bytes, bytes, &end) || end > INT64_MAX)
+    if (__builtin_add_overflow(w->bytes, bytes, &end) || end > PTRDIFF_MAX)
         return ebm_fail(EBM_ERROR_INPUT, "tensor %s: the sizes of all tensors overflow", name);
     EBM_TRY(grow(w));
     json_t *extents = json_array();

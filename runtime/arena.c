@@ -5,6 +5,7 @@
 
 #include "device_internal.h"
 #include "gemm.h"
+#include "sizes.h"
 
 typedef struct {
     ebm_slice *slice;
@@ -149,6 +150,9 @@ static ebm_status allocate_buffer(ebm_arena *arena, size_t i)
 {
     cl_int code = CL_SUCCESS;
     const size_t bytes = (size_t)arena->buffer_bytes[i];
+    if (!ebm_fits_size(arena->buffer_bytes[i]))
+        return ebm_fail(EBM_ERROR_MEMORY, "%s: %.0f MiB are more than a program of this system can take", arena->name,
+                        mib(arena->buffer_bytes[i]));
     arena->buffers[i] = clCreateBuffer(arena->device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     EBM_TRY_CL(code, "%s: allocating %.0f MiB", arena->name, mib(bytes));
     const cl_uint zero = 0;

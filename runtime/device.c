@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "device_internal.h"
+#include "sizes.h"
 
 enum { MAX_PLATFORMS = 16, MAX_DEVICES = 64 };
 
@@ -102,7 +103,8 @@ static void describe(found_device *found)
     info->native_lanes = lanes ? lanes : 1;
     info->base_alignment_bytes = align_bits / 8 < 128 ? 128 : align_bits / 8;
     info->memory_bytes = memory;
-    info->max_allocation_bytes = allocation;
+    // Of a program of 32 bits more than it can count: a driver may say so of a device with more memory.
+    info->max_allocation_bytes = ebm_fits_size(allocation) ? allocation : SIZE_MAX / 2;
     info->local_bytes = local;
     info->cache_bytes = cache;
     info->max_group_items = group;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "file_internal.h"
+#include "sizes.h"
 
 struct ebm_file_writer {
     char *path, *temporary;
@@ -95,8 +97,9 @@ ebm_status ebm_file_read(const char *path, size_t limit, char **bytes, size_t *s
     ebm_status status = ebm_ok();
     char *text = NULL;
     const size_t length = (size_t)info.st_size;
-    if (length > limit) {
-        status = ebm_fail(EBM_ERROR_INPUT, "%s: expected at most %zu bytes, found %zu", path, limit, length);
+    if ((uint64_t)info.st_size > limit) {
+        status = ebm_fail(EBM_ERROR_INPUT, "%s: expected at most %zu bytes, found %" PRIu64, path, limit,
+                          (uint64_t)info.st_size);
         goto end;
     }
     text = malloc(length + 1);
@@ -122,7 +125,10 @@ ebm_status ebm_file_map(const char *path, ebm_mapping *mapping)
     struct stat info;
     EBM_TRY(open_regular(path, &fd, &info));
     ebm_status status = ebm_ok();
-    if (info.st_size > 0) {
+    if (!ebm_fits_size((uint64_t)info.st_size)) {
+        status = ebm_fail(EBM_ERROR_UNSUPPORTED, "%s: %" PRIu64 " bytes are more than a program of this system can map",
+                          path, (uint64_t)info.st_size);
+    } else if (info.st_size > 0) {
         void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (bytes == MAP_FAILED)
             status = ebm_file_error(path, "map");

@@ -3,6 +3,7 @@
 #include "bf16.h"
 #include "check.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -329,7 +330,8 @@ static void wrong_arguments_are_refused(void **state)
     assert_fails(ebm_gemm(device, nn, 5, 10, 20, a, b, 0.5f, c, none), EBM_ERROR_DEVICE, "beta must be 0 or 1");
     assert_fails(ebm_gemm(device, nn, 5, 10, 20, a, b, 1, c, ten), EBM_ERROR_DEVICE, "a bias needs beta = 0");
     assert_fails(ebm_gemm(device, nn, 5, 9, 20, a, b, 0, c, ten), EBM_ERROR_DEVICE, "bias of 10 elements for 9");
-    assert_fails(ebm_gemm(device, nn, (size_t)1 << 40, 9, 20, a, b, 0, c, none), EBM_ERROR_UNSUPPORTED, "too large");
+    assert_fails(ebm_gemm(device, nn, (size_t)INT_MAX + 1, 9, 20, a, b, 0, c, none), EBM_ERROR_UNSUPPORTED,
+                 "too large");
 }
 
 static void the_backend_is_the_one_asked_for(void **state)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "file.h"
+#include "sizes.h"
 
 static const char *const MOMENT_FILES[2] = {"optimizer_moment1.safetensors", "optimizer_moment2.safetensors"};
 static const ebm_part MOMENTS[2] = {EBM_PART_MOMENT1, EBM_PART_MOMENT2};
@@ -47,7 +48,8 @@ ebm_status ebm_place_seek(ebm_order *order, const json_t *place, const char *pat
 {
     const json_t *epoch = json_array_get(place, 0), *position = json_array_get(place, 1);
     if (!json_is_integer(epoch) || !json_is_integer(position) || json_integer_value(epoch) < 0 ||
-        json_integer_value(epoch) > UINT32_MAX || json_integer_value(position) < 0)
+        json_integer_value(epoch) > UINT32_MAX || json_integer_value(position) < 0 ||
+        !ebm_fits_size((uint64_t)json_integer_value(position)))
         return ebm_fail(EBM_ERROR_INPUT, "%s: \"%s\" must be [epoch, position]", path, key);
     return ebm_in(ebm_order_seek(order, (uint32_t)json_integer_value(epoch), (size_t)json_integer_value(position)),
                   "%s: %s", path, key);
