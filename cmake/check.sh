@@ -8,6 +8,8 @@
 #     cmake/check.sh --oracles            # that of the metrics with scikit-learn, netcal, relplot and more; likewise
 #     cmake/check.sh --all-devices [NAME...]   # what computes on a device, on PoCL, Intel's CPU runtime, Mesa's rusticl and
 #                                              # oclgrind, or on some: pocl intel rusticl oclgrind; prints a table
+#     cmake/check.sh --platforms [clang] [headers] [arm64] [i386] [cores]    # other compilers and processors
+#     cmake/check.sh --vendors            # every kernel through the compilers of Intel, AMD and NVIDIA
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/drivers.sh"
@@ -28,8 +30,10 @@ case "${1:-}" in
         [[ " ${all_drivers[*]} " == *" $driver "* ]] || die "unknown implementation '$driver'; there is: ${all_drivers[*]}"
     done
     ;;
+--platforms) exec "$root/tests/platforms/run.sh" "${@:2}" ;;
+--vendors) exec "$root/tests/vendor/run.sh" "${@:2}" ;;
 *) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface | --oracles |
-    --all-devices [NAME...]]" ;;
+    --all-devices [NAME...] | --platforms [PART...] | --vendors]" ;;
 esac
 
 requirements=$root/tests/huggingface/requirements
