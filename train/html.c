@@ -51,7 +51,7 @@ void ebm_html_text(FILE *out, const char *text)
     }
 }
 
-static void put_format(FILE *out, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void put_format(FILE *out, const char *format, va_list arguments)
 {
     char *text = NULL;
     if (vasprintf(&text, format, arguments) < 0) return; // the page lacks a sentence only when nothing works any more

@@ -77,7 +77,7 @@ host_tests() {
 passed() { grep -E 'tests passed' "$work/$1.tests"; }
 
 run_arm64() {
-    install_missing gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+    install_missing gcc-aarch64-linux-gnu qemu-user
     export EBMCL_PLATFORM_RUN="qemu-aarch64 -L $work/arm64/sysroot"
     cross arm64 aarch64-linux-gnu aarch64-linux-gnu ""
     # This one starts the program itself, which the system cannot.
@@ -86,7 +86,7 @@ run_arm64() {
 }
 
 run_i386() {
-    install_missing gcc-i686-linux-gnu libc6-dev-i386-cross
+    install_missing gcc-i686-linux-gnu
     local sysroot=$work/i386/sysroot libraries
     libraries=$sysroot/lib/i386-linux-gnu:$sysroot/usr/lib/i386-linux-gnu
     export EBMCL_PLATFORM_RUN="env LD_LIBRARY_PATH=$libraries"
