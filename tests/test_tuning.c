@@ -135,7 +135,7 @@ static void each_class_has_its_backend(void **state)
 {
     static const size_t rows_of[] = {40, 100};
     static float c[M * N];
-    put_changed_kernel(*state, "accumulate ? *c + sum : sum", "777");
+    put_changed_kernel(*state, "accumulate ? *to + sum[i][j] : sum[i][j]", "777");
     for (int changed = 0; changed < FORMS; changed++) {
         ebm_tuning tuning = tuning_of_all(has_cpu_form() ? EBM_BACKEND_CPU : EBM_BACKEND_CLBLAST);
         tuning.backend[changed][1] = EBM_BACKEND_PLAIN;

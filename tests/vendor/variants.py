@@ -9,6 +9,7 @@ CPU_ONLY = {
     'gemm_cpu.cl': 'gemm_plain.cl or CLBlast on GPUs',
     'gemm_cpu_bf16.cl': 'as gemm_cpu.cl',
     'gemm_dot.cl': 'as gemm_cpu.cl',
+    'assembly_check.cl': 'asks a CPU driver whether it takes instructions of the processor',
     'screen.cl': 'screening of logits is chosen on CPUs alone',
     'sample_screened.cl': 'as screen.cl',
 }
