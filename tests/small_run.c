@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "device_internal.h"
+#include "folder.h"
 #include "gemm_internal.h"
 
 small_settings small_ce(const char *output_dir)
@@ -163,4 +164,25 @@ void small_run_free(small_run *r)
     ebm_dataset_free(r->train_texts);
     ebm_dataset_free(r->validation_texts);
     ebm_tokenizer_free(r->tokenizer);
+}
+
+void small_run_to_the_end(small_run *run, ebm_device *device, const small_settings *settings)
+{
+    small_run_open(run, device, settings);
+    assert_ok(ebm_trainer_run(run->trainer));
+}
+
+char *small_run_and_stop(ebm_device *device, small_settings settings, uint64_t step)
+{
+    small_run run;
+    char name[64];
+    settings.stop_after = step;
+    snprintf(name, sizeof name, "checkpoint-%d", (int)step);
+    char *checkpoint = in_folder(settings.trainer.output_dir, name);
+    small_run_open(&run, device, &settings);
+    assert_fails(ebm_trainer_run(run.trainer), EBM_ERROR_INTERRUPTED, checkpoint);
+    assert_true(ebm_directory_exists(checkpoint));
+    assert_string_equal(run.saved, name);
+    small_run_free(&run);
+    return checkpoint;
 }

@@ -59,4 +59,10 @@ typedef struct {
 void small_run_open(small_run *run, ebm_device *device, const small_settings *settings);
 void small_run_free(small_run *run);
 
+// Opened, and trained to its end without an error; to be freed.
+void small_run_to_the_end(small_run *run, ebm_device *device, const small_settings *settings);
+// A run of its own, until the flag is raised after `step`; the path of the checkpoint that it leaves is for the caller
+// to free().
+char *small_run_and_stop(ebm_device *device, small_settings settings, uint64_t step);
+
 #endif

@@ -15,23 +15,6 @@ static int open_in_bf16(void **state)
     return 0;
 }
 
-static void run_to_the_end(small_run *run, const small_settings *settings)
-{
-    small_run_open(run, device, settings);
-    assert_ok(ebm_trainer_run(run->trainer));
-}
-
-// The checkpoint's path is for the caller to free().
-static char *run_and_stop(small_settings settings)
-{
-    small_run run;
-    settings.stop_after = STOP;
-    small_run_open(&run, device, &settings);
-    assert_fails(ebm_trainer_run(run.trainer), EBM_ERROR_INTERRUPTED, "checkpoint-7");
-    small_run_free(&run);
-    return in_folder(settings.trainer.output_dir, "checkpoint-7");
-}
-
 // As in fp32 (test_trainer.c).
 static void an_easy_task_is_learnt(void **state)
 {
@@ -39,7 +22,7 @@ static void an_easy_task_is_learnt(void **state)
     small_run run;
     ebm_trainer_evaluation best;
     settings.trainer.epochs = 16;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     assert_true(ebm_trainer_best(run.trainer, &best));
     if (!(best.value[EBM_ACCURACY] > 0.95)) fail_msg("accuracy %g", best.value[EBM_ACCURACY]);
     if (!(run.last.loss < 0.2)) fail_msg("loss %g", run.last.loss);
@@ -52,7 +35,7 @@ static void easy_noise_is_told_apart(void **state)
     small_run run;
     settings.trainer.epochs = 14;
     settings.trainer.learning_rate = 4e-3;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     const ebm_trainer_evaluation *e = &run.last_evaluation;
     if (!(e->told_apart > 0.9 && e->auroc > 0.9)) fail_msg("told apart %g, AUROC %g", e->told_apart, e->auroc);
     small_run_free(&run);
@@ -65,10 +48,10 @@ static void a_resumed_run_has_the_same_bits(void **state)
          *fp32 = make_folder(*state, "fp32");
     small_settings settings = small_joint(whole, SMALL_NOISE_EASY, NULL);
     small_run run;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     small_run_free(&run);
     settings.trainer.output_dir = parts;
-    char *checkpoint = run_and_stop(settings);
+    char *checkpoint = small_run_and_stop(device, settings, STOP);
     small_run_open(&run, device, &settings);
     assert_ok(ebm_trainer_resume(run.trainer, checkpoint));
     assert_ok(ebm_trainer_run(run.trainer));
@@ -78,7 +61,7 @@ static void a_resumed_run_has_the_same_bits(void **state)
 
     assert_ok(ebm_gemm_set_precision(device, EBM_FP32));
     settings.trainer.output_dir = fp32;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     small_run_free(&run);
     assert_ok(ebm_gemm_set_precision(device, EBM_BF16));
     size_t size[2];
@@ -121,7 +104,8 @@ static void take_out_precision(const char *checkpoint)
 static void a_run_keeps_its_precision(void **state)
 {
     small_settings settings = small_ce(make_folder(*state, "bf16"));
-    char *one = (char *)(uintptr_t)settings.trainer.output_dir, *checkpoint = run_and_stop(settings);
+    char *one = (char *)(uintptr_t)settings.trainer.output_dir,
+         *checkpoint = small_run_and_stop(device, settings, STOP);
     resume_in(EBM_FP32, &settings, checkpoint, "bf16 was true, now it is false; a resumed run keeps its settings");
     resume_in(EBM_BF16, &settings, checkpoint, NULL);
     free(checkpoint);
@@ -129,7 +113,7 @@ static void a_run_keeps_its_precision(void **state)
 
     settings.trainer.output_dir = one = make_folder(*state, "fp32");
     assert_ok(ebm_gemm_set_precision(device, EBM_FP32));
-    checkpoint = run_and_stop(settings);
+    checkpoint = small_run_and_stop(device, settings, STOP);
     resume_in(EBM_BF16, &settings, checkpoint, "bf16 was false, now it is true");
     resume_in(EBM_FP32, &settings, checkpoint, NULL);
     take_out_precision(checkpoint);

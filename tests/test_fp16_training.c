@@ -8,23 +8,6 @@ enum { STOP = 7 };
 // The small model's largest activations are between 2 and 4: 65536 and half of it are too much for them.
 static const ebm_half_settings HALVES = {.on = true}, TOO_HIGH = {.on = true, .first = 65536};
 
-static void run_to_the_end(small_run *run, const small_settings *settings)
-{
-    small_run_open(run, device, settings);
-    assert_ok(ebm_trainer_run(run->trainer));
-}
-
-// The checkpoint's path is for the caller to free().
-static char *run_and_stop(small_settings settings)
-{
-    small_run run;
-    settings.stop_after = STOP;
-    small_run_open(&run, device, &settings);
-    assert_fails(ebm_trainer_run(run.trainer), EBM_ERROR_INTERRUPTED, "checkpoint-7");
-    small_run_free(&run);
-    return in_folder(settings.trainer.output_dir, "checkpoint-7");
-}
-
 // As in fp32 (test_trainer.c), from a scale that is right and from one that is far too high.
 static void an_easy_task_is_learnt(void **state)
 {
@@ -37,7 +20,7 @@ static void an_easy_task_is_learnt(void **state)
         ebm_trainer_evaluation best;
         settings.trainer.epochs = 16;
         settings.trainer.half = from[i];
-        run_to_the_end(&run, &settings);
+        small_run_to_the_end(&run, device, &settings);
         assert_true(ebm_trainer_best(run.trainer, &best));
         if (!(best.value[EBM_ACCURACY] > 0.95)) fail_msg("accuracy %g", best.value[EBM_ACCURACY]);
         if (!(run.last.loss < 0.2)) fail_msg("loss %g", run.last.loss);
@@ -56,7 +39,7 @@ static void easy_noise_is_told_apart(void **state)
     settings.trainer.epochs = 14;
     settings.trainer.learning_rate = 4e-3;
     settings.trainer.half = HALVES;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     const ebm_trainer_evaluation *e = &run.last_evaluation;
     if (!(e->told_apart > 0.9 && e->auroc > 0.9)) fail_msg("told apart %g, AUROC %g", e->told_apart, e->auroc);
     small_run_free(&run);
@@ -66,7 +49,7 @@ static void train_into(const char *folder, small_settings settings, ebm_progress
 {
     small_run run;
     settings.trainer.output_dir = folder;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     *last = run.last;
     small_run_free(&run);
 }
@@ -110,7 +93,7 @@ static void a_skipped_step_changes_nothing(void **state)
 static float *weights_after(const small_settings *settings, ebm_progress *last, size_t *count)
 {
     small_run run;
-    run_to_the_end(&run, settings);
+    small_run_to_the_end(&run, device, settings);
     *last = run.last;
     ebm_parameters *parameters = ebm_classifier_parameters(run.classifier);
     float *all = NULL;
@@ -205,7 +188,7 @@ static void a_resumed_run_has_the_same_bits(void **state)
     train_into(whole, settings, &last);
     assert_true(last.skipped > 0);
     settings.trainer.output_dir = parts;
-    char *checkpoint = run_and_stop(settings);
+    char *checkpoint = small_run_and_stop(device, settings, STOP);
     small_run_open(&run, device, &settings);
     assert_ok(ebm_trainer_resume(run.trainer, checkpoint));
     assert_ok(ebm_trainer_run(run.trainer));
@@ -252,7 +235,7 @@ static void a_run_keeps_its_storage(void **state)
     small_settings settings = small_ce(make_folder(*state, "halves"));
     char *one = (char *)(uintptr_t)settings.trainer.output_dir;
     settings.trainer.half = HALVES;
-    char *checkpoint = run_and_stop(settings);
+    char *checkpoint = small_run_and_stop(device, settings, STOP);
     refuse(settings, (ebm_half_settings){0}, checkpoint, "fp16_activations was true, now it is false");
     refuse(settings, TOO_HIGH, checkpoint, "fp16_initial_scale was 1.0, now it is 65536.0");
     damage(checkpoint, "scale", json_real(3));

@@ -40,22 +40,6 @@ static void assert_same_best(const small_run *a, const small_run *b)
     assert_true(x.effective == y.effective && x.effective_share == y.effective_share && x.effective_share <= 1);
 }
 
-// Runs until the flag is raised after `step`; the checkpoint's path is for the caller to free().
-static char *run_and_stop(small_settings settings, uint64_t step)
-{
-    small_run run;
-    char name[64];
-    settings.stop_after = step;
-    snprintf(name, sizeof name, "checkpoint-%d", (int)step);
-    char *checkpoint = in_folder(settings.trainer.output_dir, name);
-    small_run_open(&run, device, &settings);
-    assert_fails(ebm_trainer_run(run.trainer), EBM_ERROR_INTERRUPTED, checkpoint);
-    assert_true(ebm_directory_exists(checkpoint));
-    assert_string_equal(run.saved, name);
-    small_run_free(&run);
-    return checkpoint;
-}
-
 // The one event file of a run.
 static char *read_events(const char *folder, size_t *size)
 {
@@ -93,7 +77,7 @@ static void check_resume(const char *folder, small_settings settings, uint64_t s
     assert_ok(ebm_trainer_run(uninterrupted.trainer));
 
     settings.trainer.output_dir = parts;
-    char *checkpoint = run_and_stop(settings, stop);
+    char *checkpoint = small_run_and_stop(device, settings, stop);
     small_run_open(&resumed, device, &settings);
     assert_ok(ebm_trainer_resume(resumed.trainer, checkpoint));
     assert_ok(ebm_trainer_run(resumed.trainer));
@@ -143,7 +127,7 @@ static void regularised_training_resumes_bit_for_bit(void **state)
     json_decref(log);
     free(folder);
     settings.trainer.output_dir = *state;
-    char *checkpoint = run_and_stop(settings, 2);
+    char *checkpoint = small_run_and_stop(device, settings, 2);
     settings.trainer.mlm_probability = 0.3;
     expect_refusal(settings, checkpoint, "mlm_probability was 0.1");
     settings.trainer.step.mlm_weight = 0;
@@ -213,7 +197,7 @@ static void it_can_be_stopped_again(void **state)
     small_run_free(&run);
 
     settings.trainer.output_dir = parts;
-    char *first = run_and_stop(settings, 3), *second = in_folder(parts, "checkpoint-9");
+    char *first = small_run_and_stop(device, settings, 3), *second = in_folder(parts, "checkpoint-9");
     settings.stop_after = 9;
     small_run_open(&run, device, &settings);
     assert_ok(ebm_trainer_resume(run.trainer, first));
@@ -246,7 +230,7 @@ static void a_killed_run_is_done_again_from_its_checkpoint(void **state)
     small_run_free(&run);
 
     settings.trainer.output_dir = parts;
-    char *checkpoint = run_and_stop(settings, 6), *kept = in_folder(*state, "kept");
+    char *checkpoint = small_run_and_stop(device, settings, 6), *kept = in_folder(*state, "kept");
     assert_int_equal(rename(checkpoint, kept), 0);
     settings.stop_after = 12;
     small_run_open(&run, device, &settings);
@@ -283,7 +267,7 @@ static void margins_are_needed_to_resume(void **state)
 {
     small_settings settings = small_ce(*state);
     settings.trainer.step.mixup = (ebm_mixup){0.4f, EBM_MIXUP_AUM};
-    char *checkpoint = run_and_stop(settings, STOP), *path = in_folder(checkpoint, "margins.safetensors");
+    char *checkpoint = small_run_and_stop(device, settings, STOP), *path = in_folder(checkpoint, "margins.safetensors");
     assert_int_equal(truncate(path, 100), 0);
     expect_refusal(settings, checkpoint, "margins.safetensors");
     free(path);
@@ -293,7 +277,7 @@ static void margins_are_needed_to_resume(void **state)
 static void changed_settings_are_refused_by_name(void **state)
 {
     small_settings set = small_joint(*state, SMALL_NOISE_EASY, noise_model), other;
-    char *checkpoint = run_and_stop(set, 6);
+    char *checkpoint = small_run_and_stop(device, set, 6);
 #define REFUSED(change, name) (other = set, other.change, expect_refusal(other, checkpoint, name))
     REFUSED(trainer.seed = 12, "seed was 11, now it is 12");
     REFUSED(trainer.batch_size = 15, "per_device_train_batch_size was 16");
@@ -336,7 +320,8 @@ static void changed_settings_are_refused_by_name(void **state)
 static void another_output_directory_is_refused(void **state)
 {
     small_settings settings = small_ce(make_folder(*state, "one"));
-    char *checkpoint = run_and_stop(settings, STOP), *one = (char *)(uintptr_t)settings.trainer.output_dir;
+    char *checkpoint = small_run_and_stop(device, settings, STOP),
+         *one = (char *)(uintptr_t)settings.trainer.output_dir;
     settings.trainer.output_dir = make_folder(*state, "other");
     expect_refusal(settings, checkpoint, "other/best");
     free((char *)(uintptr_t)settings.trainer.output_dir);
@@ -374,7 +359,7 @@ static void truncated_files_are_refused_by_name(void **state)
                                         "optimizer_moment1.safetensors", "optimizer_moment2.safetensors"};
     small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     settings.energy = EBM_ENERGY_SCALAR;
-    char *checkpoint = run_and_stop(settings, STOP);
+    char *checkpoint = small_run_and_stop(device, settings, STOP);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t size = 0;
         char *bytes = read_whole(checkpoint, names[i], &size), *path = in_folder(checkpoint, names[i]);
@@ -397,7 +382,7 @@ static void missing_files_are_refused_by_name(void **state)
     static const char *const names[] = {"trainer_state.json", "model.safetensors", "optimizer_moment1.safetensors",
                                         "optimizer_moment2.safetensors"};
     small_settings settings = small_ce(*state);
-    char *checkpoint = run_and_stop(settings, STOP), *aside = in_folder(*state, "aside");
+    char *checkpoint = small_run_and_stop(device, settings, STOP), *aside = in_folder(*state, "aside");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = in_folder(checkpoint, names[i]);
         assert_int_equal(rename(path, aside), 0);
@@ -414,7 +399,8 @@ static void missing_files_are_refused_by_name(void **state)
 static void a_state_of_another_form_is_refused_by_key(void **state)
 {
     small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
-    char *checkpoint = run_and_stop(settings, STOP), *path = in_folder(checkpoint, "trainer_state.json"), *text;
+    char *checkpoint = small_run_and_stop(device, settings, STOP), *path = in_folder(checkpoint, "trainer_state.json"),
+         *text;
     static const struct {
         const char *key, *value; // value NULL: the key is missing
     } cases[] = {{"global_step", NULL},

@@ -6,12 +6,6 @@
 #include "separation.h"
 #include "small_run.h"
 
-static void run_to_the_end(small_run *run, const small_settings *settings)
-{
-    small_run_open(run, device, settings);
-    assert_ok(ebm_trainer_run(run->trainer));
-}
-
 static void check_same_bits(const char *folder, small_settings settings)
 {
     char *folders[3] = {make_folder(folder, "a"), make_folder(folder, "b"), make_folder(folder, "c")};
@@ -19,7 +13,7 @@ static void check_same_bits(const char *folder, small_settings settings)
         small_run run;
         settings.trainer.output_dir = folders[i];
         if (i == 2) settings.trainer.seed++;
-        run_to_the_end(&run, &settings);
+        small_run_to_the_end(&run, device, &settings);
         small_run_free(&run);
     }
     assert_same_file(folders[0], folders[1], "model.safetensors");
@@ -47,7 +41,7 @@ static void an_easy_task_is_learnt(void **state)
     small_run run;
     ebm_trainer_evaluation best;
     settings.trainer.epochs = 16;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     assert_true(ebm_trainer_best(run.trainer, &best));
     if (!(best.value[EBM_ACCURACY] > 0.95)) fail_msg("accuracy %g", best.value[EBM_ACCURACY]);
     if (!(run.last.loss < 0.2)) fail_msg("loss %g", run.last.loss);
@@ -67,7 +61,7 @@ static void check_told_apart(const char *folder, ebm_energy_kind energy)
     settings.energy = energy;
     settings.trainer.epochs = 14;
     settings.trainer.learning_rate = 4e-3;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     const ebm_trainer_evaluation *e = &run.last_evaluation;
     assert_true(e->has_noise);
     if (!(e->told_apart > 0.9 && e->auroc > 0.9))
@@ -100,7 +94,7 @@ static double confidence_after(const char *folder, const char *name, ebm_label_l
     settings.trainer.learning_rate = 4e-3;
     settings.trainer.keep_last = true;
     settings.trainer.step.label_loss = loss;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     assert_ok(ebm_trainer_predictions(run.trainer, &predictions));
     assert_ok(ebm_probabilities_create(&predictions, 1, &p));
     for (size_t i = 0; i < predictions.count; i++) sum += fmax(p[2 * i], p[2 * i + 1]);
@@ -138,7 +132,7 @@ static void check_mixup(const char *folder, const char *name, ebm_mixup mixup, s
     settings.trainer.keep_last = true;
     settings.trainer.step.mixup = mixup;
     settings.trainer.step.limits.tokens = tokens;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     const ebm_progress *p = &run.last;
     if (!(run.last_evaluation.value[EBM_ACCURACY] > 0.9 && p->cross_entropy < 0.5 &&
           p->loss > p->cross_entropy + least))
@@ -182,7 +176,7 @@ static void a_margin_parts_the_energies(void **state)
     settings.trainer.epochs = 14;
     settings.trainer.learning_rate = 4e-3;
     settings.trainer.step.energy_margin = 2;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     if (!(run.last_evaluation.told_apart > 0.9 && run.last.data_energy < -1 && run.last.noise_energy > 1))
         fail_msg("told apart %g, energies %g and %g", run.last_evaluation.told_apart, run.last.data_energy,
                  run.last.noise_energy);
@@ -205,7 +199,7 @@ static void labels_and_noise_are_learnt_together(void **state)
         settings.trainer.epochs = 14;
         settings.trainer.learning_rate = 3e-3;
         settings.trainer.step.nce_weight = 0.1f;
-        run_to_the_end(&run, &settings);
+        small_run_to_the_end(&run, device, &settings);
         const ebm_trainer_evaluation *e = &run.last_evaluation;
         if (!(e->value[EBM_ACCURACY] > 0.95 && e->auroc > 0.9))
 
@@ -224,7 +218,7 @@ static void hard_noise_brings_z_to_one(void **state)
     small_run run;
     settings.trainer.epochs = 24;
     settings.noise_texts = 1000;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     json_t *log = read_log(*state);
     const double first = json_real_value(json_object_get(json_array_get(log, 0), "mean_exp_minus_energy_noise"));
     const double last = run.last_evaluation.mean_exp;
@@ -251,7 +245,7 @@ static void the_written_model_is_the_best_one(void **state)
     settings.trainer.metric = EBM_ACCURACY;
     settings.trainer.learning_rate = 8e-3; // goes up and down
     settings.trainer.eval_steps = 3;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     assert_true(ebm_trainer_best(run.trainer, &best));
 
     float logits[2 * SMALL_VALIDATION], energy[SMALL_VALIDATION];
@@ -288,7 +282,7 @@ static void predictions_of_every_evaluation_are_kept(void **state)
     small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     small_run run;
     settings.trainer.save_predictions = settings.trainer.keep_last = true;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     for (int step = SMALL_STEPS_PER_EPOCH; step <= 3 * SMALL_STEPS_PER_EPOCH; step += SMALL_STEPS_PER_EPOCH) {
         char name[64];
         double value[EBM_METRICS];
@@ -326,7 +320,7 @@ static void the_last_model_is_kept_when_asked_for(void **state)
     settings.trainer.learning_rate = 8e-3;
     settings.trainer.eval_steps = 3;
     settings.trainer.keep_last = true;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     assert_true(ebm_trainer_best(run.trainer, &best));
     assert_int_equal(best.step, 15);
     json_t *log = read_log(*state), *line;
@@ -349,7 +343,7 @@ static void best_becomes_the_output_directory(void **state)
     small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     small_run run;
     settings.energy = EBM_ENERGY_SCALAR;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = in_folder(*state, names[i]);
         if (!ebm_file_exists(path)) fail_msg("no %s", names[i]);
@@ -367,7 +361,7 @@ static void without_validation_the_last_model_is_written(void **state)
     small_run run;
     ebm_trainer_evaluation best;
     settings.no_validation = true;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     assert_false(ebm_trainer_best(run.trainer, &best));
     assert_int_equal(run.evaluations, 0);
     ebm_safetensors *file = NULL;
@@ -425,7 +419,7 @@ static void the_log_has_the_trainers_names(void **state)
     static const json_int_t steps[] = {4, 5, 8, 10, 12, 15, 15};
     small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     small_run run;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     json_t *log = read_log(*state);
     assert_int_equal(json_array_size(log), 7);
     for (size_t i = 0; i < 7; i++) {
@@ -484,7 +478,7 @@ static uint64_t noise_used(const char *folder, small_settings settings)
     small_run run;
     settings.trainer.output_dir = folder;
     settings.trainer.epochs = 1;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     const uint64_t delivered = ebm_noise_stream_statistics(run.noise.stream).delivered;
     small_run_free(&run);
     return delivered;
@@ -507,7 +501,7 @@ static void only_the_newest_checkpoint_stays(void **state)
     small_settings settings = small_ce(*state);
     small_run run;
     settings.trainer.save_steps = 4;
-    run_to_the_end(&run, &settings);
+    small_run_to_the_end(&run, device, &settings);
     assert_int_equal(run.saves, 3);
     assert_string_equal(run.saved, "checkpoint-12");
     size_t checkpoints = 0;
