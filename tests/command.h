@@ -46,6 +46,13 @@ static inline char *get(const char *name)
     return text;
 }
 
+static inline void assert_file_has(const char *name, const char *part)
+{
+    char *text = get(name);
+    if (!strstr(text, part)) fail_msg("%s lacks \"%s\": %s", name, part, text);
+    free(text);
+}
+
 static inline void put_texts(const char *name, const char *header, const char *const *labels)
 {
     char *path = in_folder(folder, name);

@@ -15,13 +15,6 @@ static int make_files(void **state)
     "train", "--model_name_or_path", "base", "--train_file", "train.tsv", "--per_device_train_batch_size", "6",        \
         "--max_seq_length", "16", "--token_budget", "128", "--logging_steps", "1", __VA_ARGS__
 
-static void assert_holds(const char *file, const char *part)
-{
-    char *text = get(file);
-    if (!strstr(text, part)) fail_msg("%s lacks \"%s\": %s", file, part, text);
-    free(text);
-}
-
 static void a_run_tells_what_its_loss_was(void **state)
 {
     ran r = run(TRAIN("--output_dir", "out", "--max_steps", "4", "--validation_file", "train.tsv", "--mlm_weight",
@@ -40,10 +33,10 @@ static void a_run_tells_what_its_loss_was(void **state)
         json_decref(line);
     }
     free(log);
-    assert_holds("out/ebmcl.json",
-                 "\"method\": \"masked language modelling 0.5 (25 % of tokens), hidden norm penalty 0.01\"");
-    assert_holds("out/training_args.json", "\"mlm_weight\": 0.5");
-    assert_holds("out/README.md", "masked language modelling 0.5 (25 % of tokens), hidden norm penalty 0.01");
+    assert_file_has("out/ebmcl.json",
+                    "\"method\": \"masked language modelling 0.5 (25 % of tokens), hidden norm penalty 0.01\"");
+    assert_file_has("out/training_args.json", "\"mlm_weight\": 0.5");
+    assert_file_has("out/README.md", "masked language modelling 0.5 (25 % of tokens), hidden norm penalty 0.01");
     char *head = in_folder(folder, "out/mlm_head.safetensors");
     assert_true(ebm_file_exists(head));
     free(head);
