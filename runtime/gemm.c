@@ -133,15 +133,7 @@ ebm_status ebm_gemm_reserve(ebm_device *device, ebm_gemm_form form, size_t m, si
 {
     EBM_TRY(prepare(device));
     if (m == 0 || n == 0 || k == 0 || !may_be_by_clblast(device->gemm, form, m)) return ebm_ok();
-    const ebm_product product = {.device = device,
-                                 .form = form,
-                                 .m = m,
-                                 .n = n,
-                                 .k = k,
-                                 .a = {.stride = form == EBM_GEMM_TN ? m : k},
-                                 .b = {.stride = form == EBM_GEMM_NT ? k : n},
-                                 .c = {.stride = n},
-                                 .accumulate = adds};
+    const ebm_product product = ebm_product_of_size(device, form, m, n, k, adds);
     const size_t bytes = ebm_clblast_most_bytes(ebm_gemm_clblast_form(device), &product);
     if (bytes > device->gemm->temporary_planned) device->gemm->temporary_planned = bytes;
     return ebm_ok();

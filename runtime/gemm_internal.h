@@ -40,6 +40,21 @@ typedef struct {
     ebm_slice packed; // B as ebm_gemm_cpu_pack left it; 0 elements: B is taken as it is
 } ebm_product;
 
+// One of matrices without gaps that are not there yet, for plans.
+static inline ebm_product ebm_product_of_size(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k,
+                                              bool adds)
+{
+    return (ebm_product){.device = device,
+                         .form = form,
+                         .m = m,
+                         .n = n,
+                         .k = k,
+                         .a = {.stride = form == EBM_GEMM_TN ? m : k},
+                         .b = {.stride = form == EBM_GEMM_NT ? k : n},
+                         .c = {.stride = n},
+                         .accumulate = adds};
+}
+
 typedef ebm_status ebm_gemm_run(const ebm_product *product);
 
 ebm_gemm_run ebm_gemm_cpu;      // gemm_cpu.c: cl/gemm_cpu.cl, cl/gemm_dot.cl

@@ -55,19 +55,6 @@ static void use_set(ebm_device *on, const char *name)
     assert_ok(ebm_gemm_clblast_override(on, &set_named(name)->parameters));
 }
 
-static ebm_product product_of_size(ebm_device *on, ebm_gemm_form form, size_t m, size_t n, size_t k, bool adds)
-{
-    return (ebm_product){.device = on,
-                         .form = form,
-                         .m = m,
-                         .n = n,
-                         .k = k,
-                         .a = {.stride = form == EBM_GEMM_TN ? m : k},
-                         .b = {.stride = form == EBM_GEMM_NT ? k : n},
-                         .c = {.stride = n},
-                         .accumulate = adds};
-}
-
 // ---- what CLBlast is taken to do
 
 static void parameters_are_found_out(void **state)
@@ -114,7 +101,7 @@ static ebm_product any_product(uint32_t *seed)
         if (sizes[i] > 1 && below(seed, 4) == 0) sizes[i]--;
     }
     ebm_product p =
-        product_of_size(device, (ebm_gemm_form)below(seed, 3), sizes[0], sizes[1], sizes[2], below(seed, 2));
+        ebm_product_of_size(device, (ebm_gemm_form)below(seed, 3), sizes[0], sizes[1], sizes[2], below(seed, 2));
     ebm_matrix *const all[] = {&p.a, &p.b, &p.c};
     if (below(seed, 2)) all[below(seed, 3)]->stride += 64;
     if (below(seed, 2)) all[below(seed, 3)]->first = 64;
@@ -216,7 +203,7 @@ static void calls_make_the_product(void **state)
     const size_t m = 13, n = 9, k = 11;
     for (size_t i = 0; i < 2 * 2 * 3 * 4 * 4; i++) {
         const ebm_clblast_form f = {true, i % 2, 4, 4, 2, i % 5, 2};
-        ebm_product p = product_of_size(NULL, (ebm_gemm_form)(i / 4 % 3), m, n, k, i / 2 % 2);
+        ebm_product p = ebm_product_of_size(NULL, (ebm_gemm_form)(i / 4 % 3), m, n, k, i / 2 % 2);
         p.a.first = 5;
         p.a.stride += 3;
         p.b.first = 8;
@@ -302,13 +289,13 @@ static void cut_products_are_right(void **state)
 {
     const ebm_gemm_form nn = EBM_GEMM_NN, nt = EBM_GEMM_NT, tn = EBM_GEMM_TN;
     use_set_with_units("cpu-48x128x64", 2);
-    check_run(product_of_size(device, nt, 1153, 1536, 64, false), 2); // rows
-    check_run(with_bias(product_of_size(device, nt, 1153, 1536, 64, false)), 2);
-    check_run(product_of_size(device, nn, 1153, 1536, 64, true), 2);
-    check_run(product_of_size(device, tn, 768, 768, 1030, true), 2); // steps
-    check_run(product_of_size(device, tn, 1537, 768, 1030, true), 2);
-    check_run(product_of_size(device, nt, 100, 768, 128, false), 1); // nothing
-    check_run(with_bias(product_of_size(device, nt, 384, 384, 384, false)), 1);
+    check_run(ebm_product_of_size(device, nt, 1153, 1536, 64, false), 2); // rows
+    check_run(with_bias(ebm_product_of_size(device, nt, 1153, 1536, 64, false)), 2);
+    check_run(ebm_product_of_size(device, nn, 1153, 1536, 64, true), 2);
+    check_run(ebm_product_of_size(device, tn, 768, 768, 1030, true), 2); // steps
+    check_run(ebm_product_of_size(device, tn, 1537, 768, 1030, true), 2);
+    check_run(ebm_product_of_size(device, nt, 100, 768, 128, false), 1); // nothing
+    check_run(with_bias(ebm_product_of_size(device, nt, 384, 384, 384, false)), 1);
 }
 
 // Compiled for nothing else: half a minute on two cores, the first time.
@@ -317,9 +304,9 @@ static void the_second_kernel_is_right(void **state)
     if (!getenv("EBMCL_TEST_ALL_KERNELS")) skip();
     const ebm_gemm_form nn = EBM_GEMM_NN, nt = EBM_GEMM_NT, tn = EBM_GEMM_TN;
     use_set_with_units("hd-6000", 2);
-    check_run(product_of_size(device, nn, 640, 640, 640, false), 1);
-    check_run(product_of_size(device, nt, 640, 640, 640, false), 1);
-    check_run(product_of_size(device, tn, 640, 640, 641, true), 2);
+    check_run(ebm_product_of_size(device, nn, 640, 640, 640, false), 1);
+    check_run(ebm_product_of_size(device, nt, 640, 640, 640, false), 1);
+    check_run(ebm_product_of_size(device, tn, 640, 640, 641, true), 2);
 }
 
 // ---- what it is good for
@@ -355,7 +342,8 @@ static void steps_of_models_cost_less(void **state)
         const size_t count = ebm_model_products(models[i / 2], tokens[i % 2], 16, list);
         sum plain = {0}, best = {0};
         for (size_t j = 0; j < count; j++) {
-            const ebm_product p = product_of_size(NULL, list[j].form, list[j].m, list[j].n, list[j].k, list[j].adds);
+            const ebm_product p =
+                ebm_product_of_size(NULL, list[j].form, list[j].m, list[j].n, list[j].k, list[j].adds);
             const ebm_clblast_calls by_rows = ebm_clblast_calls_plain(&p), calls = ebm_clblast_calls_of(&form, &p);
             add_calls(&plain, &form, &by_rows, list[j].times);
             add_calls(&best, &form, &calls, list[j].times);
@@ -376,7 +364,7 @@ static void memory_is_planned_for_all_sizes(void **state)
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
         for (int form = EBM_GEMM_NN; form <= EBM_GEMM_TN; form++) {
             const size_t m = form == EBM_GEMM_TN ? 3072 : 1500, k = form == EBM_GEMM_TN ? 1500 : 3072;
-            const ebm_product most = product_of_size(NULL, (ebm_gemm_form)form, m, 769, k, form == EBM_GEMM_TN);
+            const ebm_product most = ebm_product_of_size(NULL, (ebm_gemm_form)form, m, 769, k, form == EBM_GEMM_TN);
             const size_t planned = ebm_clblast_most_bytes(&forms[f], &most);
             size_t largest = 0;
             for (size_t tokens = 1; tokens <= 1500; tokens++) {
