@@ -153,6 +153,7 @@ ebm_status ebm_device_must_be_right(ebm_device *device)
 
 typedef struct {
     ebm_device *device; // in the form that was tried first
+    unsigned part, parts;
     const ebm_check_listener *listener;
     ebm_kernel_verdict first;
     char wrong[320]; // "gelu in the CPU form of 16 lanes, ..."
@@ -172,7 +173,7 @@ static ebm_status try_form(form_search *s, ebm_kernel_form form, ebm_device **ou
     ebm_kernel_verdict verdict = {0};
     ebm_device *device = NULL;
     place_of(s->device, place);
-    const ebm_status opened = ebm_device_open_form(place, form, &device);
+    const ebm_status opened = ebm_device_open_part(place, &form, s->part, s->parts, &device);
     if (opened.code == EBM_ERROR_UNSUPPORTED) return ebm_ok(); // its work-groups are too large
     EBM_TRY(opened);
     const ebm_status status = ebm_device_verdict(device, true, s->listener, &verdict, &known);
@@ -220,12 +221,18 @@ static ebm_status find_right(form_search *s, ebm_device **right)
 
 ebm_status ebm_checked_device_open(const char *selector, const ebm_check_listener *listener, ebm_device **out)
 {
+    return ebm_checked_device_open_part(selector, 0, 1, listener, out);
+}
+
+ebm_status ebm_checked_device_open_part(const char *selector, unsigned part, unsigned parts,
+                                        const ebm_check_listener *listener, ebm_device **out)
+{
     bool known = false;
     ebm_device *right = NULL;
-    form_search s = {.listener = listener ? listener : &SILENT};
+    form_search s = {.part = part, .parts = parts, .listener = listener ? listener : &SILENT};
     *out = NULL;
     EBM_TRY(check_setting());
-    EBM_TRY(ebm_device_open(selector, &s.device));
+    EBM_TRY(ebm_device_open_part(selector, NULL, part, parts, &s.device));
     if (setting_is("off")) {
         *out = s.device;
         return ebm_ok();

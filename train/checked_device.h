@@ -36,6 +36,9 @@ typedef struct {
 
 // EBM_ERROR_DEVICE when no form is right; else as ebm_device_open. listener may be NULL.
 ebm_status ebm_checked_device_open(const char *selector, const ebm_check_listener *listener, ebm_device **device);
+// The same for one of several processes, as ebm_device_open_part; what is checked is the whole device.
+ebm_status ebm_checked_device_open_part(const char *selector, unsigned part, unsigned parts,
+                                        const ebm_check_listener *listener, ebm_device **device);
 
 // For a device that is open, in the form that it has. *verdict from what is kept, or else, with may_run, from checks
 // run on a handle of its own: the device itself is not used. *known: whether there is one.

@@ -124,38 +124,22 @@ static void show_check(void *context, ebm_kernel_form form, const char *family)
                          family);
 }
 
-ebm_status ebm_program_open(const char *selector, ebm_device **device)
+static ebm_status open_part(const char *selector, int part, int parts, ebm_device **device)
 {
     const ebm_check_listener listener = {NULL, say_note, show_check, ebm_check_process};
-    return ebm_checked_device_open(selector, &listener, device);
+    return ebm_checked_device_open_part(selector, (unsigned)part, (unsigned)parts, &listener, device);
 }
+
+ebm_status ebm_program_open(const char *selector, ebm_device **device) { return open_part(selector, 0, 1, device); }
 
 ebm_status ebm_program_device(const char *selector, bool bf16, ebm_device **device)
 {
     return ebm_program_device_of_rank(selector, bf16, NULL, device);
 }
 
-// A rank's part in the form that is right for the whole device.
-static ebm_status open_part(const char *selector, const ebm_ranks *ranks, ebm_device **device)
-{
-    const unsigned part = (unsigned)ranks->local_rank, parts = (unsigned)ranks->local_count;
-    ebm_device *whole = NULL;
-    char place[32];
-    EBM_TRY(ebm_device_open_part(selector, NULL, part, parts, device));
-    const ebm_device_info *info = ebm_device_info_view(*device);
-    snprintf(place, sizeof place, "%d:%d", info->platform, info->local);
-    ebm_status status = ebm_program_open(place, &whole);
-    const ebm_kernel_form form = whole ? ebm_device_form(whole) : EBM_FORMS;
-    ebm_device_free(whole);
-    if (status.code == EBM_OK && form == ebm_device_form(*device)) return status;
-    ebm_device_free(*device);
-    *device = NULL;
-    return status.code == EBM_OK ? ebm_device_open_part(place, &form, part, parts, device) : status;
-}
-
 ebm_status ebm_program_device_of_rank(const char *selector, bool bf16, const ebm_ranks *ranks, ebm_device **device)
 {
-    EBM_TRY(ranks ? open_part(selector, ranks, device) : ebm_program_open(selector, device));
+    EBM_TRY(open_part(selector, ranks ? ranks->local_rank : 0, ranks ? ranks->local_count : 1, device));
     EBM_TRY(ebm_gemm_prepare(*device));
     if (bf16) EBM_TRY(ebm_in(ebm_gemm_set_precision(*device, EBM_BF16), "--bf16"));
     say_device(*device);
