@@ -4,7 +4,7 @@
 
 #include "tuning.h"
 
-// All three forms at sizes with borders, as many as few rows, with and without bias and adding. *worst: the largest
+// All three forms at sizes with borders, few rows and many, with and without bias and adding. *worst: the largest
 // error as a share of its bound, if larger than what it was. Whatever is in force for the device's products is not
 // changed; with EBM_BACKEND_CLBLAST parameters of a tuning are.
 // EBM_ERROR_UNSUPPORTED where the backend cannot be used with the device's form of the kernels.
