@@ -17,6 +17,8 @@ static bool setting_is(const char *value)
     return setting && strcmp(setting, value) == 0;
 }
 
+bool ebm_device_check_is_off(void) { return setting_is("off"); }
+
 static ebm_status check_setting(void)
 {
     const char *setting = getenv("EBMCL_CHECK");
@@ -139,7 +141,7 @@ ebm_status ebm_device_must_be_right(ebm_device *device)
     bool known = false;
     ebm_kernel_verdict verdict;
     EBM_TRY(check_setting());
-    if (setting_is("off") || ebm_kernel_form_is_asked()) return ebm_ok();
+    if (ebm_device_check_is_off() || ebm_kernel_form_is_asked()) return ebm_ok();
     EBM_TRY(ebm_device_verdict(device, true, NULL, &verdict, &known));
     if (verdict.right) return ebm_ok();
     const ebm_device_info *info = ebm_device_info_view(device);
@@ -233,7 +235,7 @@ ebm_status ebm_checked_device_open_part(const char *selector, unsigned part, uns
     *out = NULL;
     EBM_TRY(check_setting());
     EBM_TRY(ebm_device_open_part(selector, NULL, part, parts, &s.device));
-    if (setting_is("off")) {
+    if (ebm_device_check_is_off()) {
         *out = s.device;
         return ebm_ok();
     }

@@ -34,6 +34,7 @@ typedef struct {
                       ebm_kernel_verdict *verdict);
 } ebm_check_listener;
 
+bool ebm_device_check_is_off(void); // EBMCL_CHECK=off
 // EBM_ERROR_DEVICE when no form is right; else as ebm_device_open. listener may be NULL.
 ebm_status ebm_checked_device_open(const char *selector, const ebm_check_listener *listener, ebm_device **device);
 // The same for one of several processes, as ebm_device_open_part; what is checked is the whole device.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "mapping.h"
+#include "rank_share.h"
 #include "timing.h"
 
 // Elements: a bucket has at least so many, where there are; a rank's share of a piece has at most so many. In flight at
@@ -139,7 +140,7 @@ ebm_status ebm_gradient_exchange_final(void *exchange, size_t first)
 
 static size_t bound(const ebm_gradient_exchange *x, const piece *p, size_t rank)
 {
-    return p->count * rank / ranks_of(x);
+    return ebm_share_bound(p->count, rank, ranks_of(x));
 }
 
 static ebm_status begin_scatter(ebm_gradient_exchange *x, piece *p)

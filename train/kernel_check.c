@@ -69,7 +69,7 @@ const ebm_kernel_check ebm_kernel_checks[] = {
 };
 const size_t ebm_kernel_check_count = sizeof ebm_kernel_checks / sizeof *ebm_kernel_checks;
 
-static bool is_wrong(const ebm_check_result *r)
+bool ebm_check_is_wrong(const ebm_check_result *r)
 {
     return r->status.code != EBM_ERROR_UNSUPPORTED && (r->status.code != EBM_OK || !(r->worst <= 1));
 }
@@ -78,7 +78,7 @@ void ebm_kernel_verdict_add(ebm_kernel_verdict *verdict, const ebm_check_result 
 {
     verdict->seconds += r->seconds;
     verdict->worst = fmax(verdict->worst, r->worst);
-    if (!is_wrong(r) || !verdict->right) return;
+    if (!ebm_check_is_wrong(r) || !verdict->right) return;
     verdict->right = false;
     snprintf(verdict->family, sizeof verdict->family, "%s", r->check->family);
     if (r->status.code != EBM_OK)

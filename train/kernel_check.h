@@ -44,6 +44,8 @@ typedef struct {
     double worst, seconds;
 } ebm_check_result;
 
+bool ebm_check_is_wrong(const ebm_check_result *result); // not where there is no such kernel
+
 typedef struct {
     bool right;
     char family[32];    // of the first wrong one, "" when all are right

@@ -51,18 +51,12 @@ static void take_note(void *context, const char *line)
     snprintf(d->reason, sizeof d->reason, "%s", line);
 }
 
-static bool is_unchecked(void)
-{
-    const char *setting = getenv("EBMCL_CHECK");
-    return setting && strcmp(setting, "off") == 0;
-}
-
 static ebm_status open_device(const char *selector, bool check, listed_device *d)
 {
     const ebm_check_listener listener = {d, take_note, NULL, ebm_check_process};
     EBM_TRY(ebm_device_open(selector, &d->device));
     ebm_device_report_reason(d->device, d->reason, sizeof d->reason);
-    if (is_unchecked()) return ebm_ok();
+    if (ebm_device_check_is_off()) return ebm_ok();
     EBM_TRY(ebm_device_verdict(d->device, check, &listener, &d->verdict, &d->known));
     if (!d->known || d->verdict.right) return ebm_ok();
     ebm_device_free(d->device); // what is wrong was found by another command, which left the other forms' verdicts too
@@ -83,7 +77,7 @@ static listed_device open_listed(const ebm_device_info *info, bool check)
 static const char *verdict_of(const listed_device *d)
 {
     if (d->status.code != EBM_OK) return d->status.message;
-    if (is_unchecked()) return "not checked, by EBMCL_CHECK=off";
+    if (ebm_device_check_is_off()) return "not checked, by EBMCL_CHECK=off";
     if (!d->known) return "not checked yet";
     return d->verdict.right ? "ok" : d->reason;
 }
@@ -157,13 +151,12 @@ static json_t *device_json(const ebm_device_info *info, bool is_default, const d
 {
     char selector[32];
     snprintf(selector, sizeof selector, "%d:%d", info->platform, info->local);
-    json_t *object = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "index", info->index, "selector", selector,
-        "name", info->name, "platform", info->platform_name, "driver", info->driver, "version", info->version, "kind",
-        info->is_cpu ? "cpu" : "gpu", "compute_units", (json_int_t)info->compute_units, "memory_bytes",
-        (json_int_t)info->memory_bytes, "max_allocation_bytes", (json_int_t)info->max_allocation_bytes, "local_bytes",
-        (json_int_t)info->local_bytes, "default", is_default);
-    if (!object) return NULL;
+    json_t *object = json_pack("{s:i, s:s}", "index", info->index, "selector", selector);
+    if (!ebm_device_report_add_info(object, info)) {
+        json_decref(object);
+        return NULL;
+    }
+    json_object_set_new(object, "default", json_boolean(is_default));
     const listed_device d = open_listed(info, o->check);
     add_products(object, &d);
     add_kernels(object, &d);

@@ -38,6 +38,18 @@ void ebm_device_report_print(ebm_device *device, int indent)
         printf(", sub-devices no\n");
 }
 
+bool ebm_device_report_add_info(json_t *object, const ebm_device_info *info)
+{
+    json_t *about = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", info->name, "platform",
+                              info->platform_name, "driver", info->driver, "version", info->version, "kind",
+                              info->is_cpu ? "cpu" : "gpu", "compute_units", (json_int_t)info->compute_units,
+                              "memory_bytes", (json_int_t)info->memory_bytes, "max_allocation_bytes",
+                              (json_int_t)info->max_allocation_bytes, "local_bytes", (json_int_t)info->local_bytes);
+    const bool added = about && json_object_update(object, about) == 0;
+    json_decref(about);
+    return added;
+}
+
 void ebm_device_report_add(json_t *object, ebm_device *device)
 {
     const ebm_device_info *info = ebm_device_info_view(device);

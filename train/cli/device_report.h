@@ -8,7 +8,9 @@
 
 // "limits: ..." and "supports: ...", each line after `indent` spaces, on standard output.
 void ebm_device_report_print(ebm_device *device, int indent);
-// The same as members of the object, which may be NULL.
+// Name, platform, driver and sizes as members of the object; false when it is NULL or a text is not UTF-8.
+bool ebm_device_report_add_info(json_t *object, const ebm_device_info *info);
+// Limits and what is supported, likewise; the object may be NULL.
 void ebm_device_report_add(json_t *object, ebm_device *device);
 // Why the device has the form of the kernels that it has, as long as none was replaced: "a CPU, native vectors of 16
 // floats"; written to `text`.

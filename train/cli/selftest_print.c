@@ -13,7 +13,7 @@ typedef enum { RIGHT, WRONG, ABSENT } outcome;
 static outcome outcome_of(const ebm_check_result *r)
 {
     if (r->status.code == EBM_ERROR_UNSUPPORTED) return ABSENT;
-    return r->status.code == EBM_OK && r->worst <= 1 ? RIGHT : WRONG;
+    return ebm_check_is_wrong(r) ? WRONG : RIGHT;
 }
 
 static size_t count_outcomes(const selftest_form *f, outcome which)
@@ -138,12 +138,11 @@ static json_t *training_json(const selftest *s)
 
 static json_t *device_json(const selftest *s)
 {
-    const ebm_device_info *info = ebm_device_info_view(s->device);
-    json_t *device = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", info->name, "platform",
-                               info->platform_name, "driver", info->driver, "version", info->version, "kind",
-                               info->is_cpu ? "cpu" : "gpu", "compute_units", (json_int_t)info->compute_units,
-                               "memory_bytes", (json_int_t)info->memory_bytes, "max_allocation_bytes",
-                               (json_int_t)info->max_allocation_bytes, "local_bytes", (json_int_t)info->local_bytes);
+    json_t *device = json_object();
+    if (!ebm_device_report_add_info(device, ebm_device_info_view(s->device))) {
+        json_decref(device);
+        return NULL;
+    }
     ebm_device_report_add(device, s->device);
     return device;
 }
