@@ -111,7 +111,13 @@ static void clear(float4 sums[A][F])
 static void store_rows(__global float *to, size_t stride, int count, float4 sums[A][F], const float *weight)
 {
     const int i = get_local_id(0) / 8, c = get_local_id(0) % 8;
+#if D > 96 // else Intel's compiler keeps the sums in memory (Arc, heads of 112 and 128)
+#pragma unroll
+#endif
     for (int a = 0; a < A; a++)
+#if D > 96
+#pragma unroll
+#endif
         for (int f = 0; f < F; f++)
             if (i + DOWN * a < count && IS_CHANNEL(c, f))
                 ROW4(to + (i + DOWN * a) * stride)[c + 8 * f] = sums[a][f] * weight[a];

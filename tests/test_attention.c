@@ -188,8 +188,8 @@ static void mixed_lengths(void **state)
         check_all(1, 48, few, 2);
         return;
     }
-    static const size_t sizes[] = {16, 32, 48, 64, 128}, heads[] = {3, 12, 1, 3, 1};
-    for (size_t i = 0; i < 5; i++) check_all(heads[i], sizes[i], lengths, 11);
+    static const size_t sizes[] = {16, 32, 48, 64, 112, 128}, heads[] = {3, 12, 1, 3, 1, 1};
+    for (size_t i = 0; i < 6; i++) check_all(heads[i], sizes[i], lengths, 11);
 }
 
 static void one_sequence(void **state)
