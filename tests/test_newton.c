@@ -85,6 +85,22 @@ static double flat_value(void *context, const double *x, double *gradient)
 }
 static void flat_product(void *context, const double *d, double *out) { out[0] = out[1] = 0 * d[0]; }
 
+// So curved that the gradient is 0.1 at least beside its zero, between two doubles; the value is as low as it goes.
+static double steep_value(void *context, const double *x, double *gradient)
+{
+    const double beside = x[0] - 1.0 / 3 - 1e-17;
+    gradient[0] = 1e16 * beside;
+    return 1 + 0.5e16 * beside * beside;
+}
+static void steep_product(void *context, const double *d, double *out) { out[0] = 1e16 * d[0]; }
+
+static void a_steep_one_ends_at_its_rounding(void **state)
+{
+    double x[] = {7};
+    assert_ok(ebm_newton_minimize(&(ebm_convex){NULL, 1, steep_value, steep_product}, x));
+    assert_true(x[0] == 1.0 / 3);
+}
+
 // Linear: no minimum and no flat end.
 static double linear_value(void *context, const double *x, double *gradient)
 {
@@ -117,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quadratics_are_solved),
         cmocka_unit_test(logistic_ones_end),
+        cmocka_unit_test(a_steep_one_ends_at_its_rounding),
         cmocka_unit_test(ends_without_a_minimum),
     };
     return cmocka_run_group_tests_name("newton", tests, NULL, NULL);

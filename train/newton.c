@@ -56,10 +56,12 @@ static void solve(newton *s)
         for (size_t i = 0; i < n; i++) s->step[i] = -s->gradient[i];
 }
 
+static double rounding_of(double value) { return 4 * DBL_EPSILON * (1 + fabs(value)); }
+
 // Halves the step until the value falls as Armijo asks, up to the rounding of the value. False: it never does.
 static bool advance(newton *s, double *value, double *x)
 {
-    const double slope = dot(s->step, s->gradient, s->n), rounding = 4 * DBL_EPSILON * (1 + fabs(*value));
+    const double slope = dot(s->step, s->gradient, s->n), rounding = rounding_of(*value);
     double length = 1;
     for (int halving = 0; halving < HALVINGS; halving++, length /= 2) {
         for (size_t i = 0; i < s->n; i++) s->trial[i] = x[i] + length * s->step[i];
@@ -81,9 +83,11 @@ static ebm_status minimize(newton *s, double *x)
         solve(s);
         if (!advance(s, &value, x)) break;
     }
-    s->f->value(s->f->context, x, s->gradient);
+    value = s->f->value(s->f->context, x, s->gradient);
     const double slope = largest(s->gradient, s->n);
     if (slope <= sqrt(EBM_NEWTON_TOLERANCE)) return ebm_ok();
+    solve(s); // where inputs are large, so is the gradient next to a minimum that is as low as the value can tell
+    if (-dot(s->step, s->gradient, s->n) <= rounding_of(value)) return ebm_ok();
     return ebm_fail(EBM_ERROR_NONFINITE, "no minimum was found: the gradient is still %g", slope);
 }
 

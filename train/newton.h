@@ -23,10 +23,10 @@ typedef struct {
     void (*curvature)(void *context, const double *direction, double *product);
 } ebm_convex;
 
-// Ends where no component of the gradient is above EBM_NEWTON_TOLERANCE, or where rounding leaves nothing to gain and
-// none is above its square root. Functions whose values and variables are of the size of 1 are expected. A function
-// that falls for ever towards a bound, as the NLL of separated examples does, ends where it is that flat. Otherwise
-// EBM_ERROR_NONFINITE with the largest component.
+// Ends where no component of the gradient is above EBM_NEWTON_TOLERANCE, or where rounding leaves nothing to gain: none
+// is above its square root, or a whole step is to lower the value by less than the value's rounding. Functions whose
+// values and variables are of the size of 1 are expected. A function that falls for ever towards a bound, as the NLL of
+// separated examples does, ends where it is that flat. Otherwise EBM_ERROR_NONFINITE with the largest component.
 ebm_status ebm_newton_minimize(const ebm_convex *function, double *x);
 
 #endif
