@@ -54,16 +54,17 @@ static ebm_status parse_shape(const json_t *entry, ebm_safetensors_tensor *tenso
     tensor->rank = json_array_size(shape);
     if (tensor->rank > EBM_SAFETENSORS_RANK)
         return BAD("expected at most %d dimensions, found %zu", EBM_SAFETENSORS_RANK, tensor->rank);
-    tensor->count = 1;
+    uint64_t count = 1; // in 64 bits: what has no elements is right however large its other dimensions are
     for (size_t i = 0; i < tensor->rank; i++) {
         const json_t *extent = json_array_get(shape, i);
         if (!json_is_integer(extent) || json_integer_value(extent) < 0)
             return BAD("dimension %zu of its shape is not a number from 0 on", i);
         tensor->shape[i] = (size_t)json_integer_value(extent);
-        if (!ebm_fits_size((uint64_t)json_integer_value(extent)) ||
-            __builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count))
+        if (__builtin_mul_overflow(count, (uint64_t)json_integer_value(extent), &count))
             return BAD("the product of its shape overflows");
     }
+    if (!ebm_fits_size(count)) return BAD("the product of its shape overflows");
+    tensor->count = (size_t)count;
     return ebm_ok();
 }
 
