@@ -205,6 +205,9 @@ static void take_part(ebm_device *device, unsigned part, unsigned parts)
     cl_uint count = 0;
     const unsigned units = device->info.compute_units / parts;
     if (parts < 2 || !device->info.is_cpu || units == 0) return;
+    cl_uint most = 0; // asked first: rusticl (Mesa 22.3), which can cut nothing, has no clCreateSubDevices and crashes
+    clGetDeviceInfo(device->id, CL_DEVICE_PARTITION_MAX_SUB_DEVICES, sizeof most, &most, NULL);
+    if (most < parts) return;
     const cl_device_partition_property equally[] = {CL_DEVICE_PARTITION_EQUALLY, (cl_device_partition_property)units,
                                                     0};
     if (clCreateSubDevices(device->id, equally, MAX_DEVICES, ids, &count) != CL_SUCCESS) return;
