@@ -233,12 +233,19 @@ static ebm_status choose_lanes(ebm_device *device)
     return ebm_ok();
 }
 
+// llvmpipe says that it is a CPU, but its compiler is not done with the CPU form of attention after a quarter of an
+// hour (Mesa 22.3 with LLVM 15, in the allocation of registers); with the GPU form it takes seconds.
+static bool takes_cpu_form(const ebm_device_info *info)
+{
+    return info->is_cpu && strcmp(info->platform_name, "rusticl") != 0;
+}
+
 static ebm_status choose_kernels(ebm_device *device)
 {
     const char *form = getenv("EBMCL_KERNELS");
     if (form && *form && strcmp(form, "cpu") != 0 && strcmp(form, "gpu") != 0)
         return ebm_fail(EBM_ERROR_INPUT, "EBMCL_KERNELS: expected cpu or gpu, found '%.40s'", form);
-    device->cpu_kernels = form && *form ? strcmp(form, "cpu") == 0 : device->info.is_cpu;
+    device->cpu_kernels = form && *form ? strcmp(form, "cpu") == 0 : takes_cpu_form(&device->info);
     return choose_lanes(device);
 }
 

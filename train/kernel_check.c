@@ -17,6 +17,8 @@ static ebm_status check_vectors(ebm_device *device, double *worst)
 
 static ebm_status check_products_cpu(ebm_device *device, double *worst)
 {
+    if (!ebm_device_uses_cpu_kernels(device))
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "these are what CPU forms take; ebmcl tune checks them here");
     return ebm_gemm_check(device, EBM_BACKEND_CPU, worst);
 }
 static ebm_status check_products_clblast(ebm_device *device, double *worst)

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINE = 1024, PATIENCE = 600 }; // seconds without a word after which a driver is taken to hang
+enum { LINE = 1024, PATIENCE = 180 }; // seconds without a word after which a driver is taken to hang
 
 extern char **environ;
 

@@ -72,6 +72,8 @@ void ebm_device_report_reason(const ebm_device *device, char *text, size_t size)
     const ebm_device_info *info = ebm_device_info_view(device);
     if (ebm_kernel_form_is_asked())
         snprintf(text, size, "asked for by EBMCL_KERNELS or EBMCL_LANES");
+    else if (info->is_cpu && !ebm_device_uses_cpu_kernels(device))
+        snprintf(text, size, "a CPU, but %s takes too long to compile the CPU form", info->platform_name);
     else if (info->is_cpu)
         snprintf(text, size, "a CPU, native vectors of %u floats", info->native_lanes);
     else
