@@ -90,12 +90,12 @@ static ebm_status run_empty_waited(void *context)
 // One run of fma is to last a sample: long enough to hide its launch, short enough for drivers that stop long kernels.
 static ebm_status choose_steps(probe *p)
 {
-    const int most = 1 << 28;
-    for (p->steps = 1000; p->steps < most; p->steps *= 2) {
+    const int most = 1 << 28, first = 16;
+    for (p->steps = first; p->steps < most; p->steps *= 2) {
         const double start = ebm_now();
         EBM_TRY(run_fma(p));
         EBM_TRY(ebm_device_finish(p->device));
-        if (ebm_now() - start >= SAMPLE_SECONDS && p->steps > 1000) return ebm_ok(); // the first one builds
+        if (ebm_now() - start >= SAMPLE_SECONDS && p->steps > first) return ebm_ok(); // the first one builds
     }
     return ebm_ok();
 }
@@ -127,11 +127,12 @@ static void state_work(const probe *p, double bytes, ebm_measured measured[EBM_D
     measured[EBM_MEASURE_TRIAD].bytes = 3 * bytes;
 }
 
-static ebm_status measure_all(probe *p, size_t bytes, size_t repeats, ebm_measured *measured)
+static ebm_status measure_all(probe *p, size_t bytes, const ebm_device_benchmark_settings *settings,
+                              ebm_measured *measured)
 {
     static ebm_timed_work *const works[] = {run_fma,  run_bf16,  run_read,  run_update,
                                             run_copy, run_triad, run_empty, run_empty_waited};
-    const ebm_timing_plan plan = {repeats, SAMPLE_SECONDS};
+    const ebm_timing_plan plan = {settings->repeats, SAMPLE_SECONDS, settings->most_seconds};
     EBM_TRY(choose_steps(p));
     state_work(p, (double)bytes, measured);
     for (int i = 0; i < EBM_DEVICE_MEASURES; i++)
@@ -157,7 +158,7 @@ ebm_status ebm_device_benchmark(ebm_device *device, const ebm_device_benchmark_s
     ebm_arena_reserve(arena, &p.partials, p.groups * (size_t)ebm_device_group(device));
     ebm_status status = ebm_arena_plan(device, &arena, 1, "take smaller buffers");
     if (status.code == EBM_OK) status = ebm_arena_allocate(arena);
-    if (status.code == EBM_OK) status = measure_all(&p, bytes, settings->repeats, measured);
+    if (status.code == EBM_OK) status = measure_all(&p, bytes, settings, measured);
     ebm_arena_free(arena);
     return status;
 }

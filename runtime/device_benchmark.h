@@ -33,6 +33,7 @@ typedef struct {
 typedef struct {
     size_t repeats;
     size_t buffer_bytes; // of each of three buffers; 0: 256 MiB or eight times the cache, as far as the device has it
+    double most_seconds; // for the samples of each measure, as in ebm_timing_plan; 0: all are taken
 } ebm_device_benchmark_settings;
 
 const char *ebm_device_measure_name(ebm_device_measure measure);

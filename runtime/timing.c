@@ -55,11 +55,14 @@ ebm_status ebm_timing_measure(ebm_device *device, ebm_timed_work *work, void *co
     double *seconds = calloc(plan->repeats, sizeof *seconds);
     if (!seconds) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for %zu times", plan->repeats);
     ebm_status status = choose_runs(device, work, context, plan->sample_seconds, &runs);
-    for (size_t i = 0; i < plan->repeats && status.code == EBM_OK; i++) {
-        status = time_runs(device, work, context, runs, &seconds[i]);
-        seconds[i] /= (double)runs;
+    const double start = ebm_now();
+    size_t count = 0;
+    while (count < plan->repeats && status.code == EBM_OK) {
+        status = time_runs(device, work, context, runs, &seconds[count]);
+        seconds[count++] /= (double)runs;
+        if (plan->most_seconds > 0 && ebm_now() - start >= plan->most_seconds) break;
     }
-    if (status.code == EBM_OK) *timing = ebm_timing_of(seconds, plan->repeats);
+    if (status.code == EBM_OK) *timing = ebm_timing_of(seconds, count);
     free(seconds);
     return status;
 }

@@ -32,6 +32,7 @@ typedef ebm_status ebm_timed_work(void *context);
 typedef struct {
     size_t repeats;        // samples, > 0
     double sample_seconds; // what a sample lasts at least: shorter work is queued several times for one
+    double most_seconds;   // after which no further sample is begun; 0: all are
 } ebm_timing_plan;
 
 // The time of one run of the work, from samples that each end with a wait for the device. Runs before them build the

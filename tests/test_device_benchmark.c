@@ -171,8 +171,24 @@ static void short_work_is_run_more_often(void **state)
     ebm_timing timing;
     assert_ok(ebm_timing_measure(device, count_run, &once, &(ebm_timing_plan){.repeats = 4}, &timing));
     assert_int_equal(once, 4 + 2); // one that builds, one that looks how long it takes
-    assert_ok(ebm_timing_measure(device, count_run, &often, &(ebm_timing_plan){4, 1e-3}, &timing));
+    assert_ok(ebm_timing_measure(device, count_run, &often, &(ebm_timing_plan){4, 1e-3, 0}, &timing));
     assert_true(often > 4 * once && timing.least > 0 && timing.most < 1e-3);
+}
+
+static ebm_status slow_run(void *context)
+{
+    const double start = ebm_now();
+    while (ebm_now() - start < 0.01) continue;
+    return count_run(context);
+}
+
+static void slow_work_is_measured_less_often(void **state)
+{
+    size_t runs = 0;
+    ebm_timing timing;
+    assert_ok(ebm_timing_measure(device, slow_run, &runs, &(ebm_timing_plan){50, 0, 0.005}, &timing));
+    assert_int_equal(runs, 1 + 2);
+    assert_true(timing.least >= 0.01 && timing.least == timing.most);
 }
 
 static ebm_status fail_run(void *context) { return ebm_fail(EBM_ERROR_DEVICE, "no run"); }
@@ -195,6 +211,7 @@ int main(void)
         cmocka_unit_test(buffers_are_what_was_asked_or_fit_the_device),
         cmocka_unit_test(floors_are_the_longer_of_two),
         cmocka_unit_test(short_work_is_run_more_often),
+        cmocka_unit_test(slow_work_is_measured_less_often),
         cmocka_unit_test(a_failing_run_ends_the_timing),
     };
     return cmocka_run_group_tests_name("device_benchmark", tests, open_device, close_device);

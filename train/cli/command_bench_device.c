@@ -37,7 +37,7 @@ static ebm_status add_all(ebm_bench_result *result, size_t repeats, const ebm_me
 
 static ebm_status run(const device_options *o, ebm_device *device, ebm_bench_result **result)
 {
-    const ebm_device_benchmark_settings settings = {o->repeats, o->buffer_mib << 20};
+    const ebm_device_benchmark_settings settings = {.repeats = o->repeats, .buffer_bytes = o->buffer_mib << 20};
     const size_t bytes = ebm_device_benchmark_buffer(device, &settings);
     ebm_measured found[EBM_DEVICE_MEASURES];
     ebm_program_say("memory: three buffers of %.0f MiB", (double)bytes / 1048576);

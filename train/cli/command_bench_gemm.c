@@ -133,7 +133,7 @@ static double bf16_floor(const gemm_run *r, const ebm_bench_row *row)
 
 static ebm_status time_product(gemm_run *r, contender *o, const ebm_model_product *p, size_t times)
 {
-    const ebm_timing_plan plan = {r->set.repeats, 0.005};
+    const ebm_timing_plan plan = {.repeats = r->set.repeats, .sample_seconds = 0.005};
     ebm_bench_row row = {.repeats = r->set.repeats, .flops = ebm_model_product_flops(p), .unit = "GFLOP/s"};
     row.bytes = 4.0 * (double)(p->m * p->k + p->k * p->n + (p->adds ? 2 : 1) * p->m * p->n);
     row.amount = 1e-9 * row.flops;

@@ -62,7 +62,7 @@ static ebm_status prepare(kernels_run *r)
 
 static ebm_status measure(kernels_run *r)
 {
-    const ebm_timing_plan plan = {r->set.repeats, 0.005};
+    const ebm_timing_plan plan = {.repeats = r->set.repeats, .sample_seconds = 0.005};
     const size_t count = ebm_kernel_benchmark_count(r->benchmark);
     for (size_t i = 0; i < count; i++) {
         ebm_bench_row row = {.repeats = r->set.repeats};
