@@ -106,12 +106,12 @@ static void clear(float4 sums[A][F])
         for (int f = 0; f < F; f++) sums[a][f] = 0;
 }
 
-// The first `count` own rows, times their weights, to global memory. Not told to unroll: PoCL 3.1 then also stores what
-// the condition excludes.
+// The first `count` own rows, times their weights, to global memory. Told to unroll only for heads above 96, where Intel's
+// compiler would keep the sums in memory otherwise (Arc); PoCL 3.1 then also stores what the condition excludes at D 48.
 static void store_rows(__global float *to, size_t stride, int count, float4 sums[A][F], const float *weight)
 {
     const int i = get_local_id(0) / 8, c = get_local_id(0) % 8;
-#if D > 96 // else Intel's compiler keeps the sums in memory (Arc, heads of 112 and 128)
+#if D > 96
 #pragma unroll
 #endif
     for (int a = 0; a < A; a++)
