@@ -8,7 +8,7 @@
 
 #include "arena.h"
 #include "check.h"
-#include "device.h"
+#include "slow_form.h"
 
 enum { GUARD = 24 };                // elements behind each slice that must keep ...
 static const float guard = -77.25f; // ... this value

@@ -173,9 +173,11 @@ static void check_all(size_t heads, size_t size, const int *lengths, size_t sequ
 {
     problem p;
     create_problem(&p, heads, size, lengths, sequences);
-    for (int causal = 0; causal < 2; causal++) {
-        check(&p, causal, 0);
-        check(&p, causal, 0.1f);
+    check(&p, false, 0.1f);
+    check(&p, true, 0);
+    if (!small) {
+        check(&p, false, 0);
+        check(&p, true, 0.1f);
     }
     free_problem(&p);
 }
@@ -212,9 +214,9 @@ static void check_window(size_t heads, size_t size, const int *lengths, size_t s
     problem p;
     create_problem(&p, heads, size, lengths, sequences);
     p.attention.window = window;
-    check(&p, false, 0);
-    check(&p, false, 0.1f);
     check(&p, true, 0.1f);
+    check(&p, false, 0);
+    if (!small) check(&p, false, 0.1f);
     free_problem(&p);
 }
 

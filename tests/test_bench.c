@@ -18,6 +18,13 @@ static int make_files(void **state)
     return 0;
 }
 
+// One form is enough for what does not look into the profile.
+static void skip_in_gpu_form(void)
+{
+    const char *form = getenv("EBMCL_KERNELS");
+    if (form && strcmp(form, "gpu") == 0) skip();
+}
+
 #define PEAKS "--peak_gflops", "100", "--peak_gb_s", "10" // measured ones would take time, and not be known here
 #define SMALL "--model_name_or_path", "model", "--batch_size", "3", "--sequence_length", "16"
 enum { BATCH = 3, LENGTH = 16, TOKENS = BATCH * LENGTH };
@@ -88,6 +95,7 @@ static void every_part_has_help(void **state)
 
 static void the_device_is_measured(void **state)
 {
+    skip_in_gpu_form();
     json_t *b = json_of(run("bench", "device", "--buffer_mib", "2", "--repeats", "3", "--json"));
     const json_t *list = results_of(b, 3);
     double most = 0;
@@ -144,6 +152,7 @@ static void the_products_are_those_of_a_step(void **state)
 
 static void products_of_a_noise_model(void **state)
 {
+    skip_in_gpu_form();
     json_t *b = json_of(run("bench", "gemm", "--random", "noise", "--batch_size", "2", "--sequence_length", "150",
                             "--slots", "2", PEAKS, "--backends", "cpu", "--repeats", "1", "--json"));
     const json_t *list = results_of(b, 1);
@@ -257,6 +266,7 @@ static void steps_are_timed(void **state)
 // The tiny model has positions for 40: lengths 8, 16 and 32 over the length, steps of 256 and 512 tokens before.
 static void a_curve_is_measured(void **state)
 {
+    skip_in_gpu_form();
     static const struct {
         const char *over;
         int tokens, length;
@@ -297,6 +307,7 @@ static void a_curve_is_measured(void **state)
 // Two special tokens and three to five words a text.
 static void steps_of_real_texts(void **state)
 {
+    skip_in_gpu_form();
     json_t *b = json_of(run("bench", "step", "--model_name_or_path", "model", "--text_file", "dev.tsv", "--batch_size",
                             "4", "--objective", "joint", "--noise_ratio", "2", "--repeats", "3", "--json"));
     const json_t *list = results_of(b, 3);
@@ -324,6 +335,7 @@ static void generation_is_timed(void **state)
 
 static void evaluation_is_timed(void **state)
 {
+    skip_in_gpu_form();
     json_t *b = json_of(run("bench", "eval", "--model_name_or_path", "model", "--text_file", "dev.tsv", PEAKS,
                             "--repeats", "3", "--json"));
     const json_t *list = results_of(b, 3);
@@ -345,6 +357,7 @@ static void evaluation_is_timed(void **state)
 
 static void encoding_is_timed(void **state)
 {
+    skip_in_gpu_form();
     json_t *b = json_of(
         run("bench", "tokenizer", "--tokenizer", "model", "--text_files", "plain.txt", "--repeats", "2", "--json"));
     const json_t *list = results_of(b, 2);
@@ -384,6 +397,7 @@ static void results_stand_side_by_side(void **state)
 
 static void what_the_parts_print_can_be_compared(void **state)
 {
+    skip_in_gpu_form();
     ran step = run("bench", "step", SMALL, "--repeats", "1", "--json");
     ran device = run("bench", "device", "--buffer_mib", "1", "--repeats", "1", "--json");
     ran tokens = run("bench", "tokenizer", "--tokenizer", "model", "--text_files", "plain.txt", "--json");
@@ -404,6 +418,7 @@ static void what_the_parts_print_can_be_compared(void **state)
 
 static void wrong_parts_and_models(void **state)
 {
+    skip_in_gpu_form();
     assert_bad("expected a part: device, gemm", "bench");
     assert_bad("unknown part 'stpe'; did you mean 'step'?", "bench", "stpe");
     assert_bad("one of them", "bench", "gemm");
@@ -417,6 +432,7 @@ static void wrong_parts_and_models(void **state)
 
 static void wrong_sizes(void **state)
 {
+    skip_in_gpu_form();
     assert_bad("--repeats", "bench", "device", "--repeats", "0");
     assert_bad("MiB", "bench", "device", "--buffer_mib", "1000000");
     assert_bad("--backends: expected some of cpu, bf16, clblast, plain, found 'cup'", "bench", "gemm", "--random",
@@ -432,6 +448,7 @@ static void wrong_sizes(void **state)
 
 static void wrong_texts(void **state)
 {
+    skip_in_gpu_form();
     assert_bad("texts are needed: --text_file", "bench", "eval", "--model_name_or_path", "model");
     assert_bad("needs --tokenizer", "bench", "eval", "--random", "minilm-l6", "--text_file", "dev.tsv");
     assert_bad("needs --tokenizer", "bench", "step", "--random", "minilm-l6", "--text_file", "dev.tsv");

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "slopes.h"
+#include "slow_form.h"
 #include "tiny_classifier.h"
 
 static double step_loss(void *model)
@@ -39,6 +40,7 @@ static void test_slopes_of_bert(void **state)
 
 static void test_slopes_of_roberta(void **state)
 {
+    skip_in_slow_form(device);
     check_slopes(&(tiny_settings){.family = "roberta",
                                   .joint = true,
                                   .energy = EBM_ENERGY_SCALAR,
@@ -49,11 +51,13 @@ static void test_slopes_of_roberta(void **state)
 
 static void test_slopes_of_distilbert(void **state)
 {
+    skip_in_slow_form(device);
     check_slopes(&(tiny_settings){.family = "distilbert", .noise_ratio = 1, .dropout = 0.1f});
 }
 
 static void test_slopes_of_electra(void **state)
 {
+    skip_in_slow_form(device);
     check_slopes(&(tiny_settings){
         .family = "electra", .joint = true, .energy = EBM_ENERGY_HIDDEN, .noise_ratio = 1, .dropout = 0.1f});
 }
@@ -67,15 +71,14 @@ static void test_slopes_of_modernbert(void **state)
 static const uint8_t HARD[TINY_LABELLED] = {0, 1, 0};
 static const ebm_mixup RANDOM = {0.4f, EBM_MIXUP_RANDOM}, AUM = {0.4f, EBM_MIXUP_AUM};
 
-// Through the mixing into the encoder, from every batch of a step that is cut. On a CPU the GPU form takes four times
-// as long: it has one of them.
+// Through the mixing into the encoder, from every batch of a step that is cut; the slow form has one of them.
 static void test_slopes_of_mixup(void **state)
 {
     tiny_settings settings = {
         .family = "distilbert", .noise_ratio = 1, .dropout = 0.1f, .tokens = 20, .mixup = AUM, .hard = HARD};
     check_slopes(&settings);
     settings.mixup = RANDOM;
-    if (ebm_device_uses_cpu_kernels(device)) check_slopes(&settings);
+    if (!is_slow_form(device)) check_slopes(&settings);
 }
 
 // Masks are keyed by the token's number in the step, so cutting the step changes the order of sums and nothing else:

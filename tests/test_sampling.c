@@ -127,7 +127,7 @@ static void check_frequencies(size_t vocabulary, int top_k, float temperature, s
 static void test_frequencies(void **state)
 {
     (void)state;
-    const size_t draws = 100000;
+    const size_t draws = is_slow_form(device) ? 20000 : 100000;
     if (small_test()) return;
     check_frequencies(20, 20, 1, draws);
     check_frequencies(20, 5, 0.7f, draws);
@@ -141,8 +141,7 @@ static void test_frequencies_of_a_whole_vocabulary(void **state)
 {
     (void)state;
     if (small_test()) return;
-    // The GPU form's 64 items a slot take their turns on a CPU: a fifth of the draws there.
-    check_frequencies(30522, 20, 1, ebm_device_uses_cpu_kernels(device) ? 100000 : 20000);
+    check_frequencies(30522, 20, 1, is_slow_form(device) ? 10000 : 100000);
 }
 
 static void test_slot_does_not_matter(void **state)

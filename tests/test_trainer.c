@@ -51,8 +51,8 @@ static void an_easy_task_is_learnt(void **state)
 
 static const ebm_energy_kind ENERGIES[] = {EBM_ENERGY_HIDDEN, EBM_ENERGY_SCALAR, EBM_ENERGY_SHARP_HIDDEN};
 
-// On a CPU the GPU form takes six times as long: one energy shows that it learns.
-static size_t energies(void) { return ebm_device_uses_cpu_kernels(device) ? 3 : 1; }
+// One energy shows that the slow form learns.
+static size_t energies(void) { return is_slow_form(device) ? 1 : 3; }
 
 static void check_told_apart(const char *folder, ebm_energy_kind energy)
 {
@@ -112,6 +112,7 @@ static double confidence_after(const char *folder, const char *name, ebm_label_l
 // p = 0.8, the penalty 0.6 at ln(p / (1 - p)) = 1 / (0.6 p): p = 0.87. Focal loss only slows down.
 static void other_losses_keep_from_certainty(void **state)
 {
+    skip_in_slow_form(device);
     const double plain = confidence_after(*state, "plain", (ebm_label_loss){0});
     const double smoothed = confidence_after(*state, "smoothed", (ebm_label_loss){.smoothing = 0.4f});
     const double penalised = confidence_after(*state, "penalised", (ebm_label_loss){.confidence_penalty = 0.6f});
@@ -145,9 +146,9 @@ static void check_mixup(const char *folder, const char *name, ebm_mixup mixup, s
 // Alpha 2 mixes evenly more often than not; by saliency a fifth of the loss is of mixed texts.
 static void mixup_learns(void **state)
 {
+    skip_in_slow_form(device);
     check_mixup(*state, "aum", (ebm_mixup){0.4f, EBM_MIXUP_AUM}, 60, 0.005);
-    if (ebm_device_uses_cpu_kernels(device))
-        check_mixup(*state, "random", (ebm_mixup){2, EBM_MIXUP_RANDOM}, 2048, 0.05);
+    check_mixup(*state, "random", (ebm_mixup){2, EBM_MIXUP_RANDOM}, 2048, 0.05);
 }
 
 static void margins_need_a_second_epoch(void **state)
@@ -171,6 +172,7 @@ static void margins_need_a_second_epoch(void **state)
 // Noise of other words lies beyond its margin, data beyond theirs.
 static void a_margin_parts_the_energies(void **state)
 {
+    skip_in_slow_form(device);
     small_settings settings = small_joint(*state, SMALL_NOISE_EASY, NULL);
     small_run run;
     settings.trainer.epochs = 14;
