@@ -198,7 +198,9 @@ static ebm_status choose(const found_device *found, size_t count, const char *se
     return hits == 1 ? ebm_ok() : no_single_match(found, count, selector, hits);
 }
 
-// Leaves the device whole where it cannot be cut: processes then share it.
+// Leaves the device whole where it cannot be cut: processes then share it. The part is the process's to its end:
+// clFinish returns while a thread of PoCL 3.1 lets go of the last event, for which it reads the device, and crashes if
+// that is gone.
 static void take_part(ebm_device *device, unsigned part, unsigned parts)
 {
     cl_device_id ids[MAX_DEVICES];
@@ -215,7 +217,6 @@ static void take_part(ebm_device *device, unsigned part, unsigned parts)
         if (i != part) clReleaseDevice(ids[i]);
     if (part >= count) return;
     device->id = ids[part];
-    device->is_part = true;
     device->info.compute_units = units;
     device->info.memory_bytes /= parts;
     device->info.parts = parts;
@@ -325,7 +326,6 @@ void ebm_device_free(ebm_device *device)
     ebm_profile_free(device->profile);
     if (device->queue) clReleaseCommandQueue(device->queue);
     if (device->context) clReleaseContext(device->context);
-    if (device->is_part) clReleaseDevice(device->id);
     free(device);
 }
 

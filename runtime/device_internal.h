@@ -14,7 +14,6 @@ struct ebm_device {
     ebm_device_info info;
     cl_platform_id platform;
     cl_device_id id;
-    bool is_part; // id is a sub-device, to be released
     cl_context context;
     cl_command_queue queue;
     bool cpu_kernels;
