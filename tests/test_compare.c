@@ -460,54 +460,86 @@ static void an_unknown_option_fails_its_cell(void **state)
     free_ran(&r);
 }
 
+// `ebmcl compare changed.json FOLDER`, its words in a file.
+static pid_t start_comparison(const char *into, FILE **err)
+{
+    *err = tmpfile();
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        become_program(folder, (const char *const[]){CHANGED, into, NULL}, NULL, fileno(*err), fileno(*err));
+    return child;
+}
+
+static void stop_comparison(pid_t child)
+{
+    int status = 0;
+    assert_int_equal(kill(child, SIGTERM), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 130);
+}
+
+// Whether the file says `part` within a minute.
+static bool comes_to_say(const char *path, const char *part)
+{
+    for (int i = 0; i < 3000; i++, usleep(20000)) {
+        char *text = NULL;
+        if (ebm_file_read(path, 1 << 20, &text, NULL).code != EBM_OK) continue;
+        const bool says = strstr(text, part) != NULL;
+        free(text);
+        if (says) return true;
+    }
+    return false;
+}
+
+// Stopped once `log` says `begun`; the next run, stopped as well, gives the training what was kept (in `options`).
+static void check_goes_on(const char *into, const char *log, const char *begun, const char *options, const char *kept)
+{
+    FILE *err;
+    pid_t child = start_comparison(into, &err);
+    assert_true(comes_to_say(log, begun));
+    stop_comparison(child);
+    char *said = text_of(err);
+    if (!strstr(said, "stopped with 0 of 1 cells done; the same command goes on")) fail_msg("%s", said);
+    free(said);
+    child = start_comparison(into, &err);
+    assert_true(comes_to_say(options, kept));
+    stop_comparison(child);
+    fclose(err);
+}
+
 static void a_stopped_comparison_goes_on(void **state)
 {
     put("changed.json", "{\"model_name_or_path\": \"model\", \"seeds\": [1], \"tasks\": [{\"name\": \"films\","
                         " \"train_file\": \"train.tsv\", \"validation_file\": \"dev.tsv\"}],"
                         " \"options\": {\"max_steps\": 4000, \"eval_steps\": 4000, \"max_seq_length\": 16},"
                         " \"methods\": [{\"name\": \"CE\"}]}");
-    FILE *err = tmpfile();
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        become_program(folder, (const char *const[]){CHANGED, "long", NULL}, NULL, fileno(err), fileno(err));
-    }
     char *log = cell_path("long/cells/films/CE/seed-1", "model/trainer_log.jsonl");
-    for (int i = 0; i < 3000 && !ebm_file_exists(log); i++) usleep(20000); // until it trains
-    assert_true(ebm_file_exists(log));
-    int status = 0;
-    assert_int_equal(kill(child, SIGTERM), 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    char *said = text_of(err);
-    assert_int_equal(WEXITSTATUS(status), 130);
-    if (!strstr(said, "stopped with 0 of 1 cells done; the same command goes on")) fail_msg("%s", said);
-    free(said);
-    free(log);
+    char *options = cell_path("long/cells/films/CE/seed-1", "train.json");
+    check_goes_on("long", log, "", options,
+                  "\"resume_from_checkpoint\": \"long/cells/films/CE/seed-1/model/checkpoint-");
     char *kept = get("long/cells/films/CE/seed-1/stopped.json");
     json_t *stopped = json_loads(kept, 0, NULL);
     assert_true(number(stopped, "seconds") > 0);
     json_decref(stopped);
     free(kept);
-    // The next run takes up the checkpoint; it is stopped there, having shown that it does.
-    char *options = cell_path("long/cells/films/CE/seed-1", "train.json"), *text = NULL;
-    const pid_t second = fork();
-    assert_true(second >= 0);
-    if (second == 0) {
-        err = tmpfile();
-        become_program(folder, (const char *const[]){CHANGED, "long", NULL}, NULL, fileno(err), fileno(err));
-    }
-    bool resumes = false;
-    for (int i = 0; i < 500 && !resumes; i++) {
-        usleep(20000);
-        if (ebm_file_read(options, 1 << 20, &text, NULL).code != EBM_OK) continue;
-        resumes = strstr(text, "\"resume_from_checkpoint\": \"long/cells/films/CE/seed-1/model/checkpoint-") != NULL;
-        free(text);
-    }
-    kill(second, SIGTERM);
-    waitpid(second, &status, 0);
+    free(log);
     free(options);
-    assert_true(resumes);
-    assert_int_equal(WEXITSTATUS(status), 130);
+}
+
+static void a_stopped_noise_model_is_trained_on(void **state)
+{
+    put("changed.json", "{\"model_name_or_path\": \"model\", \"seeds\": [1], \"tasks\": [{\"name\": \"films\","
+                        " \"train_file\": \"train.tsv\", \"validation_file\": \"dev.tsv\", \"noise\": {\"options\":"
+                        " {\"layers\": 1, \"hidden\": 32, \"max_steps\": 100000, \"eval_steps\": 100000}}}],"
+                        " \"options\": {\"max_steps\": 4, \"max_seq_length\": 16},"
+                        " \"methods\": [{\"name\": \"joint\", \"options\": {\"objective\": \"joint\"}}]}");
+    char *log = cell_path("noisy/noise/films/noise", "log.txt");
+    char *options = cell_path("noisy/noise/films/noise", "train.json");
+    check_goes_on("noisy", log, "held out", options,
+                  "\"resume_from_checkpoint\": \"noisy/noise/films/noise/model/checkpoint-");
+    free(log);
+    free(options);
 }
 
 static int free_all(void **state)
@@ -535,6 +567,7 @@ int main(void)
         cmocka_unit_test(a_wrong_comparison_is_refused_at_once),
         cmocka_unit_test(an_unknown_option_fails_its_cell),
         cmocka_unit_test(a_stopped_comparison_goes_on),
+        cmocka_unit_test(a_stopped_noise_model_is_trained_on),
     };
     return cmocka_run_group_tests(tests, make_files, free_all);
 }

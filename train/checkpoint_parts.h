@@ -23,6 +23,8 @@ ebm_status ebm_settings_check(json_t *now, const json_t *then, const char *path)
 // "checkpoint-<step>"
 typedef char ebm_checkpoint_name[64];
 void ebm_checkpoint_name_of(uint64_t step, ebm_checkpoint_name name);
+// The checkpoint-N with the largest N in the folder, for the caller to free(); NULL when there is none, or no folder.
+ebm_status ebm_checkpoint_newest(const char *folder, char **path);
 // Removes every other checkpoint-N in the folder: to be called once the newest is complete.
 ebm_status ebm_checkpoint_remove_others(const char *folder, const char *newest);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "again.h"
+#include "checkpoint_parts.h"
 #include "compare_lock.h"
 #include "compare_noise.h"
 #include "file.h"
@@ -173,31 +174,14 @@ static ebm_status fail_cell(cell *c, const char *what, int code, const char *log
     return ebm_ok();
 }
 
-// The newest checkpoint of a training that was stopped, for the caller to free(); NULL when there is none.
-static char *last_checkpoint(const char *directory)
-{
-    DIR *open = opendir(directory);
-    unsigned long long most = 0;
-    char *path = NULL;
-    if (!open) return NULL;
-    for (const struct dirent *entry; (entry = readdir(open));) {
-        unsigned long long step = 0;
-        char rest = 0;
-        if (sscanf(entry->d_name, "checkpoint-%llu%c", &step, &rest) == 1 && step > most) most = step;
-    }
-    closedir(open);
-    if (most && asprintf(&path, "%s/checkpoint-%llu", directory, most) < 0) return NULL;
-    return path;
-}
-
 static ebm_status write_options(const cell *c, json_t *noise)
 {
     json_t *o = json_copy(c->settings);
     if (!o) return no_memory();
-    ebm_status status = ebm_ok();
-    char *checkpoint = last_checkpoint(c->model);
+    char *checkpoint = NULL;
+    ebm_status status = ebm_checkpoint_newest(c->model, &checkpoint);
     json_object_del(o, "noise");
-    if (noise) status = compare_noise_options(c->place, c->task, noise, o);
+    if (status.code == EBM_OK && noise) status = compare_noise_options(c->place, c->task, noise, o);
     json_object_set_new(o, "output_dir", json_string(c->model));
     json_object_set_new(o, "keep_last_model", json_true());
     json_object_set_new(o, "save_predictions", json_true());

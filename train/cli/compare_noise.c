@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "again.h"
+#include "checkpoint_parts.h"
 #include "compare_lock.h"
 #include "file.h"
 #include "json_file.h"
@@ -74,18 +75,24 @@ static ebm_status run(const compare_place *place, const paths *p, const char *wh
     return ebm_ok();
 }
 
-// No checkpoint is looked for: a noise model is trained in minutes.
+// A training that was stopped goes on from its checkpoint.
 static ebm_status train(const compare_place *place, const compare_task *task, json_t *noise, const paths *p, char *why,
                         size_t size)
 {
-    json_t *own = json_object_get(noise, "options");
-    json_t *o = json_copy(own);
-    if (!o) return no_memory();
+    char *checkpoint = NULL;
+    EBM_TRY(ebm_checkpoint_newest(p->model, &checkpoint));
+    json_t *o = json_copy(json_object_get(noise, "options"));
+    if (!o) {
+        free(checkpoint);
+        return no_memory();
+    }
     compare_plan_texts(task, o);
     if (!json_object_get(o, "encoder") && !json_object_get(o, "model_name_or_path"))
         json_object_set_new(o, "encoder", json_string(place->plan->model));
     json_object_set_new(o, "output_dir", json_string(p->model));
-    json_object_set_new(o, "overwrite_output_dir", json_true());
+    if (checkpoint) json_object_set_new(o, "resume_from_checkpoint", json_string(checkpoint));
+    if (!checkpoint) json_object_set_new(o, "overwrite_output_dir", json_true());
+    free(checkpoint);
     return run(place, p, "train", o, why, size);
 }
 
