@@ -67,7 +67,7 @@ ebm_status ebm_device_open_form(const char *selector, ebm_kernel_form form, ebm_
 // sub-devices (CL_DEVICE_PARTITION_EQUALLY) and one of them opened, with its share of the memory; of GPUs the process
 // takes the part-th, going round when there are fewer. The selector may then match several GPUs. A CPU of fewer units
 // than parts, or one that cannot be cut, is opened whole, as is everything when parts is 1. form: NULL as
-// ebm_device_open, else as ebm_device_open_form.
+// ebm_device_open, else as ebm_device_open_form. A sub-device stays the process's after ebm_device_free.
 ebm_status ebm_device_open_part(const char *selector, const ebm_kernel_form *form, unsigned part, unsigned parts,
                                 ebm_device **device);
 

@@ -492,9 +492,12 @@ static bool comes_to_say(const char *path, const char *part)
     return false;
 }
 
-// Stopped once `log` says `begun`; the next run, stopped as well, gives the training what was kept (in `options`).
-static void check_goes_on(const char *into, const char *log, const char *begun, const char *options, const char *kept)
+// The comparison in `into` is stopped once the log of its training in `part` says `begun`; the next run, stopped as
+// well, gives that training its checkpoint.
+static void check_goes_on(const char *into, const char *part, const char *log_name, const char *begun)
 {
+    char *log = cell_path(part, log_name), *options = cell_path(part, "train.json"), *kept = NULL;
+    assert_true(asprintf(&kept, "\"resume_from_checkpoint\": \"%s/model/checkpoint-", part) > 0);
     FILE *err;
     pid_t child = start_comparison(into, &err);
     assert_true(comes_to_say(log, begun));
@@ -506,6 +509,9 @@ static void check_goes_on(const char *into, const char *log, const char *begun, 
     assert_true(comes_to_say(options, kept));
     stop_comparison(child);
     fclose(err);
+    free(log);
+    free(options);
+    free(kept);
 }
 
 static void a_stopped_comparison_goes_on(void **state)
@@ -514,17 +520,12 @@ static void a_stopped_comparison_goes_on(void **state)
                         " \"train_file\": \"train.tsv\", \"validation_file\": \"dev.tsv\"}],"
                         " \"options\": {\"max_steps\": 4000, \"eval_steps\": 4000, \"max_seq_length\": 16},"
                         " \"methods\": [{\"name\": \"CE\"}]}");
-    char *log = cell_path("long/cells/films/CE/seed-1", "model/trainer_log.jsonl");
-    char *options = cell_path("long/cells/films/CE/seed-1", "train.json");
-    check_goes_on("long", log, "", options,
-                  "\"resume_from_checkpoint\": \"long/cells/films/CE/seed-1/model/checkpoint-");
+    check_goes_on("long", "long/cells/films/CE/seed-1", "model/trainer_log.jsonl", "");
     char *kept = get("long/cells/films/CE/seed-1/stopped.json");
     json_t *stopped = json_loads(kept, 0, NULL);
     assert_true(number(stopped, "seconds") > 0);
     json_decref(stopped);
     free(kept);
-    free(log);
-    free(options);
 }
 
 static void a_stopped_noise_model_is_trained_on(void **state)
@@ -534,12 +535,7 @@ static void a_stopped_noise_model_is_trained_on(void **state)
                         " {\"layers\": 1, \"hidden\": 32, \"max_steps\": 100000, \"eval_steps\": 100000}}}],"
                         " \"options\": {\"max_steps\": 4, \"max_seq_length\": 16},"
                         " \"methods\": [{\"name\": \"joint\", \"options\": {\"objective\": \"joint\"}}]}");
-    char *log = cell_path("noisy/noise/films/noise", "log.txt");
-    char *options = cell_path("noisy/noise/films/noise", "train.json");
-    check_goes_on("noisy", log, "held out", options,
-                  "\"resume_from_checkpoint\": \"noisy/noise/films/noise/model/checkpoint-");
-    free(log);
-    free(options);
+    check_goes_on("noisy", "noisy/noise/films/noise", "log.txt", "held out");
 }
 
 static int free_all(void **state)

@@ -90,18 +90,16 @@ ebm_status ebm_checkpoint_newest(const char *folder, char **path)
 {
     ebm_checkpoint_name name;
     uint64_t newest = 0;
-    bool any = false;
     DIR *entries = opendir(folder);
     *path = NULL;
     if (!entries) return ebm_ok();
     for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
         if (!is_checkpoint(entry->d_name)) continue;
         const uint64_t step = strtoull(entry->d_name + strlen("checkpoint-"), NULL, 10);
-        if (!any || step > newest) newest = step;
-        any = true;
+        if (step > newest) newest = step;
     }
     closedir(entries);
-    if (!any) return ebm_ok();
+    if (newest == 0) return ebm_ok(); // none is written before the first step
     ebm_checkpoint_name_of(newest, name);
     *path = ebm_path_join(folder, name);
     return *path ? ebm_ok() : no_memory();

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "checkpoint_parts.h"
 #include "file.h"
 #include "program.h"
 #include "program_ranks.h"
@@ -70,6 +71,17 @@ ebm_status ebm_program_again(const char *const *arguments, const char *log, int 
     }
     *exit_code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
     return *stop ? ebm_fail(EBM_ERROR_INTERRUPTED, "stopped") : ebm_ok();
+}
+
+ebm_status ebm_program_go_on(const char *directory, json_t *options)
+{
+    char *checkpoint = NULL;
+    EBM_TRY(ebm_checkpoint_newest(directory, &checkpoint));
+    json_object_set_new(options, "output_dir", json_string(directory));
+    if (checkpoint) json_object_set_new(options, "resume_from_checkpoint", json_string(checkpoint));
+    if (!checkpoint) json_object_set_new(options, "overwrite_output_dir", json_true());
+    free(checkpoint);
+    return ebm_ok();
 }
 
 void ebm_program_last_words(const char *log, char *text, size_t size)

@@ -8,12 +8,17 @@
 #ifndef EBM_AGAIN_H
 #define EBM_AGAIN_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "status.h"
 
 // arguments: what stands behind the program's name, NULL-terminated. The log is written anew.
 ebm_status ebm_program_again(const char *const *arguments, const char *log, int *exit_code);
+
+// Options of a training into `directory`: to go on from the newest checkpoint that one which was stopped left there,
+// else to replace what it holds.
+ebm_status ebm_program_go_on(const char *directory, json_t *options);
 
 // The last line of a log that says what went wrong, for a message; "" when there is none.
 void ebm_program_last_words(const char *log, char *text, size_t size);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "again.h"
-#include "checkpoint_parts.h"
 #include "compare_lock.h"
 #include "compare_noise.h"
 #include "file.h"
@@ -178,19 +177,15 @@ static ebm_status write_options(const cell *c, json_t *noise)
 {
     json_t *o = json_copy(c->settings);
     if (!o) return no_memory();
-    char *checkpoint = NULL;
-    ebm_status status = ebm_checkpoint_newest(c->model, &checkpoint);
+    ebm_status status = ebm_program_go_on(c->model, o);
     json_object_del(o, "noise");
     if (status.code == EBM_OK && noise) status = compare_noise_options(c->place, c->task, noise, o);
-    json_object_set_new(o, "output_dir", json_string(c->model));
     json_object_set_new(o, "keep_last_model", json_true());
     json_object_set_new(o, "save_predictions", json_true());
     json_object_set_new(o, "no_report", json_true()); // the comparison has a page of its own
     if (c->place->device) json_object_set_new(o, "device", json_string(c->place->device));
-    if (checkpoint) json_object_set_new(o, "resume_from_checkpoint", json_string(checkpoint));
-    if (!checkpoint) json_object_set_new(o, "overwrite_output_dir", json_true());
-    if (status.code == EBM_OK) status = ebm_json_file_write(c->folder, "train.json", o); // takes o over
-    free(checkpoint);
+    if (status.code == EBM_OK) return ebm_json_file_write(c->folder, "train.json", o); // takes o over
+    json_decref(o);
     return status;
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "again.h"
-#include "checkpoint_parts.h"
 #include "compare_lock.h"
 #include "file.h"
 #include "json_file.h"
@@ -75,25 +74,18 @@ static ebm_status run(const compare_place *place, const paths *p, const char *wh
     return ebm_ok();
 }
 
-// A training that was stopped goes on from its checkpoint.
 static ebm_status train(const compare_place *place, const compare_task *task, json_t *noise, const paths *p, char *why,
                         size_t size)
 {
-    char *checkpoint = NULL;
-    EBM_TRY(ebm_checkpoint_newest(p->model, &checkpoint));
     json_t *o = json_copy(json_object_get(noise, "options"));
-    if (!o) {
-        free(checkpoint);
-        return no_memory();
-    }
+    if (!o) return no_memory();
     compare_plan_texts(task, o);
     if (!json_object_get(o, "encoder") && !json_object_get(o, "model_name_or_path"))
         json_object_set_new(o, "encoder", json_string(place->plan->model));
-    json_object_set_new(o, "output_dir", json_string(p->model));
-    if (checkpoint) json_object_set_new(o, "resume_from_checkpoint", json_string(checkpoint));
-    if (!checkpoint) json_object_set_new(o, "overwrite_output_dir", json_true());
-    free(checkpoint);
-    return run(place, p, "train", o, why, size);
+    const ebm_status status = ebm_program_go_on(p->model, o);
+    if (status.code == EBM_OK) return run(place, p, "train", o, why, size);
+    json_decref(o);
+    return status;
 }
 
 static ebm_status sample(const compare_place *place, const compare_task *task, json_t *noise, const paths *p, char *why,
