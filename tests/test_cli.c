@@ -175,6 +175,43 @@ static void written_predictions_are_measured_alike(void **state)
     assert_bad("own.jsonl: true labels expected from another file", "eval", "--predictions", "own.jsonl");
 }
 
+// Total variation by hand: half the text's annotators are of the label's mind, or all.
+static void annotators_are_columns_of_the_texts(void **state)
+{
+    put("votes.tsv", "sentence\tlabel\tone\ttwo\nthe film is good .\tpositive\tpositive\tnegative\n"
+                     "dull\tnegative\tnegative\t-\nvery cold\tnegative\tnegative\tnegative\n");
+    static const double share[] = {0.5, 0, 0}; // of positive
+    json_t *e = json_of(run("eval", "--model_name_or_path", "model", "--test_file", "votes.tsv", "--annotator_columns",
+                            "one", "two", "--bootstrap_samples", "0", "--json"));
+    json_t *rows = json_of(run("predict", "--model_name_or_path", "model", "--test_file", "votes.tsv", "--output_file",
+                               "votes.jsonl", "--json"));
+    char *text = get("votes.jsonl"), *rest = text;
+    double distance = 0;
+    for (int i = 0; i < 3; i++) {
+        json_t *row = line_of(&rest);
+        distance += fabs(at(row, "probabilities", 1) - share[i]) / 3;
+        json_decref(row);
+    }
+    assert_true(fabs(number(e, "human_total_variation") - distance) < 1e-6);
+    assert_true(isfinite(number(e, "human_cross_entropy")));
+    free(text);
+    json_decref(rows);
+    json_decref(e);
+    // Labels in another order, under names that are alike.
+    json_t *other = json_of(run("eval", "--model_name_or_path", "reversed", "--test_file", "votes.tsv",
+                                "--annotator_columns", "one", "two", "--bootstrap_samples", "0", "--json"));
+    const double swapped = number(other, "human_total_variation");
+    assert_true(fabs(swapped - distance) > 1e-3 && swapped >= 0 && swapped <= 1);
+    json_decref(other);
+    put("votes2.tsv", "sentence\tlabel\tone\ngood\tpositive\tpositive\nbad\tnegative\tmixed\n");
+    assert_bad("line 3: an annotator's label \"mixed\": expected one of the model's, \"negative\", \"positive\"",
+               "eval", "--model_name_or_path", "model", "--test_file", "votes2.tsv", "--annotator_columns", "one");
+    assert_bad("expected a column who, found", "eval", "--model_name_or_path", "model", "--test_file", "votes.tsv",
+               "--annotator_columns", "who");
+    assert_bad("--annotator_columns needs --model_name_or_path", "eval", "--predictions", "own.jsonl",
+               "--annotator_columns", "one");
+}
+
 // The same texts as in and out of distribution cannot be told apart.
 static void other_texts_are_told_apart(void **state)
 {
@@ -607,6 +644,7 @@ int main(void)
         cmocka_unit_test(labels_are_matched_by_name),
         cmocka_unit_test(predictions_and_evaluation_agree),
         cmocka_unit_test(written_predictions_are_measured_alike),
+        cmocka_unit_test(annotators_are_columns_of_the_texts),
         cmocka_unit_test(other_texts_are_told_apart),
         cmocka_unit_test(a_scalar_energy_is_there_too),
         cmocka_unit_test(submissions_are_in_the_tasks_order),

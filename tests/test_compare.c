@@ -11,16 +11,19 @@
 
 enum { VALIDATION = 40 };
 
-// Texts that say their label most of the time, so that there is something to learn.
+// Texts that say their label most of the time, so that there is something to learn. Of two annotators one is always
+// right, and the other thinks all of it good.
 static void put_rows(const char *name, int count, int first)
 {
     char *path = in_folder(folder, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "sentence\tlabel\n");
-    for (int i = 0; i < count; i++)
-        fprintf(file, "the %s is %s %s\t%s\n", TINY_WORDS[2 + (i + first) % 3], i % 3 ? "very" : "not",
-                (i + first) % 2 ? "good" : "bad", (i + first) % 2 == (i % 5 != 0) ? "positive" : "negative");
+    fprintf(file, "sentence\tlabel\tone\ttwo\n");
+    for (int i = 0; i < count; i++) {
+        const char *label = (i + first) % 2 == (i % 5 != 0) ? "positive" : "negative";
+        fprintf(file, "the %s is %s %s\t%s\t%s\tpositive\n", TINY_WORDS[2 + (i + first) % 3], i % 3 ? "very" : "not",
+                (i + first) % 2 ? "good" : "bad", label, label);
+    }
     fclose(file);
     free(path);
 }
@@ -409,6 +412,43 @@ static void put_changed(const char *from, const char *to)
 
 #define CHANGED "compare", "--comparison", "changed.json", "--output_dir"
 
+// From the same cells: what annotators say is read beside them.
+static void annotators_are_columns_of_the_texts(void **state)
+{
+    put_changed("\"validation_file\": \"dev.tsv\",",
+                "\"validation_file\": \"dev.tsv\", \"annotator_columns\": [\"one\", \"two\"],");
+    ran r = run(CHANGED, "out");
+    if (r.code != 0 || !strstr(r.out, "films: agreement with annotators") || !strstr(r.out, "human CE"))
+        fail_msg("%s%s", r.out, r.err);
+    free_ran(&r);
+    char *page = get("out/report.html");
+    assert_non_null(strstr(page, "Agreement with annotators"));
+    free(page);
+    r = run(CHANGED, "out", "--json");
+    json_t *agreement = json_loads(r.out, 0, NULL);
+    free_ran(&r);
+    double distance = 0;
+    for (int seed = 1; seed <= 2; seed++) {
+        ebm_read_predictions read = predictions_at(seed == 1 ? CELL("joint-K=2", "1") : CELL("joint-K=2", "2"), 8);
+        for (size_t i = 0; i < read.rows.count; i++) { // both halves are of one size
+            const float *f = read.rows.logits + 2 * i;
+            distance += fabs(1 / (1 + exp((double)f[0] - (double)f[1])) - (read.rows.label[i] == 1 ? 1 : 0.5)) /
+                        (double)(2 * read.rows.count);
+        }
+        ebm_read_predictions_free(&read);
+    }
+    const json_t *joint = json_object_get(method_of(agreement, "joint K=2"), "raw");
+    check_close("total variation", number(joint, "human_total_variation"), distance, 1e-8);
+    assert_true(isfinite(number(json_object_get(method_of(agreement, "mean"), "raw"), "human_total_variation")));
+    json_decref(agreement);
+    put_changed("\"validation_file\": \"dev.tsv\",",
+                "\"validation_file\": \"dev.tsv\", \"annotator_columns\": [\"three\"],");
+    assert_bad("annotator_columns of films: dev.tsv:1: expected a column three, found", CHANGED, "out");
+    put_changed("\"validation_file\": \"dev.tsv\",",
+                "\"validation_file\": \"dev.tsv\", \"annotator_columns\": \"one\",");
+    assert_bad("'annotator_columns' must be a list of names of columns", CHANGED, "out");
+}
+
 static void a_cell_of_other_settings_is_not_taken(void **state)
 {
     put_changed("1e-3", "2e-3");
@@ -559,6 +599,7 @@ int main(void)
         cmocka_unit_test(shards_share_the_cells),
         cmocka_unit_test(a_cell_another_process_works_on_is_left_to_it),
         cmocka_unit_test(a_failed_cell_says_why_and_stops_nothing),
+        cmocka_unit_test(annotators_are_columns_of_the_texts),
         cmocka_unit_test(a_cell_of_other_settings_is_not_taken),
         cmocka_unit_test(a_wrong_comparison_is_refused_at_once),
         cmocka_unit_test(an_unknown_option_fails_its_cell),

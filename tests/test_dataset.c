@@ -238,6 +238,79 @@ static void test_known_labels(void **state)
     ebm_labels_free(&known);
 }
 
+static void check_annotations(const ebm_dataset *d, const double *expected, size_t count)
+{
+    double *counts = NULL;
+    assert_ok(ebm_dataset_annotations(d, &counts));
+    assert_non_null(counts);
+    assert_int_equal(count, ebm_dataset_count(d) * ebm_dataset_labels(d)->count);
+    for (size_t i = 0; i < count; i++) assert_true(counts[i] == expected[i]);
+    free(counts);
+}
+
+#define COLUMNS_OF_ANNOTATORS(...)                                                                                     \
+    .annotator_columns = (const char *const[]){__VA_ARGS__},                                                           \
+    .annotator_count = sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
+
+// Counts are in the order of the labels, which is sorted at the end when they were collected.
+static void test_annotators(void **state)
+{
+    const char *table =
+        "text\tlabel\tone\ttwo\tthree\na\tpos\tpos\tneg\tpos\nb\tneg\t\t-\tmid\nc\tpos\tneg\tneg\tneg\n";
+    ebm_dataset *d = read_ok(put("a.tsv", table), (ebm_dataset_format){COLUMNS_OF_ANNOTATORS("one", "two", "three")});
+    assert_int_equal(ebm_dataset_labels(d)->count, 3); // mid, neg, pos
+    check_annotations(d, (const double[]){0, 1, 2, 1, 0, 0, 0, 3, 0}, 9);
+    ebm_dataset *picked = NULL;
+    assert_ok(ebm_dataset_select(d, (const uint32_t[]){2, 1}, 2, &picked));
+    assert_row(picked, 0, "c", NULL, 2, 4);
+    check_annotations(picked, (const double[]){0, 3, 0, 1, 0, 0}, 6);
+    ebm_dataset_free(picked);
+    ebm_dataset_free(d);
+    d = read_ok(path_of("a.tsv"), (ebm_dataset_format){0});
+    double *none = (double[1]){0};
+    assert_ok(ebm_dataset_annotations(d, &none));
+    assert_null(none);
+    ebm_dataset_free(d);
+    const ebm_labels known = {.names = (const char *const[]){"pos", "neg", "mid"}, .count = 3};
+    d = read_ok(put("a.jsonl", "{\"text\": \"a\", \"label\": \"neg\", \"all\": [\"neg\", \"mid\", 0], \"own\": null}\n"
+                               "{\"text\": \"b\", \"label\": \"pos\", \"all\": [], \"own\": \"pos\"}\n"),
+                (ebm_dataset_format){.known_labels = &known, COLUMNS_OF_ANNOTATORS("all", "own")});
+    check_annotations(d, (const double[]){1, 1, 1, 1, 0, 0}, 6);
+    ebm_dataset_free(d);
+}
+
+static void test_bad_annotators(void **state)
+{
+    const ebm_labels known = {.names = (const char *const[]){"neg", "pos"}, .count = 2};
+    put("b.tsv", "text\tlabel\tone\ttwo\na\tpos\tpos\tneg\nb\tneg\t-\t\nc\tpos\tneg\tneg\n");
+    assert_bad(path_of("b.tsv"), "b.tsv:3: expected a label of one annotator at least, found none",
+               COLUMNS_OF_ANNOTATORS("one", "two"));
+    assert_bad(path_of("b.tsv"), "b.tsv:1: expected a column four, found \"text\", \"label\", \"one\", \"two\"",
+               COLUMNS_OF_ANNOTATORS("one", "four"));
+    ebm_dataset *d =
+        read_ok(path_of("b.tsv"), (ebm_dataset_format){.skip_malformed = true, COLUMNS_OF_ANNOTATORS("one", "two")});
+    assert_int_equal(ebm_dataset_skipped(d), 1);
+    check_annotations(d, (const double[]){1, 1, 2, 0}, 4);
+    ebm_dataset_free(d);
+    assert_bad(put("c.tsv", "text\tlabel\tone\na\tpos\tmid\n"), "c.tsv:2: unknown label \"mid\", expected one of",
+               .known_labels = &known, COLUMNS_OF_ANNOTATORS("one"));
+    assert_bad(put("d.tsv", "text\tlabel\tone\tone\na\tpos\tpos\tpos\n"), "d.tsv:1: the columns 3 and 4 are both named",
+               COLUMNS_OF_ANNOTATORS("one"));
+    assert_bad(put("e.jsonl", "{\"text\": \"a\", \"label\": \"pos\", \"all\": [\"pos\", {}]}\n"),
+               "e.jsonl:1: all: expected a string or an integer, found an object", COLUMNS_OF_ANNOTATORS("all"));
+    // A row of which a text is missing leaves no vote behind for the next.
+    d = read_ok(put("f.tsv", "text\tlabel\tone\n\tpos\tpos\nb\tpos\tneg\n"),
+                (ebm_dataset_format){.known_labels = &known, .skip_malformed = true, COLUMNS_OF_ANNOTATORS("one")});
+    check_annotations(d, (const double[]){1, 0}, 2);
+    ebm_dataset_free(d);
+    // Unlabelled in every row: nothing is counted.
+    d = read_ok(put("g.tsv", "text\tlabel\tone\na\t-1\t-1\n"), (ebm_dataset_format){COLUMNS_OF_ANNOTATORS("one")});
+    double *counts = NULL;
+    assert_ok(ebm_dataset_annotations(d, &counts));
+    assert_null(counts);
+    ebm_dataset_free(d);
+}
+
 static void test_made_in_memory(void **state)
 {
     ebm_labels names = {.names = (const char *const[]){"a", "b"}, .count = 2};
@@ -661,6 +734,8 @@ int main(void)
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_labels_sorted),
         cmocka_unit_test(test_known_labels),
+        cmocka_unit_test(test_annotators),
+        cmocka_unit_test(test_bad_annotators),
         cmocka_unit_test(test_made_in_memory),
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_damaged_gzip),

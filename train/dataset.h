@@ -48,6 +48,11 @@ typedef struct {
     const char *text_column, *text_pair_column;
     const char *label_column; // NULL: the first of label, gold_label, labels, is_duplicate, Quality
     ebm_label_use labels;
+    // What several annotators called each row, besides its label: columns of a label each (label1 ... label5 of MNLI's
+    // and SNLI's files; no vote where a cell is empty, "-" or null), or of JSONL a list of labels (annotator_labels).
+    // Every row must have a vote. Names of labels are as in the column of labels.
+    const char *const *annotator_columns;
+    size_t annotator_count;
     // NULL: names are collected from the file and sorted, by value when all are integers, else by bytes. Otherwise
     // every label must be one of these (ebm_labels_read says how) and ids are theirs.
     const ebm_labels *known_labels;
@@ -64,6 +69,9 @@ ebm_status ebm_dataset_create(const ebm_labels *labels, ebm_dataset **dataset);
 // Copies the texts; text_b is NULL in every row or in none. label is -1 or below the number of labels.
 ebm_status ebm_dataset_add(ebm_dataset *dataset, const char *text_a, const char *text_b, int32_t label, size_t line);
 
+// The rows `row[0]` to `row[count - 1]` of a set, in that order, with the same labels and votes.
+ebm_status ebm_dataset_select(const ebm_dataset *dataset, const uint32_t *row, size_t count, ebm_dataset **selected);
+
 // At least one row, or EBM_ERROR_INPUT.
 ebm_status ebm_dataset_read(const char *path, const ebm_dataset_format *format, ebm_dataset **dataset);
 
@@ -77,6 +85,9 @@ ebm_row ebm_dataset_row(const ebm_dataset *dataset, size_t index); // index < co
 bool ebm_dataset_is_pairs(const ebm_dataset *dataset);             // false when empty
 const ebm_labels *ebm_dataset_labels(const ebm_dataset *dataset);  // borrowed; none in an unlabelled set
 size_t ebm_dataset_labelled_count(const ebm_dataset *dataset);     // rows with a label
+// How many annotators gave each label (annotators.h), rows x labels, for the caller to free(); NULL when the format had
+// no columns of theirs.
+ebm_status ebm_dataset_annotations(const ebm_dataset *dataset, double **counts);
 size_t ebm_dataset_text_bytes(const ebm_dataset *dataset);         // of all texts
 size_t ebm_dataset_skipped(const ebm_dataset *dataset);            // rows left out by skip_malformed
 const char *ebm_dataset_first_skipped(const ebm_dataset *dataset); // the sentence on the first of them, or ""

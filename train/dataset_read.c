@@ -74,6 +74,9 @@ ebm_status ebm_columns_choose(const char *path, size_t line, const ebm_dataset_f
     if (!has(names, count, columns->text)) return missing_column(path, line, columns->text, names, count);
     if (columns->pair && !has(names, count, columns->pair))
         return missing_column(path, line, columns->pair, names, count);
+    for (size_t i = 0; i < format->annotator_count; i++)
+        if (!has(names, count, format->annotator_columns[i]))
+            return missing_column(path, line, format->annotator_columns[i], names, count);
     if (format->labels == EBM_LABELS_IGNORED) return ebm_ok();
     columns->label = format->label_column;
     for (size_t i = 0; i < sizeof default_labels / sizeof *default_labels && !columns->label; i++)
@@ -90,6 +93,7 @@ ebm_status ebm_columns_choose(const char *path, size_t line, const ebm_dataset_f
 
 typedef struct {
     size_t text, pair, label, count; // column numbers, SIZE_MAX: none
+    size_t *annotators;              // the format's annotator_count
 } table_columns;
 
 static ebm_status column_number(const char *path, const char *const *names, size_t count, const char *name,
@@ -114,6 +118,10 @@ static ebm_status number_columns(const ebm_csv *csv, const ebm_dataset_format *f
     EBM_TRY(column_number(csv->path, names, count, columns.text, &numbers->text));
     EBM_TRY(column_number(csv->path, names, count, columns.pair, &numbers->pair));
     EBM_TRY(column_number(csv->path, names, count, columns.label, &numbers->label));
+    numbers->annotators = malloc((format->annotator_count + 1) * sizeof *numbers->annotators);
+    if (!numbers->annotators) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu columns", format->annotator_count);
+    for (size_t i = 0; i < format->annotator_count; i++)
+        EBM_TRY(column_number(csv->path, names, count, format->annotator_columns[i], numbers->annotators + i));
     numbers->count = count;
     return ebm_ok();
 }
@@ -151,6 +159,8 @@ static ebm_status take_record(ebm_dataset *dataset, const ebm_csv *csv, const eb
         row.text_b_length = csv->cells[columns->pair].length;
     }
     if (columns->label != SIZE_MAX) row.label = csv->cells[columns->label].text;
+    for (size_t i = 0; i < format->annotator_count; i++)
+        EBM_TRY(ebm_dataset_vote(dataset, csv->path, format, csv->line, csv->cells[columns->annotators[i]].text));
     return ebm_dataset_take(dataset, csv->path, format, &row);
 }
 
@@ -170,6 +180,7 @@ static ebm_status read_table(const char *path, ebm_text_file *file, ebm_csv_kind
         EBM_CHECK(ebm_csv_next(&csv, &more), end);
     }
 end:
+    free(columns.annotators);
     ebm_csv_free(&csv);
     return status;
 }
@@ -195,10 +206,9 @@ static ebm_status json_text(const char *path, size_t line, const json_t *object,
     return ebm_ok();
 }
 
-static ebm_status json_label(const char *path, size_t line, const json_t *object, const char *key, char number[24],
+static ebm_status json_label(const char *path, size_t line, const json_t *value, const char *key, char number[24],
                              const char **label)
 {
-    const json_t *value = json_object_get(object, key);
     if (!value || json_is_null(value)) return ebm_ok();
     if (json_is_string(value)) {
         *label = json_string_value(value);
@@ -208,6 +218,21 @@ static ebm_status json_label(const char *path, size_t line, const json_t *object
     } else {
         return ebm_fail(EBM_ERROR_INPUT, "%s:%zu: %.100s: expected a string or an integer, found %s", path, line, key,
                         kind_name(value));
+    }
+    return ebm_ok();
+}
+
+// One annotator's label, or a list of several's.
+static ebm_status json_votes(ebm_dataset *dataset, const char *path, const ebm_dataset_format *format, size_t line,
+                             const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    const size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = NULL;
+        char number[24];
+        EBM_TRY(json_label(path, line, json_is_array(value) ? json_array_get(value, i) : value, key, number, &name));
+        EBM_TRY(ebm_dataset_vote(dataset, path, format, line, name));
     }
     return ebm_ok();
 }
@@ -236,7 +261,10 @@ static ebm_status take_object(ebm_dataset *dataset, const char *path, const ebm_
     char number[24];
     EBM_TRY(json_text(path, line, object, columns->text, &row.text_a, &row.text_a_length));
     if (columns->pair) EBM_TRY(json_text(path, line, object, columns->pair, &row.text_b, &row.text_b_length));
-    if (columns->label) EBM_TRY(json_label(path, line, object, columns->label, number, &row.label));
+    if (columns->label)
+        EBM_TRY(json_label(path, line, json_object_get(object, columns->label), columns->label, number, &row.label));
+    for (size_t i = 0; i < format->annotator_count; i++)
+        EBM_TRY(json_votes(dataset, path, format, line, object, format->annotator_columns[i]));
     return ebm_dataset_take(dataset, path, format, &row);
 }
 
@@ -294,13 +322,18 @@ static ebm_status finish_labels(const char *path, const ebm_dataset_format *form
     if (dataset->labels.count == 1 && strcmp(dataset->labels.names[0], "-1") == 0) {
         if (format->labels == EBM_LABELS_REQUIRED)
             return ebm_fail(EBM_ERROR_INPUT, "%s: expected labels, found -1 (unlabelled) in every row", path);
-        for (size_t i = 0; i < dataset->count; i++) dataset->rows[i].label = -1;
+        for (size_t i = 0; i < dataset->count; i++) {
+            dataset->rows[i].label = -1;
+            dataset->rows[i].vote_count = 0;
+        }
+        dataset->votes_used = dataset->votes_taken = 0;
         ebm_labels_free(&dataset->labels);
     }
     int32_t moved[EBM_LABELS_MAX];
     ebm_labels_sort(&dataset->labels, moved);
     for (size_t i = 0; i < dataset->count; i++)
         if (dataset->rows[i].label >= 0) dataset->rows[i].label = moved[dataset->rows[i].label];
+    for (size_t i = 0; i < dataset->votes_taken; i++) dataset->votes[i] = moved[dataset->votes[i]];
     return ebm_ok();
 }
 

@@ -82,6 +82,19 @@ end:
     return status;
 }
 
+ebm_status ebm_counts_portion(const double *counts, size_t count, int labels, ebm_portion portion, uint64_t seed,
+                              double **out)
+{
+    uint32_t *rows = NULL;
+    size_t number;
+    EBM_TRY(ebm_portion_rows(portion, count, seed, &rows, &number));
+    *out = malloc(number * (size_t)labels * sizeof **out);
+    for (size_t i = 0; i < number && *out; i++)
+        memcpy(*out + i * (size_t)labels, counts + rows[i] * (size_t)labels, (size_t)labels * sizeof **out);
+    free(rows);
+    return *out ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the counts of %zu examples", number);
+}
+
 void ebm_prediction_rows_free(ebm_prediction_rows *rows)
 {
     free(rows->logits);

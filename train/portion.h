@@ -39,6 +39,9 @@ typedef struct {
 // A copy of the rows of a portion.
 ebm_status ebm_predictions_portion(const ebm_predictions *all, ebm_portion portion, uint64_t seed,
                                    ebm_prediction_rows *out);
+// The same of the annotators' counts (annotators.h) of `count` examples, for the caller to free().
+ebm_status ebm_counts_portion(const double *counts, size_t count, int labels, ebm_portion portion, uint64_t seed,
+                              double **out);
 void ebm_prediction_rows_free(ebm_prediction_rows *rows);
 
 #ifdef __cplusplus

@@ -176,7 +176,8 @@ static ebm_calibrator_options options_of(const calibrate_options *o)
 
 static ebm_status fit(const calibrate_options *o, ebm_scored_texts *scored, ebm_calibrator **calibrator)
 {
-    const ebm_text_choice choice = {EBM_SPLIT_DEV, true, (ebm_portion)o->portion, (uint64_t)o->seed};
+    const ebm_text_choice choice = {
+        .split = EBM_SPLIT_DEV, .needs_labels = true, .portion = (ebm_portion)o->portion, .seed = (uint64_t)o->seed};
     const ebm_calibrator_options options = options_of(o);
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, scored));
     EBM_TRY(ebm_calibrator_fit(&scored->predictions, (ebm_calibrator_kind)o->method, &options, calibrator));
@@ -215,7 +216,8 @@ static ebm_status fit_and_store(const calibrate_options *o, ebm_scored_texts *sc
 
 static ebm_status compare(const calibrate_options *o, ebm_scored_texts *scored)
 {
-    const ebm_text_choice choice = {EBM_SPLIT_DEV, true, EBM_PORTION_ALL, (uint64_t)o->seed};
+    const ebm_text_choice choice = {
+        .split = EBM_SPLIT_DEV, .needs_labels = true, .portion = EBM_PORTION_ALL, .seed = (uint64_t)o->seed};
     const ebm_calibrator_options options = options_of(o);
     ebm_comparison comparison;
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, scored));

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compare_annotations.h"
 #include "compare_cell.h"
 #include "compare_page.h"
 #include "compare_results.h"
@@ -219,6 +220,7 @@ static ebm_status run(const compare_options *o, compare_plan *plan)
     w.place.failed_noise = json_array();
     ebm_status status = list_cells(plan, &s, &w);
     EBM_CHECK(status, end);
+    EBM_CHECK(compare_annotations_check(plan), end);
     EBM_CHECK(check_cells(&w), end);
     EBM_CHECK(keep_comparison(o, plan), end);
     ebm_program_say("%zu tasks, %zu methods, %zu cells, %zu of them done", plan->task_count, plan->variant_count,

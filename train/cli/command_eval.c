@@ -12,7 +12,7 @@ enum { DIAGRAM_BINS = 10 };
 
 typedef struct {
     ebm_model_options model;
-    ebm_string_list predictions, baseline, ood_predictions;
+    ebm_string_list predictions, baseline, ood_predictions, annotators;
     const char *labels_file, *annotator_counts, *ood_file;
     int portion, scores, swap_halves;
     double temperature;
@@ -38,6 +38,10 @@ static const ebm_option OPTIONS[] = {
      .help = "What an .npy of --predictions holds, or which count where a table has both", .choices = SCORES},
     {"annotator_counts", EBM_OPTION_STRING, AT(annotator_counts), NULL,
      .help = "How many annotators gave each label, .npy, where --predictions do not say it (implies --full)"},
+    {"annotator_columns", EBM_OPTION_LIST, AT(annotators), NULL,
+     .help =
+         "With a model: columns of the texts' file with a label by one annotator each, or a list of .jsonl (implies "
+         "--full)"},
     {"baseline", EBM_OPTION_LIST, AT(baseline), NULL,
      .help = "Predictions of another method on the same examples, one a seed: differences with paired intervals"},
     {"average_seeds", EBM_OPTION_FLAG, AT(average_seeds), NULL,
@@ -110,13 +114,14 @@ static ebm_status check_options(const eval_options *o)
     EBM_TRY(needs(o->baseline.count > 0, files, "--baseline", "--predictions"));
     EBM_TRY(needs(o->ood_predictions.count > 0, files, "--ood_predictions", "--predictions"));
     EBM_TRY(needs(o->ood_file, o->model.directory, "--ood_file", "--model_name_or_path"));
+    EBM_TRY(needs(o->annotators.count > 0, o->model.directory, "--annotator_columns", "--model_name_or_path"));
     EBM_TRY(needs(o->fit_temperature, o->swap_halves != SWAP_NONE, "--fit_temperature", "--swap_halves"));
     return refuse(o->swap_halves != SWAP_NONE && o->portion != EBM_PORTION_ALL, "--split", "--swap_halves");
 }
 
 static bool wants_all(const eval_options *o)
 {
-    return o->full || o->ood_file || o->ood_predictions.count || o->annotator_counts;
+    return o->full || o->ood_file || o->ood_predictions.count || o->annotator_counts || o->annotators.count;
 }
 
 // One set of predictions: the short table and a diagram. Otherwise means over seeds and halves, in one table.
@@ -130,19 +135,19 @@ static bool is_single(const eval_options *o)
 static ebm_status run_model(evaluation *e)
 {
     const eval_options *o = e->o;
-    const ebm_text_choice choice = {EBM_SPLIT_DEV, true, (ebm_portion)o->portion, (uint64_t)o->seed};
-    const ebm_text_choice all = {EBM_SPLIT_TEST, false, EBM_PORTION_ALL, 0};
+    const ebm_text_choice choice = {EBM_SPLIT_DEV, true, (ebm_portion)o->portion, (uint64_t)o->seed, o->annotators};
+    const ebm_text_choice all = {.split = EBM_SPLIT_TEST, .portion = EBM_PORTION_ALL};
     EBM_TRY(ebm_scored_texts_create(&o->model, &choice, &e->texts));
     EBM_TRY(ebm_scored_texts_calibrate(&e->texts, &o->model, o->calibrated));
     const bool averaged = !ebm_averaging_is_none(&e->texts.averaging);
-    if (!o->ood_file) return eval_method_add(&e->method, &e->texts.predictions, NULL, averaged);
+    if (!o->ood_file) return eval_method_add(&e->method, &e->texts.predictions, e->texts.annotations, NULL, averaged);
     ebm_model_options model = o->model;
     model.data.task_name = model.data.data_dir = model.data.train_file = model.data.validation_file = NULL;
     model.data.test_file = o->ood_file;
     model.label_map = (ebm_string_list){0};
     EBM_TRY(ebm_scored_texts_create(&model, &all, &e->others));
     EBM_TRY(ebm_scored_texts_calibrate(&e->others, &model, o->calibrated));
-    return eval_method_add(&e->method, &e->texts.predictions, &e->others.predictions, averaged);
+    return eval_method_add(&e->method, &e->texts.predictions, e->texts.annotations, &e->others.predictions, averaged);
 }
 
 static ebm_status read_files(evaluation *e)

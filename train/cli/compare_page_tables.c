@@ -114,12 +114,14 @@ static void put_shifts(compare_page *p, size_t t)
     }
 }
 
-static void put_table(compare_page *p, size_t t, const char *caption, size_t first,
+typedef size_t (*choose_columns)(const compare_task *task, compare_column columns[COMPARE_COLUMNS_MOST]);
+
+static void put_table(compare_page *p, size_t t, const char *caption, size_t first, choose_columns choose,
                       void (*put)(compare_page *p, size_t t, size_t v, const compare_column *column))
 {
     const compare_plan *plan = p->results->plan;
     compare_column columns[COMPARE_COLUMNS_MOST];
-    const size_t count = compare_columns(plan->tasks + t, columns);
+    const size_t count = choose(plan->tasks + t, columns);
     begin(p, caption, columns, count);
     for (size_t v = first; v < plan->variant_count; v++) {
         if (compare_results_at(p->results, t, v)->seeds == 0) continue;
@@ -129,15 +131,24 @@ static void put_table(compare_page *p, size_t t, const char *caption, size_t fir
     ebm_html_table_end(p->page);
 }
 
+static void put_agreement(compare_page *p, size_t t)
+{
+    if (!json_object_get(p->results->plan->tasks[t].spec, "annotator_columns")) return;
+    put_table(p, t, "Agreement with annotators", 0, compare_agreement_columns, put_value);
+    ebm_html_note(p->page, "%s.", COMPARE_AGREEMENT_HELP);
+}
+
 ebm_status compare_page_tables(compare_page *p, size_t t)
 {
     char caption[320];
-    put_table(p, t, "Means over seeds and both halves, with 95 % intervals; the best is marked", 0, put_value);
+    put_table(p, t, "Means over seeds and both halves, with 95 % intervals; the best is marked", 0, compare_columns,
+              put_value);
     put_floor(p, t);
     snprintf(caption, sizeof caption,
              "Differences from %.160s, with paired 95 %% intervals; better and worse where they leave 0 out",
              p->results->plan->variants[0].name);
-    if (compare_results_at(p->results, t, 0)->seeds) put_table(p, t, caption, 1, put_difference);
+    if (compare_results_at(p->results, t, 0)->seeds) put_table(p, t, caption, 1, compare_columns, put_difference);
+    put_agreement(p, t);
     put_shifts(p, t);
     put_times(p, t);
     return ebm_ok();

@@ -149,16 +149,28 @@ static ebm_status check_ood(const char *where, json_t *spec)
     return ebm_ok();
 }
 
+static ebm_status check_annotators(const char *where, json_t *spec)
+{
+    json_t *columns = json_object_get(spec, "annotator_columns");
+    bool strings = !columns || (json_is_array(columns) && json_array_size(columns) > 0);
+    for (size_t i = 0; strings && i < json_array_size(columns); i++)
+        strings = json_is_string(json_array_get(columns, i));
+    return strings ? ebm_ok()
+                   : ebm_fail(EBM_ERROR_INPUT, "%s: 'annotator_columns' must be a list of names of columns", where);
+}
+
 static ebm_status read_task(const char *where, json_t *spec, compare_task *task)
 {
     EBM_TRY(check_keys(where, spec,
                        KEYS("name", "task_name", "data_dir", "train_file", "validation_file", "text_column",
-                            "text_pair_column", "label_column", "skip_malformed", "options", "noise", "ood", "seeds")));
+                            "text_pair_column", "label_column", "skip_malformed", "annotator_columns", "options",
+                            "noise", "ood", "seeds")));
     EBM_TRY(name_of(where, spec, &task->name));
     EBM_TRY(check_object(where, spec, "options"));
     EBM_TRY(check_seeds(where, spec));
     EBM_TRY(check_all_noise(where, spec));
     EBM_TRY(check_ood(where, spec));
+    EBM_TRY(check_annotators(where, spec));
     const char *name = json_string_value(json_object_get(spec, "task_name"));
     if (name) EBM_TRY(ebm_in(ebm_task_find(name, &task->task), "%s", where));
     if (!name && !json_is_string(json_object_get(spec, "validation_file")))

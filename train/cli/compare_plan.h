@@ -11,6 +11,7 @@
 //       {"name": "CoLA", "task_name": "cola", "data_dir": "glue",     or train_file, validation_file, text_column, ...
 //        "options": {...},                    of ebmcl train, for this task
 //        "noise": {"options": {...}, "sample": {"num": 100000}},     trained once for the task, see below
+//        "annotator_columns": ["label1", "label2"],                   of the evaluation set: agreement is measured too
 //        "ood": [{"name": "BLiMP", "test_file": "blimp.tsv", "text_column": "sentence"}]}],
 //     "methods": [
 //       {"name": "CE", "scale": [1, 0.5]},

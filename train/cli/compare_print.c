@@ -66,6 +66,27 @@ static size_t examples_of(const compare_results *results, size_t t)
     return 0;
 }
 
+static void print_columns(FILE *stream, const compare_results *results, size_t t, const compare_column *columns,
+                          size_t count)
+{
+    const compare_plan *plan = results->plan;
+    print_headings(stream, plan, columns, count);
+    for (size_t v = 0; v < plan->variant_count; v++) {
+        const compare_result *r = compare_results_at(results, t, v);
+        if (r->seeds + r->missing) print_method(stream, results, t, v, columns, count);
+    }
+}
+
+static void print_agreement(FILE *stream, const compare_results *results, size_t t)
+{
+    compare_column columns[COMPARE_COLUMNS_MOST];
+    const size_t count = compare_agreement_columns(results->plan->tasks + t, columns);
+    if (count == 0 || examples_of(results, t) == 0) return;
+    fprintf(stream, "%s: agreement with annotators\n", results->plan->tasks[t].name);
+    print_columns(stream, results, t, columns, count);
+    fprintf(stream, "%s\n\n", COMPARE_AGREEMENT_HELP);
+}
+
 static void print_task(FILE *stream, const compare_results *results, size_t t)
 {
     const compare_plan *plan = results->plan;
@@ -77,11 +98,7 @@ static void print_task(FILE *stream, const compare_results *results, size_t t)
     }
     fprintf(stream, "%s: %zu texts in two halves (%s), each tested with what the other gave\n", plan->tasks[t].name,
             examples, plan->random_halves ? "drawn" : "in the file's order");
-    print_headings(stream, plan, columns, count);
-    for (size_t v = 0; v < plan->variant_count; v++) {
-        const compare_result *r = compare_results_at(results, t, v);
-        if (r->seeds + r->missing) print_method(stream, results, t, v, columns, count);
-    }
+    print_columns(stream, results, t, columns, count);
     print_floor(stream, results, t);
     fputc('\n', stream);
 }
@@ -131,6 +148,7 @@ ebm_status compare_print(FILE *stream, const compare_results *results)
 {
     for (size_t t = 0; t < results->plan->task_count; t++) {
         print_task(stream, results, t);
+        print_agreement(stream, results, t);
         print_shifts(stream, results, t);
     }
     if (results->plan->task_count > 1) print_mean(stream, results);

@@ -79,8 +79,8 @@ ebm_status compare_results_measure(const compare_place *place, bool full, compar
 {
     const compare_plan *plan = place->plan;
     *results = (compare_results){.plan = plan, .options = ebm_suite_defaults()};
-    results->options.sections =
-        full ? EBM_SUITE_METRICS | EBM_SUITE_MISCALIBRATION | EBM_SUITE_SELECTIVE : EBM_SUITE_METRICS;
+    results->options.sections = EBM_SUITE_METRICS | EBM_SUITE_AGREEMENT;
+    if (full) results->options.sections |= EBM_SUITE_MISCALIBRATION | EBM_SUITE_SELECTIVE;
     results->result = calloc(plan->task_count * plan->variant_count, sizeof *results->result);
     if (!results->result) return ebm_fail(EBM_ERROR_MEMORY, "no memory for results");
     for (size_t t = 0; t < plan->task_count; t++) EBM_TRY(measure_task(place, t, results));
@@ -116,6 +116,19 @@ size_t compare_columns(const compare_task *task, compare_column columns[COMPARE_
     columns[n++] = (compare_column){"ece_class_wise", "ECE", false, true};
     columns[n++] = (compare_column){"nll", "NLL", true, true};
     columns[n++] = (compare_column){"ece_class_wise", "ECE", true, true};
+    return n;
+}
+
+size_t compare_agreement_columns(const compare_task *task, compare_column columns[COMPARE_COLUMNS_MOST])
+{
+    size_t n = 0;
+    if (!json_object_get(task->spec, "annotator_columns")) return 0;
+    columns[n++] = (compare_column){"human_cross_entropy", "human CE", false, true};
+    columns[n++] = (compare_column){"human_total_variation", "TV", false, true};
+    columns[n++] = (compare_column){"entropy_spearman", "entropy", false, false};
+    columns[n++] = (compare_column){"human_cross_entropy", "human CE", true, true};
+    columns[n++] = (compare_column){"human_total_variation", "TV", true, true};
+    columns[n++] = (compare_column){"entropy_spearman", "entropy", true, false};
     return n;
 }
 

@@ -43,6 +43,11 @@ typedef struct {
 enum { COMPARE_COLUMNS_MOST = 8 };
 // Those of a task (its own metric beside accuracy), of NULL those of the mean over tasks. Returns how many.
 size_t compare_columns(const compare_task *task, compare_column columns[COMPARE_COLUMNS_MOST]);
+// Those of the agreement with a task's annotators, none where it names no columns of theirs.
+size_t compare_agreement_columns(const compare_task *task, compare_column columns[COMPARE_COLUMNS_MOST]);
+#define COMPARE_AGREEMENT_HELP                                                                                         \
+    "human CE: cross-entropy with the shares of the annotators' labels; TV: total variation between these and the "    \
+    "probabilities; entropy: rank correlation of both entropies over texts"
 // The row of a result for a column, NULL when there is none; `difference`: of its difference from the first method.
 const ebm_suite_row *compare_cell_row(const compare_result *result, const compare_column *column, bool difference);
 // Mean of a column over the tasks, for a method that has all of them, else NaN.

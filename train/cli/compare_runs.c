@@ -7,6 +7,7 @@
 
 #include "average.h"
 #include "calibration.h"
+#include "compare_annotations.h"
 #include "compare_steps.h"
 #include "file.h"
 
@@ -290,6 +291,28 @@ static ebm_status average(const compare_plan *plan, compare_runs *runs)
     return status;
 }
 
+// ---- annotators
+
+// The same for all seeds, so before an ensemble takes their place.
+static ebm_status read_annotations(const compare_place *place, const compare_task *task, const compare_variant *variant,
+                                   compare_runs *runs)
+{
+    const compare_variant *trained = variant->kind == COMPARE_TRAINED ? variant : place->plan->variants + variant->of;
+    if (runs->seeds == 0) return ebm_ok();
+    const ebm_predictions *rows = runs->seed[0].rows;
+    char *folder = compare_cell_folder(place, task, trained, runs->seed[0].seed);
+    char *model = folder ? ebm_path_join(folder, "model") : NULL;
+    double *counts = NULL;
+    ebm_status status = model ? compare_annotations_read(task, model, rows, &counts) : no_memory();
+    for (int half = 0; status.code == EBM_OK && counts && half < 2; half++)
+        status = ebm_counts_portion(counts, rows->count, rows->labels, half_of(place->plan, half),
+                                    place->plan->split_seed, runs->counts + half);
+    free(counts);
+    free(model);
+    free(folder);
+    return status;
+}
+
 // ---- the whole
 
 static ebm_status make_parts(compare_runs *runs)
@@ -301,9 +324,9 @@ static ebm_status make_parts(compare_runs *runs)
         const compare_seed *seed = runs->seed + s;
         for (size_t h = 0; h < 2; h++) {
             const bool probabilities = seed->read[0].probabilities;
-            runs->raw_part[2 * s + h] = (ebm_suite_part){seed->half[h].rows, 1, probabilities, NULL, NULL};
+            runs->raw_part[2 * s + h] = (ebm_suite_part){seed->half[h].rows, 1, probabilities, runs->counts[h], NULL};
             runs->calibrated_part[2 * s + h] =
-                (ebm_suite_part){seed->half[h].rows, seed->temperature[h], probabilities, NULL, NULL};
+                (ebm_suite_part){seed->half[h].rows, seed->temperature[h], probabilities, runs->counts[h], NULL};
         }
     }
     runs->raw = (ebm_suite_runs){runs->raw_part, (int)runs->seeds, 2};
@@ -316,6 +339,7 @@ ebm_status compare_runs_read(const compare_place *place, const compare_task *tas
 {
     *runs = (compare_runs){0};
     EBM_TRY(read_seeds(place, task, variant, runs));
+    EBM_TRY(read_annotations(place, task, variant, runs));
     const bool averaged = variant->kind == COMPARE_AVERAGED;
     if (runs->seeds > 0 && !averaged) runs->seconds /= (double)runs->seeds;
     if (averaged) EBM_TRY(average(place->plan, runs));
@@ -326,6 +350,8 @@ void compare_runs_free(compare_runs *runs)
 {
     for (size_t i = 0; i < runs->seeds; i++) seed_free(runs->seed + i, runs->sets);
     free(runs->seed);
+    free(runs->counts[0]);
+    free(runs->counts[1]);
     free(runs->raw_part);
     free(runs->calibrated_part);
     *runs = (compare_runs){0};

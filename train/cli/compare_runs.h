@@ -32,6 +32,7 @@ typedef struct {
     compare_seed *seed;
     size_t seeds, missing; // done, and wanted but not done
     size_t sets;           // of another distribution
+    double *counts[2];     // annotators' labels of the two halves, or NULL
     double seconds;        // mean of a cell's training, of all seeds of an ensemble their sum
     ebm_suite_part *raw_part, *calibrated_part;
     ebm_suite_runs raw, calibrated;

@@ -65,12 +65,13 @@ ebm_status eval_method_read(const eval_files *files, eval_method *m)
     return ebm_ok();
 }
 
-ebm_status eval_method_add(eval_method *m, const ebm_predictions *predictions, const ebm_predictions *others,
-                           bool probabilities)
+ebm_status eval_method_add(eval_method *m, const ebm_predictions *predictions, const double *counts,
+                           const ebm_predictions *others, bool probabilities)
 {
     EBM_TRY(make_seeds(m, 1));
     m->seed->probabilities = probabilities;
     m->seed->rows = *predictions;
+    m->seed->counts = counts;
     m->seed->other_rows = others;
     return ebm_ok();
 }
@@ -144,26 +145,13 @@ ebm_status eval_method_average(eval_method *m)
     return ebm_ok();
 }
 
-static ebm_status take_counts(const eval_seed *s, ebm_portion portion, uint64_t seed, double **out)
-{
-    const size_t labels = (size_t)s->rows.labels;
-    uint32_t *rows = NULL;
-    size_t number;
-    if (!s->counts) return ebm_ok();
-    EBM_TRY(ebm_portion_rows(portion, s->rows.count, seed, &rows, &number));
-    *out = malloc(number * labels * sizeof **out);
-    for (size_t i = 0; i < number && *out; i++)
-        memcpy(*out + i * labels, s->counts + rows[i] * labels, labels * sizeof **out);
-    free(rows);
-    return *out ? ebm_ok() : ebm_fail(EBM_ERROR_MEMORY, "no memory for the counts of %zu examples", number);
-}
-
 static ebm_status divide_seed(eval_seed *s, const eval_division *d, ebm_suite_part *part)
 {
     for (int h = 0; h < d->halves; h++) {
         const ebm_portion portion = h ? d->second : d->portion;
         EBM_TRY(ebm_predictions_portion(&s->rows, portion, d->seed, s->half + h));
-        EBM_TRY(take_counts(s, portion, d->seed, s->half_counts + h));
+        if (s->counts)
+            EBM_TRY(ebm_counts_portion(s->counts, s->rows.count, s->rows.labels, portion, d->seed, s->half_counts + h));
         part[h] = (ebm_suite_part){s->half[h].rows, d->temperature, s->probabilities, s->half_counts[h], s->other_rows};
     }
     for (int h = 0; h < d->halves && d->fit_temperature; h++) {

@@ -40,9 +40,10 @@ typedef struct {
 } eval_files;
 
 ebm_status eval_method_read(const eval_files *files, eval_method *method);
-// One seed's predictions, borrowed; others may be NULL. probabilities: the logits' level says nothing.
-ebm_status eval_method_add(eval_method *method, const ebm_predictions *predictions, const ebm_predictions *others,
-                           bool probabilities);
+// One seed's predictions, borrowed; counts (of annotators) and others may be NULL. probabilities: the logits' level
+// says nothing.
+ebm_status eval_method_add(eval_method *method, const ebm_predictions *predictions, const double *counts,
+                           const ebm_predictions *others, bool probabilities);
 // Puts one seed in the place of all that were read: the mean of their probabilities (average.h), also on texts of
 // another distribution. EBM_ERROR_INPUT when they are not of the same examples with the same labels.
 ebm_status eval_method_average(eval_method *method);

@@ -220,7 +220,7 @@ ebm_status ebm_program_task(const ebm_data_options *options, const ebm_task **ta
 }
 
 static ebm_status read_file(const ebm_data_options *o, const ebm_task *task, ebm_split split, const char *path,
-                            ebm_label_use use, const ebm_labels *known, ebm_dataset **dataset)
+                            const ebm_dataset_format *wanted, ebm_dataset **dataset)
 {
     ebm_dataset_format format = {0};
     if (task) format = ebm_task_format(task, split);
@@ -229,8 +229,10 @@ static ebm_status read_file(const ebm_data_options *o, const ebm_task *task, ebm
         format.text_pair_column = o->text_pair_column;
     }
     if (o->label_column) format.label_column = o->label_column;
-    if (known && known->count > 0) format.known_labels = known;
-    format.labels = use;
+    if (wanted->known_labels && wanted->known_labels->count > 0) format.known_labels = wanted->known_labels;
+    format.labels = wanted->labels;
+    format.annotator_columns = wanted->annotator_columns;
+    format.annotator_count = wanted->annotator_count;
     format.skip_malformed = o->skip_malformed;
     EBM_TRY(ebm_dataset_read(path, &format, dataset));
     if (ebm_dataset_skipped(*dataset) > 0)
@@ -239,18 +241,35 @@ static ebm_status read_file(const ebm_data_options *o, const ebm_task *task, ebm
     return ebm_ok();
 }
 
-ebm_status ebm_program_read(const ebm_data_options *o, ebm_split split, ebm_label_use use, const ebm_labels *known,
-                            ebm_dataset **dataset)
+// wanted: labels, known labels and annotators.
+static ebm_status read_split(const ebm_data_options *o, ebm_split split, const ebm_dataset_format *wanted,
+                             ebm_dataset **dataset)
 {
     const char *const files[] = {o->train_file, o->validation_file, o->test_file};
     const ebm_task *task = NULL;
     *dataset = NULL;
     EBM_TRY(ebm_program_task(o, &task));
-    if (files[split]) return read_file(o, task, split, files[split], use, known, dataset);
+    if (files[split]) return read_file(o, task, split, files[split], wanted, dataset);
     if (!task || !o->data_dir) return ebm_ok();
     char *path = NULL;
     EBM_TRY(ebm_task_file(task, o->data_dir, split, &path));
-    const ebm_status status = read_file(o, task, split, path, use, known, dataset);
+    const ebm_status status = read_file(o, task, split, path, wanted, dataset);
     free(path);
     return status;
+}
+
+ebm_status ebm_program_read(const ebm_data_options *o, ebm_split split, ebm_label_use use, const ebm_labels *known,
+                            ebm_dataset **dataset)
+{
+    return read_split(o, split, &(ebm_dataset_format){.labels = use, .known_labels = known}, dataset);
+}
+
+ebm_status ebm_program_read_annotated(const ebm_data_options *o, ebm_split split, const ebm_labels *known,
+                                      const ebm_string_list *annotators, ebm_dataset **dataset)
+{
+    const ebm_dataset_format wanted = {.labels = EBM_LABELS_REQUIRED,
+                                       .known_labels = known,
+                                       .annotator_columns = annotators->items,
+                                       .annotator_count = annotators->count};
+    return read_split(o, split, &wanted, dataset);
 }

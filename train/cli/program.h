@@ -101,6 +101,9 @@ typedef struct {
 // known_labels: NULL collects them (or takes the task's). *task (may be NULL) is the task that was named, or NULL.
 ebm_status ebm_program_read(const ebm_data_options *options, ebm_split split, ebm_label_use use,
                             const ebm_labels *known_labels, ebm_dataset **dataset);
+// The same with labels required and the annotators' columns (ebm_dataset_format), of which there may be none.
+ebm_status ebm_program_read_annotated(const ebm_data_options *options, ebm_split split, const ebm_labels *known_labels,
+                                      const ebm_string_list *annotators, ebm_dataset **dataset);
 ebm_status ebm_program_task(const ebm_data_options *options, const ebm_task **task); // NULL when none is named
 
 #endif

@@ -106,17 +106,7 @@ static ebm_status take_portion(const ebm_dataset *all, const ebm_text_choice *ch
     uint32_t *rows = NULL;
     size_t count = 0;
     EBM_TRY(ebm_portion_rows(choice->portion, ebm_dataset_count(all), choice->seed, &rows, &count));
-    ebm_dataset *taken = NULL;
-    ebm_status status = ebm_ok();
-    EBM_CHECK(ebm_dataset_create(ebm_dataset_labels(all), &taken), end);
-    for (size_t i = 0; i < count; i++) {
-        const ebm_row row = ebm_dataset_row(all, rows[i]);
-        EBM_CHECK(ebm_dataset_add(taken, row.text_a, row.text_b, row.label, row.line), end);
-    }
-    *portion = taken;
-    taken = NULL;
-end:
-    ebm_dataset_free(taken);
+    const ebm_status status = ebm_dataset_select(all, rows, count, portion);
     free(rows);
     return status;
 }
@@ -179,8 +169,11 @@ static ebm_status read_texts(ebm_scored_texts *s, const ebm_model_options *o, co
     ebm_split split = choice->split;
     ebm_dataset *all = NULL;
     EBM_TRY(choose_split(&o->data, choice->split, &split, &file));
-    const ebm_label_use use = choice->needs_labels ? EBM_LABELS_REQUIRED : EBM_LABELS_IGNORED;
-    EBM_TRY(ebm_program_read(&o->data, split, use, s->task ? &s->task->labels : NULL, &all));
+    const ebm_labels *known = s->task ? &s->task->labels : NULL;
+    if (choice->needs_labels)
+        EBM_TRY(ebm_program_read_annotated(&o->data, split, known, &choice->annotators, &all));
+    else
+        EBM_TRY(ebm_program_read(&o->data, split, EBM_LABELS_IGNORED, known, &all));
     ebm_status status = choice->needs_labels ? match_texts(s, o, all, file) : ebm_ok();
     if (status.code == EBM_OK) status = take_portion(all, choice, texts);
     ebm_dataset_free(all);
@@ -195,6 +188,37 @@ static ebm_status copy_labels(ebm_scored_texts *s, const ebm_dataset *texts)
     if (!s->label) return ebm_fail(EBM_ERROR_MEMORY, "no memory for %zu labels", ebm_dataset_count(texts));
     for (size_t i = 0; i < ebm_dataset_count(texts); i++) s->label[i] = to_model[ebm_dataset_row(texts, i).label];
     return ebm_ok();
+}
+
+// One text's counts: several of the texts' labels may be one of the model's.
+static ebm_status add_annotations(const ebm_scored_texts *s, const ebm_dataset *texts, size_t i, const double *counts)
+{
+    const int32_t *to_model = s->task ? s->task_to_model : s->text_to_model;
+    const ebm_labels *own = ebm_dataset_labels(texts);
+    char names[200];
+    for (size_t y = 0; y < own->count; y++) {
+        if (counts[y] == 0) continue;
+        if (to_model[y] < 0)
+            return ebm_fail(
+                EBM_ERROR_INPUT, "line %zu: an annotator's label \"%.60s\": expected one of the model's, %s",
+                ebm_dataset_row(texts, i).line, own->names[y], ebm_labels_text(&s->labels, names, sizeof names));
+        s->annotations[i * s->labels.count + (size_t)to_model[y]] += counts[y];
+    }
+    return ebm_ok();
+}
+
+static ebm_status copy_annotations(ebm_scored_texts *s, const ebm_dataset *texts)
+{
+    const size_t count = ebm_dataset_count(texts), own = ebm_dataset_labels(texts)->count;
+    double *counts = NULL;
+    EBM_TRY(ebm_dataset_annotations(texts, &counts));
+    if (!counts) return ebm_ok();
+    ebm_status status = ebm_ok();
+    s->annotations = calloc(count * s->labels.count, sizeof *s->annotations);
+    if (!s->annotations) status = ebm_fail(EBM_ERROR_MEMORY, "no memory for the annotators' labels");
+    for (size_t i = 0; status.code == EBM_OK && i < count; i++) status = add_annotations(s, texts, i, counts + i * own);
+    free(counts);
+    return ebm_in(status, "%s", s->source);
 }
 
 static ebm_status open_predictor(ebm_scored_texts *s, const ebm_model_options *o, const char *directory)
@@ -279,6 +303,7 @@ ebm_status ebm_scored_texts_create(const ebm_model_options *options, const ebm_t
     EBM_CHECK(read_labels(s, options, choice), end);
     EBM_CHECK(read_texts(s, options, choice, &texts), end);
     if (choice->needs_labels) EBM_CHECK(copy_labels(s, texts), end);
+    if (choice->needs_labels) EBM_CHECK(copy_annotations(s, texts), end);
     EBM_CHECK(predict(s, options, texts), end);
 end:
     ebm_dataset_free(texts);
@@ -292,6 +317,7 @@ void ebm_scored_texts_free(ebm_scored_texts *s)
     free(s->calibrated);
     free(s->energy);
     free(s->label);
+    free(s->annotations);
     free(s->task_to_model);
     free(s->text_to_model);
     ebm_config_free(s->config);

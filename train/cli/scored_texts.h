@@ -113,6 +113,7 @@ typedef struct {
     bool needs_labels;   // every row must have one; otherwise labels are not read
     ebm_portion portion; // of the rows, drawn with `seed`
     uint64_t seed;
+    ebm_string_list annotators; // columns of a label each (ebm_dataset_format); none, or labels are needed
 } ebm_text_choice;
 
 typedef struct {
@@ -129,6 +130,7 @@ typedef struct {
     float *calibrated;           // after ebm_scored_texts_calibrate predictions.logits points here, or NULL
     const char *calibration;     // its method, or NULL
     int32_t *label;
+    double *annotations; // annotators.h, in the model's order of labels; NULL when no columns of them were named
     ebm_device *device;
     ebm_predictor *predictor; // the model that was run; NULL after an ensemble, of which one is in memory at a time
     ebm_ensemble ensemble;
