@@ -37,9 +37,6 @@ ebm_status ebm_gemm_allocate(ebm_device *device); // what ebm_gemm_reserve plann
 ebm_status ebm_program_kernel(ebm_device *device, const char *file, const char *kernel, const char *macros,
                               cl_kernel *out);
 
-// FNV-1a of all kernel files as programs are built from; of $EBMCL_KERNEL_DIR what can be read.
-uint64_t ebm_program_sources_hash(void);
-
 // Profiling: timed between two clFinish calls around the launch when enabled.
 bool ebm_profile_is_on(const ebm_device *device);
 void ebm_profile_add(ebm_device *device, const char *name, double seconds, double flops, double bytes);

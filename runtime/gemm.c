@@ -40,6 +40,16 @@ const char *ebm_gemm_backend(const ebm_device *device)
     return ebm_gemm_precision(device) == EBM_BF16 ? "bf16" : ebm_gemm_plan_name(ebm_gemm_plan_of(device, &to_come));
 }
 
+const char *ebm_gemm_describe(const ebm_device *device, char *text, size_t size)
+{
+    ebm_gemm_plan to_come;
+    if (ebm_gemm_precision(device) == EBM_BF16)
+        snprintf(text, size, "bf16");
+    else
+        ebm_gemm_plan_text(ebm_gemm_plan_of(device, &to_come), text, size);
+    return text;
+}
+
 bool ebm_gemm_rows_independent(const ebm_device *device)
 {
     ebm_gemm_plan to_come;

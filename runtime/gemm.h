@@ -46,6 +46,9 @@ ebm_status ebm_gemm_prepare(ebm_device *device);
 
 // The backends in use, for messages: "cpu", "bf16", "clblast", "plain" or, with a tuning, several: "clblast and plain".
 const char *ebm_gemm_backend(const ebm_device *device);
+// The same class by class, with what parameters CLBlast takes: same text, device and arguments: same bits. Returns
+// text.
+const char *ebm_gemm_describe(const ebm_device *device, char *text, size_t size);
 // Whether a row of an nn product is the same in its last bit whatever rows stand beside it, and however many: not by
 // CLBlast, which chooses its kernel by m, nor where a tuning has several backends for nn.
 bool ebm_gemm_rows_independent(const ebm_device *device);

@@ -1,10 +1,12 @@
 #include "gemm_plan.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
+#include "program_cache.h"
 
 static void give_all(ebm_gemm_plan *plan, ebm_backend backend)
 {
@@ -86,6 +88,33 @@ const char *ebm_gemm_plan_name(const ebm_gemm_plan *plan)
     for (size_t form = 0; form < EBM_GEMM_FORMS; form++)
         for (size_t rows = 0; rows < EBM_ROW_CLASSES; rows++) used |= 1u << plan->backend[form][rows];
     return names[used];
+}
+
+static uint64_t parameters_key(const ebm_clblast_parameters *p)
+{
+    char values[2048] = "";
+    size_t used = 0;
+    for (size_t kernel = 0; kernel < EBM_CLBLAST_KERNELS; kernel++)
+        for (size_t i = 0; p->overrides[kernel] && i < EBM_CLBLAST_NAMES[kernel].count && used < sizeof values; i++)
+            used += (size_t)snprintf(values + used, sizeof values - used, "%zu %u\n", kernel, p->values[kernel][i]);
+    return ebm_cache_key(values);
+}
+
+void ebm_gemm_plan_text(const ebm_gemm_plan *plan, char *text, size_t size)
+{
+    size_t used = 0;
+    bool same = true;
+    for (size_t i = 0; i < EBM_GEMM_FORMS * EBM_ROW_CLASSES; i++)
+        same &= plan->backend[i / EBM_ROW_CLASSES][i % EBM_ROW_CLASSES] == plan->backend[0][0];
+    if (same) used += (size_t)snprintf(text, size, "%s", ebm_backend_name(plan->backend[0][0]));
+    for (size_t form = 0; !same && form < EBM_GEMM_FORMS && used < size; form++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%s:", form ? ", " : "",
+                                 ebm_gemm_form_name((ebm_gemm_form)form));
+        for (size_t rows = 0; rows < EBM_ROW_CLASSES && used < size; rows++)
+            used += (size_t)snprintf(text + used, size - used, " %s", ebm_backend_name(plan->backend[form][rows]));
+    }
+    if (plan->clblast && used < size)
+        snprintf(text + used, size - used, "; CLBlast's parameters %016" PRIx64, parameters_key(&plan->parameters));
 }
 
 bool ebm_gemm_plan_rows_independent(const ebm_gemm_plan *plan)

@@ -21,6 +21,8 @@ ebm_status ebm_gemm_plan_make(const ebm_device *device, bool tuned, ebm_gemm_pla
 void ebm_gemm_plan_default(const ebm_device *device, ebm_gemm_plan *plan);
 
 const char *ebm_gemm_plan_name(const ebm_gemm_plan *plan); // "cpu", "clblast and plain"
+// "cpu", or "nn: cpu cpu clblast, nt: ..., tn: ...; CLBlast's parameters 1f3a..." with the classes of rows in order.
+void ebm_gemm_plan_text(const ebm_gemm_plan *plan, char *text, size_t size);
 bool ebm_gemm_plan_rows_independent(const ebm_gemm_plan *plan);
 
 #endif

@@ -25,5 +25,7 @@ void ebm_program_cache_store(const ebm_device *device, const char *source, const
 // The folder, where other things are kept too (tuning.h); false: no variable names one.
 bool ebm_cache_folder(char *folder, size_t size);
 uint64_t ebm_cache_key(const char *identity); // its FNV-1a
+// Of all kernel files as programs are built from; of $EBMCL_KERNEL_DIR what can be read.
+uint64_t ebm_program_sources_hash(void);
 
 #endif

@@ -226,7 +226,10 @@ static void run_two_phases(const char *folder, uint64_t stop_after, run_of_two *
         ebm_noise_evaluation best;
         settings.output_dir = folder;
         open_training(&t, small_texts(SMALL_SINGLE, 24, 1), small_texts(SMALL_SINGLE, 60, 2), &settings);
-        if (part == 1) assert_ok(ebm_noise_trainer_resume(t.n.trainer, checkpoint));
+        if (part == 1) {
+            assert_ok(ebm_noise_trainer_resume(t.n.trainer, checkpoint));
+            assert_string_equal(ebm_noise_trainer_resume_note(t.n.trainer), "");
+        }
         ebm_status status = ebm_noise_trainer_run(t.n.trainer, t.n.texts, NULL, &first, NULL);
         if (status.code == EBM_OK) status = ebm_noise_trainer_run(t.n.trainer, t.n.texts, t.n.held_out, &second, &best);
         for (size_t i = 0; i < h.evaluations; i++) run->perplexities[run->evaluations++] = h.perplexities[i];

@@ -1,6 +1,7 @@
 // Stopping and resuming: the bits of an uninterrupted run, whatever the noise; and what is refused.
 #include <unistd.h>
 
+#include "gemm.h"
 #include "on_device.h"
 #include "run_files.h"
 #include "small_run.h"
@@ -80,6 +81,7 @@ static void check_resume(const char *folder, small_settings settings, uint64_t s
     char *checkpoint = small_run_and_stop(device, settings, stop);
     small_run_open(&resumed, device, &settings);
     assert_ok(ebm_trainer_resume(resumed.trainer, checkpoint));
+    assert_string_equal(ebm_trainer_resume_note(resumed.trainer), "");
     assert_ok(ebm_trainer_run(resumed.trainer));
     assert_int_equal(resumed.steps, TOTAL - stop);
 
@@ -253,6 +255,28 @@ static void a_killed_run_is_done_again_from_its_checkpoint(void **state)
     free(checkpoint);
     free(whole);
     free(parts);
+}
+
+// The plain products are nobody's default.
+static void other_products_are_told(void **state)
+{
+    small_settings settings = small_ce(*state);
+    char *checkpoint = small_run_and_stop(device, settings, 2), expected[200];
+    ebm_device *other = NULL;
+    small_run run;
+    snprintf(expected, sizeof expected, "resumed: products were %s", ebm_gemm_backend(device));
+    assert_int_equal(setenv("EBMCL_GEMM", "plain", 1), 0);
+    assert_ok(ebm_device_open(getenv("EBMCL_DEVICE"), &other));
+    assert_ok(ebm_gemm_prepare(other));
+    assert_int_equal(unsetenv("EBMCL_GEMM"), 0);
+    small_run_open(&run, other, &settings);
+    assert_ok(ebm_trainer_resume(run.trainer, checkpoint));
+    const char *note = ebm_trainer_resume_note(run.trainer);
+    if (strncmp(note, expected, strlen(expected)) != 0 || !strstr(note, ", now plain: the result will not have"))
+        fail_msg("%s", note);
+    small_run_free(&run);
+    ebm_device_free(other);
+    free(checkpoint);
 }
 
 static void expect_refusal(small_settings settings, const char *checkpoint, const char *part)
@@ -461,6 +485,7 @@ int main(void)
         in_own_folder(joint_training_with_encoded_noise_resumes_bit_for_bit),
         in_own_folder(it_can_be_stopped_again),
         in_own_folder(a_killed_run_is_done_again_from_its_checkpoint),
+        in_own_folder(other_products_are_told),
         in_own_folder(changed_settings_are_refused_by_name),
         in_own_folder(another_output_directory_is_refused),
         in_own_folder(truncated_files_are_refused_by_name),

@@ -154,14 +154,14 @@ static ebm_status read_half(ebm_trainer *t, const json_t *json, const char *path
 static ebm_status write_state(const ebm_trainer *t, const uint64_t *positions, const char *directory)
 {
     const uint64_t noise = positions[0];
-    return ebm_json_file_write(directory, STATE_FILE,
-                               json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o s:o* s:o* s:o*}", "global_step",
-                                         (json_int_t)t->done, "epoch", (double)t->done / (double)t->steps_per_epoch,
-                                         "order", ebm_place_of(t->order), "nce_order", ebm_place_of(t->nce_order),
-                                         "noise_position", (json_int_t)noise, "log_window", window_of(t), "best",
-                                         best_of(t), "settings", settings_of(t), "posterior",
-                                         t->posterior ? ebm_posterior_json(t->posterior) : NULL, "noise_positions",
-                                         positions_of(t, positions), "half_scale", half_of(t)));
+    return ebm_json_file_write(
+        directory, STATE_FILE,
+        json_pack("{s:I s:f s:o s:o s:I s:o s:o s:o s:o s:o* s:o* s:o*}", "global_step", (json_int_t)t->done, "epoch",
+                  (double)t->done / (double)t->steps_per_epoch, "order", ebm_place_of(t->order), "nce_order",
+                  ebm_place_of(t->nce_order), "noise_position", (json_int_t)noise, "log_window", window_of(t), "best",
+                  best_of(t), "settings", settings_of(t), "computed_by", ebm_computed_by(t->in.device), "posterior",
+                  t->posterior ? ebm_posterior_json(t->posterior) : NULL, "noise_positions", positions_of(t, positions),
+                  "half_scale", half_of(t)));
 }
 
 static ebm_status write_checkpoint(ebm_trainer *t, const uint64_t *positions)
@@ -296,6 +296,7 @@ static ebm_status read_state(ebm_trainer *t, const char *path, const json_t *jso
     EBM_TRY(ebm_place_seek(t->nce_order, json_object_get(json, "nce_order"), path, "nce_order"));
     EBM_TRY(read_positions(t, path, noise, json_object_get(json, "noise_positions")));
     t->done = (uint64_t)json_integer_value(step);
+    ebm_computed_by_note(t->in.device, json_object_get(json, "computed_by"), t->resume_note);
     EBM_TRY(read_window(t, json_object_get(json, "log_window"), path));
     if (t->set.half.on) EBM_TRY(read_half(t, json_object_get(json, "half_scale"), path));
     EBM_TRY(read_best(t, json_object_get(json, "best"), path));

@@ -37,10 +37,11 @@ static json_t *settings_of(const ebm_noise_trainer *t, const ebm_noise_phase_run
 static ebm_status write_state(const ebm_noise_trainer *t, const ebm_noise_phase_run *p, const char *directory)
 {
     return ebm_json_file_write(directory, STATE_FILE,
-                               json_pack("{s:I s:I s:I s:o s:{s:I s:f s:i} s:o}", "phase", (json_int_t)p->index, "step",
-                                         (json_int_t)p->done, "update", (json_int_t)t->update, "order",
+                               json_pack("{s:I s:I s:I s:o s:{s:I s:f s:i} s:o s:o}", "phase", (json_int_t)p->index,
+                                         "step", (json_int_t)p->done, "update", (json_int_t)t->update, "order",
                                          ebm_place_of(p->order), "best", "step", (json_int_t)p->best.step, "perplexity",
-                                         p->best.perplexity, "worse_since", p->worse, "settings", settings_of(t, p)));
+                                         p->best.perplexity, "worse_since", p->worse, "settings", settings_of(t, p),
+                                         "computed_by", ebm_computed_by(ebm_noise_model_device(t->model))));
 }
 
 // Files are written from the device, so the best weights visit it.
@@ -111,6 +112,7 @@ static ebm_status read_all(ebm_noise_trainer *t, const char *directory)
     EBM_TRY(read_count(t->resumed, "phase", 1000, &phase));
     EBM_TRY(read_count(t->resumed, "update", UINT32_MAX, &t->update));
     t->resumed_phase = (uint32_t)phase;
+    ebm_computed_by_note(ebm_noise_model_device(t->model), json_object_get(t->resumed, "computed_by"), t->resume_note);
     if (json_number_value(json_object_get(json_object_get(t->resumed, "best"), "perplexity")) > 0) {
         EBM_TRY(read_weights(t, directory, BEST_FILE));
         EBM_TRY(ebm_noise_weights_read(t, t->best_weights));

@@ -61,6 +61,8 @@ ebm_status ebm_noise_trainer_resume(ebm_noise_trainer *t, const char *checkpoint
     return ebm_noise_checkpoint_read(t, checkpoint);
 }
 
+const char *ebm_noise_trainer_resume_note(const ebm_noise_trainer *t) { return t->resume_note; }
+
 static ebm_status reserve_rows(ebm_noise_trainer *t, size_t rows)
 {
     if (rows <= t->rows_capacity) return ebm_ok();

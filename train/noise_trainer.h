@@ -70,6 +70,8 @@ ebm_arena *ebm_noise_trainer_arena(ebm_noise_trainer *trainer);
 // interrupted one goes on where it was, to the bits of an uninterrupted training. Settings that differ are named by
 // that run.
 ebm_status ebm_noise_trainer_resume(ebm_noise_trainer *trainer, const char *checkpoint);
+// After it: a sentence where the checkpoint was computed by another device, driver, kernels or tuning, "" otherwise.
+const char *ebm_noise_trainer_resume_note(const ebm_noise_trainer *trainer);
 
 // Trains on `texts`; masks are drawn anew each epoch. With held-out texts (may be NULL) the weights with the lowest
 // perplexity on them are the ones the model has afterwards. *best is the evaluation they had (perplexity 0 without).

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "computed_by.h"
 #include "noise_trainer.h"
 #include "order.h"
 #include "packing.h"
@@ -22,6 +23,7 @@ struct ebm_noise_trainer {
     uint32_t phases; // begun so far
     json_t *resumed; // the state of a checkpoint, until its phase is entered
     uint32_t resumed_phase;
+    ebm_computed_by_sentence resume_note;
 };
 
 // What a phase counts while it runs.

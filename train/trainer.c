@@ -162,6 +162,7 @@ ebm_arena *ebm_trainer_arena(ebm_trainer *t) { return t->arena; }
 void ebm_trainer_set_noise(ebm_trainer *t, ebm_noise_stream *noise) { t->in.noise = noise; }
 uint64_t ebm_trainer_total_steps(const ebm_trainer *t) { return t->total; }
 ebm_status ebm_trainer_resume(ebm_trainer *t, const char *checkpoint) { return ebm_checkpoint_read(t, checkpoint); }
+const char *ebm_trainer_resume_note(const ebm_trainer *t) { return t->resume_note; }
 
 bool ebm_trainer_best(const ebm_trainer *t, ebm_trainer_evaluation *evaluation)
 {

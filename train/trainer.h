@@ -110,6 +110,8 @@ uint64_t ebm_trainer_total_steps(const ebm_trainer *trainer);
 
 // Continues from a checkpoint of the same settings; a difference that would change the result is an error naming it.
 ebm_status ebm_trainer_resume(ebm_trainer *trainer, const char *checkpoint);
+// After it: a sentence where the checkpoint was computed by another device, driver, kernels or tuning, "" otherwise.
+const char *ebm_trainer_resume_note(const ebm_trainer *trainer);
 // To the last step. On EBM_ERROR_INTERRUPTED a checkpoint of the current step stands in the output directory; on
 // EBM_ERROR_NONFINITE the last one is kept and the sentence names the step.
 ebm_status ebm_trainer_run(ebm_trainer *trainer); // with all ranks; all below: rank 0 alone

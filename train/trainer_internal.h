@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "computed_by.h"
 #include "margins.h"
 #include "order.h"
 #include "trainer.h"
@@ -36,7 +37,8 @@ struct ebm_trainer {
     ebm_order *order, *nce_order;
     ebm_masking *masking; // NULL: no masked language modelling
     uint64_t done;        // steps completed
-    ebm_half_scale half;  // activations in half only
+    ebm_computed_by_sentence resume_note;
+    ebm_half_scale half; // activations in half only
     ebm_log_window window;
     double started_at;
     uint64_t started_step;

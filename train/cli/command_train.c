@@ -390,7 +390,9 @@ static ebm_status load_weights(train_run *r)
     const bool first = ebm_rank_is_first(r->ranks);
     if (!r->set.resume) return ebm_ranks_agree(r->ranks, load_model(r));
     EBM_TRY(ebm_ranks_agree(r->ranks, first ? ebm_trainer_resume(r->trainer, r->set.resume) : ebm_ok()));
-    return ebm_ranks_agree(r->ranks, first ? ebm_ok() : ebm_trainer_resume(r->trainer, r->set.resume));
+    EBM_TRY(ebm_ranks_agree(r->ranks, first ? ebm_ok() : ebm_trainer_resume(r->trainer, r->set.resume)));
+    if (ebm_trainer_resume_note(r->trainer)[0]) ebm_program_say("%s", ebm_trainer_resume_note(r->trainer));
+    return ebm_ok();
 }
 
 // Only now, when everything else is known to work, the output directory is touched.
