@@ -2,7 +2,9 @@
 """Runs the tests that compute on a device on each OpenCL implementation that cmake/drivers.sh has set up, and prints a
 table. cmake/check.sh --all-devices calls it:
 
-    tests/drivers/run.py BUILD DRIVERS [--only REGEX] NAME...     # build/release build/drivers pocl intel ...
+    tests/drivers/run.py BUILD DRIVERS [--only REGEX] [NAME...]   # build/release build/drivers pocl intel ...
+
+Without names only known.txt is checked: its form, and that each line is about tests that there are.
 
 Passed, known (fails, and known.txt says whose fault it is), skipped (the program says why, or known.txt that it is too
 slow there), failed. Exit code 1 where anything failed, an implementation is not the one that it should be, or nothing
@@ -35,7 +37,7 @@ def read_known(path):
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        fields = [field.strip() for field in line.split("|")]
+        fields = [field.strip() for field in re.split(r"\s\|\s", line, maxsplit=3)]  # no blanks: part of an expression
         if len(fields) != 4 or fields[0] not in DRIVERS or fields[2] not in ("fault", "slow"):
             sys.exit(f"{path}:{number}: expected 'implementation | test | fault or slow | reason', found '{line}'")
         known.append(fields)
@@ -76,11 +78,24 @@ def find_device(build, name, environment):
     return devices[0], None
 
 
-def list_tests(build, label):
+def list_all_tests(build):
     shown = subprocess.run(["ctest", "--test-dir", str(build), "--show-only=json-v1"], stdout=subprocess.PIPE,
                            stderr=subprocess.DEVNULL, check=True)
+    return json.loads(shown.stdout)["tests"]
+
+
+def check_known(known, tests):
+    """A name that no test has any more would hide nothing, and a failure would come back unexplained."""
+    for driver, pattern, _, _ in known:
+        alternatives = pattern[1:-1].split("|") if pattern.startswith("(") and pattern.endswith(")") else [pattern]
+        for one in alternatives:
+            if not any(re.fullmatch(one, test["name"]) for test in tests):
+                sys.exit(f"known.txt: {driver}: no test is named '{one}'")
+
+
+def list_tests(build, label):
     tests, oclgrind = [], shutil.which("oclgrind")
-    for test in json.loads(shown.stdout)["tests"]:
+    for test in list_all_tests(build):
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
         if {label, "drivers"} & set(properties.get("LABELS", [])):
             command = test["command"]
@@ -195,12 +210,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("drivers", type=pathlib.Path)
-    parser.add_argument("names", nargs="+", choices=sorted(DRIVERS))
+    parser.add_argument("names", nargs="*", help="of " + ", ".join(sorted(DRIVERS)))
     parser.add_argument("--only", default="", help="tests whose names match")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     arguments.build, arguments.drivers = arguments.build.resolve(), arguments.drivers.resolve()
+    for name in arguments.names:
+        if name not in DRIVERS:
+            parser.error(f"{name}: expected one of {', '.join(sorted(DRIVERS))}")
     known = read_known(pathlib.Path(__file__).parent / "known.txt")
+    check_known(known, list_all_tests(arguments.build))
+    if not arguments.names:
+        print(f"known.txt: {len(known)} lines, each about tests that there are")
+        return 0
     table, listed, wrong = [], {"known": [], "skipped": [], "failed": []}, False
     for name in arguments.names:
         rows, device, sentence = run_driver(arguments, name, known)
