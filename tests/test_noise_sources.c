@@ -51,6 +51,43 @@ static void expect_refusal(const char *part, ran r)
     free_ran(&r);
 }
 
+// 120 texts: of every text both labels, or the label that a word of it says.
+static void put_many(const char *name, bool learnable)
+{
+    char *path = in_folder(folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("sentence\tlabel\n", file);
+    for (int i = 0; i < 120; i++)
+        fprintf(file, "the %s is %s .\t%s\n", i % 3 ? "film" : "plot", i % 2 ? "good" : "bad",
+                (learnable ? i : i / 2) % 2 ? "positive" : "negative");
+    fclose(file);
+    free(path);
+}
+
+#define train_many(name, texts, ...)                                                                                   \
+    run("train", "--model_name_or_path", "model", "--train_file", texts, "--validation_file", texts,                   \
+        "--max_seq_length", "16", "--per_device_train_batch_size", "24", "--token_budget", "256", "--output_dir",      \
+        name, __VA_ARGS__)
+
+static void guessing_is_told(void **state)
+{
+    put_many("random.tsv", false);
+    put_many("learnable.tsv", true);
+    ran r = train_many("guess", "random.tsv", "--max_steps", "2", "--objective", "joint", "--noise_source", "shuffle");
+    if (r.code != 0 || !strstr(r.err, "(Matthews) is 0.000, of 120 texts chance alone gives up to 0.183; noise")) {
+        fail_msg("%s", r.err);
+    }
+    assert_non_null(strstr(r.err, "--nce_weight, such as 0.1"));
+    free_ran(&r);
+    r = train_many("guess2", "random.tsv", "--max_steps", "2");
+    if (r.code != 0 || !strstr(r.err, "try more steps or another --learning_rate")) fail_msg("%s", r.err);
+    free_ran(&r);
+    r = train_many("learns", "learnable.tsv", "--max_steps", "40", "--learning_rate", "5e-3");
+    if (r.code != 0 || strstr(r.err, "guessing")) fail_msg("%s", r.err);
+    free_ran(&r);
+}
+
 static void expect_lines(const char *name, size_t count)
 {
     char *text = get(name);
@@ -156,7 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shuffled_texts),  cmocka_unit_test(plain_text),      cmocka_unit_test(filled_texts),
-        cmocka_unit_test(labelled_models), cmocka_unit_test(sources_are_one),
+        cmocka_unit_test(labelled_models), cmocka_unit_test(sources_are_one), cmocka_unit_test(guessing_is_told),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -428,11 +428,32 @@ static void say_exchange(const train_run *r)
             (double)x.bytes / 1e6, x.buckets, 4e-6 * (double)x.largest, 1e3 * x.exposed);
 }
 
+enum { FEW_TEXTS = 100 }; // fewer say nothing of chance
+
+// Where labels are hard to learn their gradients begin small; NCE's, which are clipped together with them, can then be
+// all that is left. The correlation of independent labels has a standard deviation of 1 / sqrt(texts).
+static void say_guessing(const train_run *r)
+{
+    ebm_trainer_evaluation best;
+    const size_t texts = r->validation ? ebm_dataset_count(r->validation) : 0;
+    if (texts < FEW_TEXTS || !ebm_trainer_best(r->trainer, &best)) return;
+    const double matthews = best.value[EBM_MATTHEWS], chance = 2 / sqrt((double)texts);
+    if (!(matthews < chance)) return;
+    ebm_program_say("warning: the predicted labels cannot be told from guessing: their correlation with the true ones "
+                    "(Matthews) is %.3f, of %zu texts chance alone gives up to %.3f; %s",
+                    matthews, texts, chance,
+                    is_joint(r)
+                        ? "noise contrastive estimation may hold them back: try a smaller --nce_weight, such as "
+                          "0.1, or more steps"
+                        : "try more steps or another --learning_rate");
+}
+
 static ebm_status print_result(const train_run *r)
 {
     ebm_trainer_evaluation best = {0};
     if (is_joint(r) && !r->noise.texts) say_noise(r);
     say_exchange(r);
+    say_guessing(r);
     ebm_program_say("model written to %s", r->set.output_dir);
     if (!r->set.json) return ebm_ok();
     json_t *json = json_pack("{s:s s:I}", "output_dir", r->set.output_dir, "steps",
