@@ -329,8 +329,7 @@ static ebm_status train(train_run *r)
     EBM_TRY(o->model ? open_given(r, &settings) : create_from_scratch(r, &settings));
     EBM_TRY(create_trainer(r));
     EBM_TRY(o->resume ? ebm_noise_trainer_resume(r->trainer, o->resume) : init_embeddings(r));
-    if (o->resume && ebm_noise_trainer_resume_note(r->trainer)[0])
-        ebm_program_say("%s", ebm_noise_trainer_resume_note(r->trainer));
+    if (ebm_noise_trainer_resume_note(r->trainer)[0]) ebm_program_say("%s", ebm_noise_trainer_resume_note(r->trainer));
     EBM_TRY(create_texts(r));
     EBM_TRY(run_phases(r, &best));
     EBM_TRY(write_model(r, &best));

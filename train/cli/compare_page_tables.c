@@ -114,14 +114,10 @@ static void put_shifts(compare_page *p, size_t t)
     }
 }
 
-typedef size_t (*choose_columns)(const compare_task *task, compare_column columns[COMPARE_COLUMNS_MOST]);
-
-static void put_table(compare_page *p, size_t t, const char *caption, size_t first, choose_columns choose,
-                      void (*put)(compare_page *p, size_t t, size_t v, const compare_column *column))
+static void put_table(compare_page *p, size_t t, const char *caption, size_t first, const compare_column *columns,
+                      size_t count, void (*put)(compare_page *p, size_t t, size_t v, const compare_column *column))
 {
     const compare_plan *plan = p->results->plan;
-    compare_column columns[COMPARE_COLUMNS_MOST];
-    const size_t count = choose(plan->tasks + t, columns);
     begin(p, caption, columns, count);
     for (size_t v = first; v < plan->variant_count; v++) {
         if (compare_results_at(p->results, t, v)->seeds == 0) continue;
@@ -133,21 +129,25 @@ static void put_table(compare_page *p, size_t t, const char *caption, size_t fir
 
 static void put_agreement(compare_page *p, size_t t)
 {
-    if (!json_object_get(p->results->plan->tasks[t].spec, "annotator_columns")) return;
-    put_table(p, t, "Agreement with annotators", 0, compare_agreement_columns, put_value);
+    compare_column columns[COMPARE_COLUMNS_MOST];
+    const size_t count = compare_agreement_columns(p->results->plan->tasks + t, columns);
+    if (count == 0) return;
+    put_table(p, t, "Agreement with annotators", 0, columns, count, put_value);
     ebm_html_note(p->page, "%s.", COMPARE_AGREEMENT_HELP);
 }
 
 ebm_status compare_page_tables(compare_page *p, size_t t)
 {
     char caption[320];
-    put_table(p, t, "Means over seeds and both halves, with 95 % intervals; the best is marked", 0, compare_columns,
+    compare_column columns[COMPARE_COLUMNS_MOST];
+    const size_t count = compare_columns(p->results->plan->tasks + t, columns);
+    put_table(p, t, "Means over seeds and both halves, with 95 % intervals; the best is marked", 0, columns, count,
               put_value);
     put_floor(p, t);
     snprintf(caption, sizeof caption,
              "Differences from %.160s, with paired 95 %% intervals; better and worse where they leave 0 out",
              p->results->plan->variants[0].name);
-    if (compare_results_at(p->results, t, 0)->seeds) put_table(p, t, caption, 1, compare_columns, put_difference);
+    if (compare_results_at(p->results, t, 0)->seeds) put_table(p, t, caption, 1, columns, count, put_difference);
     put_agreement(p, t);
     put_shifts(p, t);
     put_times(p, t);

@@ -123,12 +123,11 @@ size_t compare_agreement_columns(const compare_task *task, compare_column column
 {
     size_t n = 0;
     if (!json_object_get(task->spec, "annotator_columns")) return 0;
-    columns[n++] = (compare_column){"human_cross_entropy", "human CE", false, true};
-    columns[n++] = (compare_column){"human_total_variation", "TV", false, true};
-    columns[n++] = (compare_column){"entropy_spearman", "entropy", false, false};
-    columns[n++] = (compare_column){"human_cross_entropy", "human CE", true, true};
-    columns[n++] = (compare_column){"human_total_variation", "TV", true, true};
-    columns[n++] = (compare_column){"entropy_spearman", "entropy", true, false};
+    for (int calibrated = 0; calibrated < 2; calibrated++) {
+        columns[n++] = (compare_column){"human_cross_entropy", "human CE", calibrated, true};
+        columns[n++] = (compare_column){"human_total_variation", "TV", calibrated, true};
+        columns[n++] = (compare_column){"entropy_spearman", "entropy", calibrated, false};
+    }
     return n;
 }
 
