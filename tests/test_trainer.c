@@ -211,6 +211,72 @@ static void labels_and_noise_are_learnt_together(void **state)
     }
 }
 
+// Its first step is one of cross-entropy alone: by the labelled batch, with the same dropout, so that the norms of the
+// gradients are equal but for the order of their sums.
+static void the_nce_loss_grows_from_nothing(void **state)
+{
+    enum { STEPS = 15, GROWING = 12 }; // a share of 0.8
+    char *folder[2] = {make_folder(*state, "ce"), make_folder(*state, "joint")};
+    small_settings settings[2] = {small_ce(folder[0]), small_joint(folder[1], SMALL_NOISE_EASY, NULL)};
+    settings[1].trainer.step.nce_data = EBM_NCE_SHARED;
+    settings[1].trainer.step.nce_weight = 0.5f;
+    settings[1].trainer.nce_warmup_ratio = 0.8;
+    json_t *log[2];
+    for (int i = 0; i < 2; i++) {
+        small_run run;
+        settings[i].trainer.logging_steps = 1;
+        settings[i].trainer.eval_steps = 100;
+        small_run_to_the_end(&run, device, &settings[i]);
+        log[i] = read_log(folder[i]);
+        small_run_free(&run);
+    }
+    for (size_t step = 0; step < STEPS; step++) {
+        const json_t *line = json_array_get(log[1], step);
+        const double weight = json_real_value(json_object_get(line, "nce_weight"));
+        const double nce = json_real_value(json_object_get(line, "nce"));
+        const double expected = 0.5 * fmin(1, (double)step / GROWING);
+        const double sum = json_real_value(json_object_get(line, "cross_entropy")) + weight * nce;
+        assert_true(nce > 0);
+        assert_true(fabs(weight - expected) < 1e-7); // as a float
+        assert_true(fabs(json_real_value(json_object_get(line, "loss")) - sum) < 1e-6);
+    }
+    const double ce = json_real_value(json_object_get(json_array_get(log[0], 0), "grad_norm"));
+    const double joint = json_real_value(json_object_get(json_array_get(log[1], 0), "grad_norm"));
+    if (!(fabs(ce - joint) < 1e-5 * ce)) fail_msg("first norm of cross-entropy %g, of joint training %g", ce, joint);
+    assert_null(json_object_get(json_array_get(log[0], 0), "nce_weight"));
+    for (int i = 0; i < 2; i++) {
+        json_decref(log[i]);
+        free(folder[i]);
+    }
+}
+
+static ebm_status create_with(small_run *run, const small_settings *settings, const ebm_encoded *train,
+                              const ebm_encoded *validation)
+{
+    ebm_trainer *trainer = NULL;
+    const ebm_trainer_inputs inputs = {.device = device,
+                                       .classifier = run->classifier,
+                                       .tokenizer = run->tokenizer,
+                                       .train = train,
+                                       .validation = validation};
+    const ebm_status status = ebm_trainer_create(&inputs, &settings->trainer, &trainer);
+    ebm_trainer_free(trainer);
+    return status;
+}
+
+static void the_nce_loss_grows_over_a_share(void **state)
+{
+    static const double wrong[] = {-0.1, 1.1, NAN};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        small_settings settings = small_ce(*state);
+        small_run run;
+        small_run_open(&run, device, &settings);
+        settings.trainer.nce_warmup_ratio = wrong[i];
+        assert_fails(create_with(&run, &settings, run.train, run.validation), EBM_ERROR_INPUT, "from 0 to 1, not");
+        small_run_free(&run);
+    }
+}
+
 // The noise has the data's distribution, so E = 0 everywhere is the optimum (METHOD section 2): nothing can be told
 // apart, and the mean of e^-E over noise goes to 1 from 2, where hidden energies of two logits near 0 (E = -ln 2)
 // begin.
@@ -567,20 +633,6 @@ static void a_rate_far_too_large_stops_with_the_step(void **state)
     small_run_free(&run);
 }
 
-static ebm_status create_with(small_run *run, const small_settings *settings, const ebm_encoded *train,
-                              const ebm_encoded *validation)
-{
-    ebm_trainer *trainer = NULL;
-    const ebm_trainer_inputs inputs = {.device = device,
-                                       .classifier = run->classifier,
-                                       .tokenizer = run->tokenizer,
-                                       .train = train,
-                                       .validation = validation};
-    const ebm_status status = ebm_trainer_create(&inputs, &settings->trainer, &trainer);
-    ebm_trainer_free(trainer);
-    return status;
-}
-
 static void labels_the_model_lacks_are_refused(void **state)
 {
     static const char *const names[] = {"bad", "good", "so so"};
@@ -627,6 +679,8 @@ int main(void)
         in_own_folder(margins_need_a_second_epoch),
         in_own_folder(a_margin_parts_the_energies),
         in_own_folder(labels_and_noise_are_learnt_together),
+        in_own_folder(the_nce_loss_grows_from_nothing),
+        in_own_folder(the_nce_loss_grows_over_a_share),
         in_own_folder(hard_noise_brings_z_to_one),
         in_own_folder(the_written_model_is_the_best_one),
         in_own_folder(predictions_of_every_evaluation_are_kept),

@@ -68,12 +68,13 @@ static json_t *settings_of(const ebm_trainer *t)
     }
     if (json) json_object_set_new(json, "mixup", mixup_of(t));
     if (!json || !joint) return json;
-    json_t *more = json_pack("{s:s s:i s:f s:f s:s s:s s:s}", "energy", ebm_energy_name(t->in.info.energy),
-                             "noise_ratio", t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight,
-                             "energy_margin", (double)t->set.step.energy_margin, "nce_data",
-                             t->set.step.nce_data == EBM_NCE_SHARED ? "shared" : "separate", "noise",
-                             t->in.noise ? ebm_noise_stream_route(t->in.noise) : "none", "noise_source",
-                             t->in.noise ? ebm_noise_stream_source(t->in.noise) : "none");
+    json_t *more =
+        json_pack("{s:s s:i s:f s:f s:f s:s s:s s:s}", "energy", ebm_energy_name(t->in.info.energy), "noise_ratio",
+                  t->set.step.noise_ratio, "nce_weight", (double)t->set.step.nce_weight, "nce_warmup_ratio",
+                  t->set.nce_warmup_ratio, "energy_margin", (double)t->set.step.energy_margin, "nce_data",
+                  t->set.step.nce_data == EBM_NCE_SHARED ? "shared" : "separate", "noise",
+                  t->in.noise ? ebm_noise_stream_route(t->in.noise) : "none", "noise_source",
+                  t->in.noise ? ebm_noise_stream_source(t->in.noise) : "none");
     if (!more || json_object_update(json, more) != 0) {
         json_decref(json);
         json = NULL;

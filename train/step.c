@@ -155,6 +155,8 @@ static ebm_nce_rows contrast_of(const ebm_step *s, const ebm_step_texts *t, size
     return contrast;
 }
 
+void ebm_step_set_nce_weight(ebm_step *s, float weight) { s->set.nce_weight = weight; }
+
 ebm_status ebm_step_set_posterior(ebm_step *s, ebm_posterior *posterior)
 {
     if (!uses_posterior(s)) return ebm_fail(EBM_ERROR_INPUT, "a posterior was given to a step without PosCal");

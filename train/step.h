@@ -98,6 +98,9 @@ ebm_status ebm_step_set_ranks(ebm_step *step, const ebm_ranks *ranks, ebm_gradie
 // EBM_ERROR_NONFINITE when a loss or energy is not finite.
 ebm_status ebm_step_gradients(ebm_step *step, const ebm_step_texts *texts, const ebm_run *run, ebm_step_result *result);
 
+// lambda of the steps that follow; 0: they train the labels alone.
+void ebm_step_set_nce_weight(ebm_step *step, float weight);
+
 ebm_packing *ebm_step_packing(ebm_step *step); // its batch buffers, free for prediction between steps
 
 #ifdef __cplusplus

@@ -34,6 +34,13 @@ static void plan_steps(ebm_trainer *t)
         t->set.warmup_steps ? t->set.warmup_steps : (uint64_t)ceil(t->set.warmup_ratio * (double)t->total);
 }
 
+static float nce_weight_at(const ebm_trainer *t, uint64_t step)
+{
+    const double warmup = t->set.nce_warmup_ratio * (double)t->total;
+    const double share = (double)step < warmup ? (double)step / warmup : 1;
+    return (float)((double)t->set.step.nce_weight * share);
+}
+
 static ebm_status allocate_host(ebm_trainer *t)
 {
     const size_t B = t->set.batch_size, labels = ebm_classifier_config(t->in.classifier)->label_count;
@@ -93,6 +100,9 @@ ebm_status ebm_trainer_create(const ebm_trainer_inputs *inputs, const ebm_traine
     *out = NULL;
     const size_t label_count = ebm_classifier_config(inputs->classifier)->label_count;
     EBM_TRY(ebm_half_settings_check(&settings->half));
+    if (!(settings->nce_warmup_ratio >= 0 && settings->nce_warmup_ratio <= 1))
+        return ebm_fail(EBM_ERROR_INPUT, "the NCE loss grows over a share of the steps from 0 to 1, not %g",
+                        settings->nce_warmup_ratio);
     EBM_TRY(check_labels(inputs->train, label_count, "training"));
     if (inputs->validation) EBM_TRY(check_labels(inputs->validation, label_count, "validation"));
     ebm_trainer *t = calloc(1, sizeof *t);
@@ -299,6 +309,7 @@ static ebm_progress progress_of(const ebm_trainer *t)
         .noise_z = mean(w->sums.noise_z, w->sums.noise),
         .data_energy = mean(w->sums.data_energy, w->sums.data),
         .noise_energy = mean(w->sums.noise_energy, w->sums.noise),
+        .nce_weight = (double)nce_weight_at(t, t->done - 1),
         .joint = is_joint(t),
         .half_scale = t->set.half.on ? t->half.scale : 0,
         .skipped = t->half.skipped,
@@ -332,6 +343,7 @@ static ebm_status one_step(ebm_trainer *t)
     const double noise = is_joint(t) ? ebm_now() - start : 0;
     const ebm_run run = {.training = true, .seed = t->set.seed, .step = (uint32_t)t->done};
     ebm_classifier_set_half_scale(t->in.classifier, (float)t->half.scale);
+    ebm_step_set_nce_weight(t->step, nce_weight_at(t, t->done));
     EBM_TRY(ebm_step_gradients(t->step, &texts, &run, &result));
     if (t->margins) ebm_margins_add(t->margins, t->labelled_rows, t->step_margins, texts.labelled_count);
     EBM_TRY(update(t, &norm));

@@ -41,6 +41,7 @@ typedef struct {
     double mlm, hidden_norm; // likewise, with step.mlm_weight and step.hidden_norm_weight
     double tokens_per_second, noise_share, seconds_left;
     double data_apart, noise_apart, noise_z, data_energy, noise_energy; // joint runs: see objective.h
+    double nce_weight;                                                  // of this step
     bool joint;
     double half_scale; // 0 without activations in half
     uint64_t skipped;  // steps in all that changed nothing, see half_scale.h
@@ -72,7 +73,8 @@ typedef struct {
     size_t batch_size;
     double epochs; // used when max_steps is 0
     uint64_t max_steps, warmup_steps;
-    double warmup_ratio; // of all steps, used when warmup_steps is 0
+    double warmup_ratio;     // of all steps, used when warmup_steps is 0
+    double nce_warmup_ratio; // of all steps, over which step.nce_weight grows from 0 on a line; 0: whole at once
     double learning_rate;
     ebm_adamw adamw;
     ebm_half_settings half; // on: the classifier stores activations as halves (its fp16_activations)

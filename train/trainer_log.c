@@ -53,6 +53,7 @@ ebm_status ebm_trainer_log_step(ebm_trainer *t, const ebm_progress *p)
     put(json, "tokens_per_second", p->tokens_per_second);
     if (p->joint) {
         put(json, t->set.step.energy_margin > 0 ? "margin_loss" : "nce", p->nce);
+        if (t->set.nce_warmup_ratio > 0) put(json, "nce_weight", p->nce_weight);
         put(json, "noise_share", p->noise_share);
         put(json, "data_told_apart", p->data_apart);
         put(json, "noise_told_apart", p->noise_apart);

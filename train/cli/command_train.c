@@ -21,9 +21,9 @@ typedef struct {
     const char *model, *output_dir, *resume, *device, *best_metric;
     bool overwrite, json, bf16, fp16_activations, keep_last, save_predictions, no_report;
     size_t max_seq_length, batch_size, max_steps, warmup_steps, logging_steps, eval_steps, save_steps, token_budget;
-    double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, smoothing,
-        focal_gamma, confidence_penalty, poscal_weight, margin, mlm_weight, mlm_probability, hidden_norm_weight,
-        mixup_alpha, fp16_initial_scale;
+    double learning_rate, epochs, warmup_ratio, weight_decay, adam_epsilon, max_grad_norm, nce_weight, nce_warmup,
+        smoothing, focal_gamma, confidence_penalty, poscal_weight, margin, mlm_weight, mlm_probability,
+        hidden_norm_weight, mixup_alpha, fp16_initial_scale;
     int64_t seed, noise_ratio;
     int objective, energy, nce_data, energy_loss, mixup, report_to;
 } train_options;
@@ -85,6 +85,9 @@ static const ebm_option OPTIONS[] = {
     {"noise_ratio", EBM_OPTION_INT, AT(noise_ratio), "1", .help = "Noise samples for each text (K)", .least = 1,
      .most = 1024},
     {"nce_weight", EBM_OPTION_FLOAT, AT(nce_weight), "1", .help = "Weight of the NCE loss", .least = 0, .most = 1000},
+    {"nce_warmup_ratio", EBM_OPTION_FLOAT, AT(nce_warmup), "0",
+     .help = "The NCE loss gets its weight little by little over this share of the steps; 0: at once", .least = 0,
+     .most = 1},
     {"nce_data", EBM_OPTION_ENUM, AT(nce_data), "separate",
      .help = "NCE's texts: a pass of their own, or the labelled batch", .choices = NCE_DATA},
     {"energy_loss", EBM_OPTION_ENUM, AT(energy_loss), "nce",
@@ -316,6 +319,7 @@ static ebm_status create_trainer(train_run *r)
         .max_steps = o->max_steps,
         .warmup_steps = o->warmup_steps,
         .warmup_ratio = o->warmup_ratio,
+        .nce_warmup_ratio = o->nce_warmup,
         .learning_rate = o->learning_rate,
         .adamw = {0.9, 0.999, o->adam_epsilon, o->weight_decay, o->max_grad_norm},
         .half = half_settings(r),
