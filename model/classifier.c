@@ -233,20 +233,28 @@ ebm_status ebm_classifier_save(ebm_classifier *c, const char *directory)
 
 void ebm_classifier_set_half_scale(ebm_classifier *c, float scale) { ebm_encoder_set_half_scale(c->encoder, scale); }
 
+static bool pools_mean(const ebm_classifier *c) { return c->config->pooling == EBM_POOLING_MEAN; }
+
+static ebm_status encode(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
+{
+    return pools_mean(c) ? ebm_encoder_forward(c->encoder, batch, run)
+                         : ebm_encoder_forward_first(c->encoder, batch, run);
+}
+
 static ebm_status pool(ebm_classifier *c, const ebm_batch *batch)
 {
     const size_t C = c->config->hidden;
     const ebm_slice x = ebm_encoder_output(c->encoder);
-    if (c->config->pooling == EBM_POOLING_MEAN) return ebm_mean_tokens_forward(c->device, c->pooled, x, batch, C);
-    return ebm_first_tokens_forward(c->device, c->pooled, x, batch, C);
+    if (pools_mean(c)) return ebm_mean_tokens_forward(c->device, c->pooled, x, batch, C);
+    return ebm_slice_copy(c->device, c->pooled, 0, x, 0, batch->sequences * C);
 }
 
 static ebm_status pool_backward(ebm_classifier *c, const ebm_batch *batch)
 {
     const size_t C = c->config->hidden;
     const ebm_slice dx = ebm_encoder_gradient(c->encoder);
-    if (c->config->pooling == EBM_POOLING_MEAN) return ebm_mean_tokens_backward(c->device, dx, c->d_pooled, batch, C);
-    return ebm_first_tokens_backward(c->device, dx, c->d_pooled, batch, C);
+    if (pools_mean(c)) return ebm_mean_tokens_backward(c->device, dx, c->d_pooled, batch, C);
+    return ebm_slice_copy(c->device, dx, 0, c->d_pooled, 0, batch->sequences * C);
 }
 
 ebm_status ebm_classifier_fold_temperature(ebm_classifier *c, double temperature)
@@ -268,7 +276,7 @@ ebm_status ebm_classifier_fold_affine(ebm_classifier *c, const double *map, cons
 
 ebm_status ebm_classifier_pool_forward(ebm_classifier *c, const ebm_batch *batch, const ebm_run *run)
 {
-    EBM_TRY(ebm_encoder_forward(c->encoder, batch, run));
+    EBM_TRY(encode(c, batch, run));
     return pool(c, batch);
 }
 

@@ -26,6 +26,8 @@ ebm_status ebm_encoder_create(ebm_device *device, const ebm_config *config, ebm_
     e->half = half && limits->training;
     e->half_scale = 1;
     e->arena = ebm_arena_create(device, limits->training ? "encoder activations and gradients" : "encoder activations");
+    if (e->arena)
+        for (int i = 0; i < 2; i++) ebm_arena_reserve(e->arena, &e->first[i], limits->sequences * config->hidden);
     ebm_status status =
         e->arena ? e->form->create(e, parameters) : ebm_fail(EBM_ERROR_MEMORY, "no host memory for an encoder");
     if (status.code == EBM_OK)
@@ -81,12 +83,23 @@ static ebm_status check_batch(const ebm_encoder *e, const ebm_batch *batch)
     return ebm_ok();
 }
 
-ebm_status ebm_encoder_forward(ebm_encoder *e, const ebm_batch *batch, const ebm_run *run)
+static ebm_status forward(ebm_encoder *e, const ebm_batch *batch, const ebm_run *run, bool first_only)
 {
     EBM_TRY(check_batch(e, batch));
+    e->first_only = first_only;
     e->keeps = e->half && run->training;
     e->kept_scale = e->half_scale;
     return e->form->forward(e, batch, run);
+}
+
+ebm_status ebm_encoder_forward(ebm_encoder *e, const ebm_batch *batch, const ebm_run *run)
+{
+    return forward(e, batch, run, false);
+}
+
+ebm_status ebm_encoder_forward_first(ebm_encoder *e, const ebm_batch *batch, const ebm_run *run)
+{
+    return forward(e, batch, run, true);
 }
 
 ebm_status ebm_encoder_backward(ebm_encoder *e, const ebm_batch *batch, const ebm_run *run)
@@ -117,6 +130,46 @@ ebm_dropout ebm_encoder_dropout(const ebm_batch *batch, const ebm_run *run, floa
 uint32_t ebm_encoder_layer_site(size_t layer, uint32_t place)
 {
     return EBM_SITE_DROPOUT_LAYERS + 8 * (uint32_t)layer + place;
+}
+
+bool ebm_encoder_narrows(const ebm_encoder *e, size_t layer) { return e->first_only && layer + 1 == e->config->layers; }
+
+size_t ebm_encoder_rows_behind(const ebm_encoder *e, size_t layer, const ebm_batch *batch)
+{
+    return ebm_encoder_narrows(e, layer) ? batch->sequences : batch->tokens;
+}
+
+ebm_dropout ebm_encoder_dropout_behind(const ebm_encoder *e, size_t layer, const ebm_batch *batch, const ebm_run *run,
+                                       float probability, uint32_t place)
+{
+    ebm_dropout dropout = ebm_encoder_dropout(batch, run, probability, ebm_encoder_layer_site(layer, place));
+    if (ebm_encoder_narrows(e, layer)) dropout.first_row = batch->first_sequence;
+    return dropout;
+}
+
+ebm_status ebm_encoder_go_on(ebm_encoder *e, size_t layer, const ebm_batch *batch, ebm_slice *context,
+                             ebm_slice *residual)
+{
+    if (!ebm_encoder_narrows(e, layer)) return ebm_ok();
+    ebm_slice *const all[2] = {context, residual};
+    for (int i = 0; i < 2; i++) {
+        EBM_TRY(ebm_first_tokens_forward(e->device, e->first[i], *all[i], batch, e->config->hidden));
+        *all[i] = e->first[i];
+    }
+    return ebm_ok();
+}
+
+ebm_status ebm_encoder_come_back(ebm_encoder *e, size_t layer, const ebm_batch *batch, const ebm_linear *out,
+                                 ebm_slice d_context, ebm_slice d_out, ebm_slice context, ebm_slice scratch)
+{
+    const size_t C = e->config->hidden, n = batch->sequences;
+    if (!ebm_encoder_narrows(e, layer))
+        return ebm_linear_backward(e->device, out, d_context, 0, d_out, context, scratch, batch->tokens);
+    EBM_TRY(ebm_first_tokens_forward(e->device, e->first[0], context, batch, C));
+    EBM_TRY(ebm_linear_backward(e->device, out, e->first[1], 0, d_out, e->first[0], scratch, n));
+    EBM_TRY(ebm_first_tokens_backward(e->device, d_context, e->first[1], batch, C));
+    EBM_TRY(ebm_slice_copy(e->device, e->first[0], 0, e->gradient, 0, n * C));
+    return ebm_first_tokens_backward(e->device, e->gradient, e->first[0], batch, C);
 }
 
 void ebm_encoder_embedding_name(const ebm_encoder *e, const char *name, ebm_encoder_name full)

@@ -31,6 +31,11 @@ ebm_status ebm_encoder_allocate(ebm_encoder *encoder); // after planning
 
 // The batch must fit the limits; its ids, positions and types must be within the tables.
 ebm_status ebm_encoder_forward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
+// As forward, but of the last layer's output only the vector of each sequence's first token is made, which is all that
+// a classifier reads of it: what comes behind that layer's attention works on as many rows as there are sequences, with
+// dropout keyed by sequences there. Output and gradient are then (sequences, C) until the next forward pass.
+ebm_status ebm_encoder_forward_first(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
+// Of the last forward pass, whichever it was.
 // With half storage only after a forward pass that trained (run->training): no other one keeps anything.
 ebm_status ebm_encoder_backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run);
 
@@ -44,8 +49,9 @@ void ebm_encoder_watch(ebm_encoder *encoder, ebm_backward_listener *listener, vo
 // of two, 1 at first.
 void ebm_encoder_set_half_scale(ebm_encoder *encoder, float scale);
 
-ebm_slice ebm_encoder_output(const ebm_encoder *encoder);   // (tokens, C) of the last forward, until backward
-ebm_slice ebm_encoder_gradient(const ebm_encoder *encoder); // (tokens, C), to be written before backward; overwritten
+// Of the last forward pass: (tokens, C), or (sequences, C) of first tokens.
+ebm_slice ebm_encoder_output(const ebm_encoder *encoder);   // until backward
+ebm_slice ebm_encoder_gradient(const ebm_encoder *encoder); // to be written before backward; overwritten
 
 #ifdef __cplusplus
 }

@@ -46,12 +46,12 @@ static ebm_attention attention_of(const ebm_modernbert *e, const ebm_batch *batc
 // The probability of the one on the attention's probabilities serves here too.
 static ebm_dropout after_attention(const ebm_modernbert *e, const ebm_batch *batch, const ebm_run *run, size_t l)
 {
-    return ebm_encoder_dropout(batch, run, e->base.config->attention_dropout, ebm_encoder_layer_site(l, 1));
+    return ebm_encoder_dropout_behind(&e->base, l, batch, run, e->base.config->attention_dropout, 1);
 }
 
 static ebm_dropout in_mlp(const ebm_modernbert *e, const ebm_batch *batch, const ebm_run *run, size_t l)
 {
-    return ebm_encoder_dropout(batch, run, e->base.config->hidden_dropout, ebm_encoder_layer_site(l, 2));
+    return ebm_encoder_dropout_behind(&e->base, l, batch, run, e->base.config->hidden_dropout, 2);
 }
 
 // stream = residual + dropout(stream + the bias of `linear`, which made it), y = norm(stream)
@@ -92,7 +92,8 @@ static ebm_status attend(ebm_modernbert *e, size_t l, const ebm_batch *batch, co
     ebm_device *device = e->base.device;
     const ebm_modernbert_weights *w = &e->weights[l];
     ebm_modernbert_activations *a = ebm_modernbert_kept(e, l);
-    const size_t T = batch->tokens;
+    const size_t T = batch->tokens, n = ebm_encoder_rows_behind(&e->base, l, batch);
+    ebm_slice residual = stream_into(e, l), context = a->context;
     const ebm_attention attention = attention_of(e, batch, run, l);
     const ebm_dropout dropout = after_attention(e, batch, run, l);
     EBM_TRY(ebm_linear_forward(device, &w->qkv, a->qkv, attention_input(e, l), T));
@@ -100,10 +101,10 @@ static ebm_status attend(ebm_modernbert *e, size_t l, const ebm_batch *batch, co
     EBM_TRY(ebm_encoder_keep(&e->base, a->half.qkv, a->qkv, T * 3 * e->C));
     EBM_TRY(ebm_attention_forward(device, a->context, a->lse, a->qkv, batch, &attention));
     EBM_TRY(ebm_encoder_keep(&e->base, a->half.context, a->context, T * e->C));
-    EBM_TRY(ebm_linear_product(device, &w->out, a->middle, a->context, T));
-    EBM_TRY(end_sublayer(e, &w->out, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, stream_into(e, l), &dropout,
-                         T));
-    return ebm_encoder_keep(&e->base, a->half.middle, a->middle, T * e->C);
+    EBM_TRY(ebm_encoder_go_on(&e->base, l, batch, &context, &residual));
+    EBM_TRY(ebm_linear_product(device, &w->out, a->middle, context, n));
+    EBM_TRY(end_sublayer(e, &w->out, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, residual, &dropout, n));
+    return ebm_encoder_keep(&e->base, a->half.middle, a->middle, n * e->C);
 }
 
 static ebm_status feed_forward(ebm_modernbert *e, size_t l, const ebm_batch *batch, const ebm_run *run)
@@ -111,20 +112,20 @@ static ebm_status feed_forward(ebm_modernbert *e, size_t l, const ebm_batch *bat
     ebm_device *device = e->base.device;
     const ebm_modernbert_weights *w = &e->weights[l];
     ebm_modernbert_activations *a = ebm_modernbert_kept(e, l);
-    const size_t T = batch->tokens;
+    const size_t n = ebm_encoder_rows_behind(&e->base, l, batch);
     const ebm_dropout dropout = in_mlp(e, batch, run, l);
-    EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->norm2, T));
-    EBM_TRY(ebm_encoder_keep(&e->base, a->half.up, a->up, T * 2 * e->F));
-    EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, T, e->F));
-    EBM_TRY(ebm_linear_product(device, &w->down, a->end, e->gated, T));
+    EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->norm2, n));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.up, a->up, n * 2 * e->F));
+    EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, n, e->F));
+    EBM_TRY(ebm_linear_product(device, &w->down, a->end, e->gated, n));
     if (l + 1 == e->L) {
-        EBM_TRY(end_sublayer(e, &w->down, &e->final_norm, e->output, e->mean, e->rstd, a->end, a->middle, NULL, T));
+        EBM_TRY(end_sublayer(e, &w->down, &e->final_norm, e->output, e->mean, e->rstd, a->end, a->middle, NULL, n));
     } else {
         ebm_modernbert_activations *next = ebm_modernbert_kept(e, l + 1);
         EBM_TRY(end_sublayer(e, &w->down, &e->weights[l + 1].attention_norm, next->norm1, next->mean1, next->rstd1,
-                             a->end, a->middle, NULL, T));
+                             a->end, a->middle, NULL, n));
     }
-    return ebm_encoder_keep(&e->base, a->half.end, a->end, T * e->C);
+    return ebm_encoder_keep(&e->base, a->half.end, a->end, n * e->C);
 }
 
 // Half storage: the stream at a norm from its halves, and from it the norm and its statistics, as of the rounded
@@ -152,19 +153,19 @@ static ebm_status feed_forward_backward(ebm_modernbert *e, size_t l, const ebm_b
     ebm_device *device = e->base.device;
     const ebm_modernbert_weights *w = &e->weights[l];
     ebm_modernbert_activations *a = ebm_modernbert_kept(e, l);
-    const size_t T = batch->tokens;
+    const size_t n = ebm_encoder_rows_behind(&e->base, l, batch);
     const ebm_slice scratch = e->column_scratch;
     const ebm_dropout dropout = in_mlp(e, batch, run, l);
     // Made again: to keep it for every layer costs more than it is worth.
-    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, T * 2 * e->F));
-    EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, T, e->F));
-    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_gated, 0, e->base.gradient, e->gated, scratch, T));
-    EBM_TRY(ebm_geglu_backward(device, e->d_up, e->d_gated, a->up, &dropout, T, e->F));
-    EBM_TRY(restore_norm(e, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, a->half.middle, T));
-    EBM_TRY(ebm_linear_backward(device, &w->up, e->d_branch, 0, e->d_up, a->norm2, scratch, T));
-    EBM_TRY(ebm_norm_backward_weights(device, &w->mlp_norm, e->d_branch, a->middle, a->mean2, a->rstd2, scratch, T));
+    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, n * 2 * e->F));
+    EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, n, e->F));
+    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_gated, 0, e->base.gradient, e->gated, scratch, n));
+    EBM_TRY(ebm_geglu_backward(device, e->d_up, e->d_gated, a->up, &dropout, n, e->F));
+    EBM_TRY(restore_norm(e, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, a->half.middle, n));
+    EBM_TRY(ebm_linear_backward(device, &w->up, e->d_branch, 0, e->d_up, a->norm2, scratch, n));
+    EBM_TRY(ebm_norm_backward_weights(device, &w->mlp_norm, e->d_branch, a->middle, a->mean2, a->rstd2, scratch, n));
     return ebm_layernorm_backward(device, e->base.gradient, e->d_branch, a->middle, a->mean2, a->rstd2,
-                                  w->mlp_norm.gain->weight, true, T, e->C);
+                                  w->mlp_norm.gain->weight, true, n, e->C);
 }
 
 static ebm_status attend_backward(ebm_modernbert *e, size_t l, const ebm_batch *batch, const ebm_run *run)
@@ -172,15 +173,16 @@ static ebm_status attend_backward(ebm_modernbert *e, size_t l, const ebm_batch *
     ebm_device *device = e->base.device;
     const ebm_modernbert_weights *w = &e->weights[l];
     ebm_modernbert_activations *a = ebm_modernbert_kept(e, l);
-    const size_t T = batch->tokens;
+    const size_t T = batch->tokens, n = ebm_encoder_rows_behind(&e->base, l, batch);
     const ebm_slice d_stream = e->base.gradient, scratch = e->column_scratch;
     const ebm_attention attention = attention_of(e, batch, run, l);
     const ebm_dropout dropout = after_attention(e, batch, run, l);
     const bool drops = dropout.probability != 0;
     const ebm_slice context = e->base.half ? a->middle : a->context; // where forward had it d_context is written now
-    if (drops) EBM_TRY(ebm_dropout_apply(device, e->d_branch, d_stream, &dropout, T, e->C));
+    if (drops) EBM_TRY(ebm_dropout_apply(device, e->d_branch, d_stream, &dropout, n, e->C));
     EBM_TRY(ebm_encoder_restore(&e->base, context, a->half.context, T * e->C));
-    EBM_TRY(ebm_linear_backward(device, &w->out, e->d_context, 0, drops ? e->d_branch : d_stream, context, scratch, T));
+    EBM_TRY(ebm_encoder_come_back(&e->base, l, batch, &w->out, e->d_context, drops ? e->d_branch : d_stream, context,
+                                  scratch));
     EBM_TRY(ebm_encoder_restore(&e->base, a->qkv, a->half.qkv, T * 3 * e->C));
     EBM_TRY(
         ebm_attention_backward(device, e->d_qkv, e->d_context, context, a->qkv, a->lse, e->d_rows, batch, &attention));
@@ -208,10 +210,11 @@ static ebm_status forward(ebm_encoder *encoder, const ebm_batch *batch, const eb
 static ebm_status backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_modernbert *e = (ebm_modernbert *)encoder;
+    const size_t n = ebm_encoder_rows_behind(encoder, e->L - 1, batch);
     EBM_TRY(restore_norm(e, &e->final_norm, e->output, e->mean, e->rstd, stream_into(e, e->L),
-                         ebm_modernbert_kept(e, e->L - 1)->half.end, batch->tokens));
+                         ebm_modernbert_kept(e, e->L - 1)->half.end, n));
     EBM_TRY(ebm_norm_backward(encoder->device, &e->final_norm, encoder->gradient, encoder->gradient,
-                              stream_into(e, e->L), e->mean, e->rstd, e->column_scratch, batch->tokens));
+                              stream_into(e, e->L), e->mean, e->rstd, e->column_scratch, n));
     for (size_t l = e->L; l-- > 0;) {
         EBM_TRY(feed_forward_backward(e, l, batch, run));
         EBM_TRY(attend_backward(e, l, batch, run));

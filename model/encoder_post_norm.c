@@ -30,12 +30,12 @@ static ebm_attention attention_of(const ebm_post_norm *e, const ebm_batch *batch
 static ebm_dropout after_attention(const ebm_post_norm *e, const ebm_batch *batch, const ebm_run *run, size_t layer)
 {
     const float probability = e->base.family->no_dropout_after_attention ? 0.0f : e->base.config->hidden_dropout;
-    return ebm_encoder_dropout(batch, run, probability, ebm_encoder_layer_site(layer, 1));
+    return ebm_encoder_dropout_behind(&e->base, layer, batch, run, probability, 1);
 }
 
 static ebm_dropout after_inner(const ebm_post_norm *e, const ebm_batch *batch, const ebm_run *run, size_t layer)
 {
-    return ebm_encoder_dropout(batch, run, e->base.config->hidden_dropout, ebm_encoder_layer_site(layer, 2));
+    return ebm_encoder_dropout_behind(&e->base, layer, batch, run, e->base.config->hidden_dropout, 2);
 }
 
 static ebm_status embed_words(ebm_post_norm *e, const ebm_batch *batch, const ebm_run *run)
@@ -77,8 +77,8 @@ static ebm_status layer_forward(ebm_post_norm *e, size_t l, const ebm_batch *bat
     ebm_device *device = e->base.device;
     const ebm_post_norm_weights *w = &e->weights[l];
     ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
-    const size_t T = batch->tokens, C = e->C;
-    const ebm_slice x = layer_input(e, l);
+    const size_t T = batch->tokens, C = e->C, n = ebm_encoder_rows_behind(&e->base, l, batch);
+    ebm_slice x = layer_input(e, l), context = a->context;
     const ebm_attention attention = attention_of(e, batch, run, l);
     const ebm_dropout first = after_attention(e, batch, run, l), second = after_inner(e, batch, run, l);
 
@@ -86,19 +86,20 @@ static ebm_status layer_forward(ebm_post_norm *e, size_t l, const ebm_batch *bat
     EBM_TRY(ebm_encoder_keep(&e->base, a->half.qkv, a->qkv, T * 3 * C));
     EBM_TRY(ebm_attention_forward(device, a->context, a->lse, a->qkv, batch, &attention));
     EBM_TRY(ebm_encoder_keep(&e->base, a->half.context, a->context, T * C));
-    EBM_TRY(ebm_linear_product(device, &w->out, a->sum1, a->context, T));
+    EBM_TRY(ebm_encoder_go_on(&e->base, l, batch, &context, &x));
+    EBM_TRY(ebm_linear_product(device, &w->out, a->sum1, context, n));
     EBM_TRY(ebm_residual_layernorm_forward(device, a->y1, a->sum1, a->mean1, a->rstd1, a->sum1, w->out.bias->weight, x,
-                                           w->norm1.gain->weight, w->norm1.shift->weight, w->norm1.epsilon, &first, T,
+                                           w->norm1.gain->weight, w->norm1.shift->weight, w->norm1.epsilon, &first, n,
                                            C));
-    EBM_TRY(ebm_encoder_keep(&e->base, a->half.sum1, a->sum1, T * C));
-    EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->y1, T));
-    EBM_TRY(ebm_encoder_keep(&e->base, a->half.up, a->up, T * e->F));
-    EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, T, e->F));
-    EBM_TRY(ebm_linear_product(device, &w->down, a->sum2, e->gelu, T));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.sum1, a->sum1, n * C));
+    EBM_TRY(ebm_linear_forward(device, &w->up, a->up, a->y1, n));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.up, a->up, n * e->F));
+    EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, n, e->F));
+    EBM_TRY(ebm_linear_product(device, &w->down, a->sum2, e->gelu, n));
     EBM_TRY(ebm_residual_layernorm_forward(device, a->y2, a->sum2, a->mean2, a->rstd2, a->sum2, w->down.bias->weight,
                                            a->y1, w->norm2.gain->weight, w->norm2.shift->weight, w->norm2.epsilon,
-                                           &second, T, C));
-    return ebm_encoder_keep(&e->base, a->half.sum2, a->sum2, T * C);
+                                           &second, n, C));
+    return ebm_encoder_keep(&e->base, a->half.sum2, a->sum2, n * C);
 }
 
 // Half storage: a LayerNorm's input from its halves, and from it the output and the statistics, as of the rounded
@@ -138,29 +139,29 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     ebm_device *device = e->base.device;
     const ebm_post_norm_weights *w = &e->weights[l];
     ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
-    const size_t T = batch->tokens, C = e->C;
+    const size_t T = batch->tokens, C = e->C, n = ebm_encoder_rows_behind(&e->base, l, batch);
     const ebm_slice d_stream = e->base.gradient, scratch = e->column_scratch;
     const ebm_attention attention = attention_of(e, batch, run, l);
     const ebm_dropout first = after_attention(e, batch, run, l), second = after_inner(e, batch, run, l);
 
-    EBM_TRY(ebm_norm_backward_weights(device, &w->norm2, d_stream, a->sum2, a->mean2, a->rstd2, scratch, T));
+    EBM_TRY(ebm_norm_backward_weights(device, &w->norm2, d_stream, a->sum2, a->mean2, a->rstd2, scratch, n));
     EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum2, a->mean2, a->rstd2,
-                                            w->norm2.gain->weight, &second, T, C));
+                                            w->norm2.gain->weight, &second, n, C));
     // Made again: to keep it for every layer costs more than it is worth.
-    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, T * e->F));
-    EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, T, e->F));
-    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_inner, 0, e->d_branch, e->gelu, scratch, T));
-    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, T * e->F)); // GELU took its place
-    EBM_TRY(ebm_gelu_backward(device, e->d_inner, e->d_inner, a->up, EBM_GELU_ERF, T, e->F));
-    EBM_TRY(restore_middle(e, l, T));
-    EBM_TRY(ebm_linear_backward(device, &w->up, d_stream, 1, e->d_inner, a->y1, scratch, T));
+    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, n * e->F));
+    EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, n, e->F));
+    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_inner, 0, e->d_branch, e->gelu, scratch, n));
+    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, n * e->F)); // GELU took its place
+    EBM_TRY(ebm_gelu_backward(device, e->d_inner, e->d_inner, a->up, EBM_GELU_ERF, n, e->F));
+    EBM_TRY(restore_middle(e, l, n));
+    EBM_TRY(ebm_linear_backward(device, &w->up, d_stream, 1, e->d_inner, a->y1, scratch, n));
 
-    EBM_TRY(ebm_norm_backward_weights(device, &w->norm1, d_stream, a->sum1, a->mean1, a->rstd1, scratch, T));
+    EBM_TRY(ebm_norm_backward_weights(device, &w->norm1, d_stream, a->sum1, a->mean1, a->rstd1, scratch, n));
     EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum1, a->mean1, a->rstd1,
-                                            w->norm1.gain->weight, &first, T, C));
+                                            w->norm1.gain->weight, &first, n, C));
     const ebm_slice context = e->base.half ? a->y2 : a->context; // where forward had it d_context is written now
     EBM_TRY(ebm_encoder_restore(&e->base, context, a->half.context, T * C));
-    EBM_TRY(ebm_linear_backward(device, &w->out, e->d_context, 0, e->d_branch, context, scratch, T));
+    EBM_TRY(ebm_encoder_come_back(&e->base, l, batch, &w->out, e->d_context, e->d_branch, context, scratch));
     EBM_TRY(ebm_encoder_restore(&e->base, a->qkv, a->half.qkv, T * 3 * C));
     EBM_TRY(
         ebm_attention_backward(device, e->d_qkv, e->d_context, context, a->qkv, a->lse, e->d_rows, batch, &attention));
@@ -179,7 +180,7 @@ static ebm_status forward(ebm_encoder *encoder, const ebm_batch *batch, const eb
 static ebm_status backward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_post_norm *e = (ebm_post_norm *)encoder;
-    EBM_TRY(restore_output(e, e->L - 1, batch->tokens));
+    EBM_TRY(restore_output(e, e->L - 1, ebm_encoder_rows_behind(encoder, e->L - 1, batch)));
     for (size_t l = e->L; l-- > 0;) {
         EBM_TRY(layer_backward(e, l, batch, run));
         EBM_TRY(ebm_encoder_tell(encoder, e->weights[l].first_tensor));

@@ -32,14 +32,25 @@ static void add_conv(product_list *list, const char *name, size_t rows, size_t o
     add(list, name, EBM_GEMM_NT, rows, inputs, outputs, times);
 }
 
-static void add_encoder(product_list *list, const ebm_config *c, size_t tokens, size_t sequences)
+// What comes behind a layer's attention.
+static void add_behind(product_list *list, const char *const names[3], const ebm_config *c, size_t rows, size_t times)
 {
     const size_t C = c->hidden, F = c->intermediate, gates = c->family == EBM_FAMILY_MODERNBERT ? 2 : 1;
+    add_linear(list, names[0], rows, C, C, times);
+    add_linear(list, names[1], rows, gates * F, C, times);
+    add_linear(list, names[2], rows, C, F, times);
+}
+
+// narrows: of the last layer's output only the vectors of first tokens are made.
+static void add_encoder(product_list *list, const ebm_config *c, size_t tokens, size_t sequences, bool narrows)
+{
+    static const char *const ALL[] = {"attention output", "up", "down"};
+    static const char *const LAST[] = {"last attention output", "last up", "last down"};
+    const size_t C = c->hidden, whole = narrows ? c->layers - 1 : c->layers;
     if (c->embedding != C) add_linear(list, "embedding projection", tokens, C, c->embedding, 1);
     add_linear(list, "qkv", tokens, 3 * C, C, c->layers);
-    add_linear(list, "attention output", tokens, C, C, c->layers);
-    add_linear(list, "up", tokens, gates * F, C, c->layers);
-    add_linear(list, "down", tokens, C, F, c->layers);
+    add_behind(list, ALL, c, tokens, whole);
+    add_behind(list, LAST, c, sequences, c->layers - whole);
     add_linear(list, "head, dense", sequences, C, C, 1);
     add_linear(list, "head, logits", sequences, c->label_count, C, 1);
 }
@@ -55,15 +66,21 @@ static void add_decoder(product_list *list, const ebm_config *c, size_t tokens)
     add_linear(list, "vocabulary, rest", tokens % LOSS_ROWS, c->vocabulary, C, 1);
 }
 
-size_t ebm_model_products(const ebm_config *config, size_t tokens, size_t sequences,
+static size_t products_of(const ebm_config *config, size_t tokens, size_t sequences, bool narrows,
                           ebm_model_product items[EBM_MODEL_PRODUCTS])
 {
     product_list list = {items, 0};
     if (config->family == EBM_FAMILY_GPT2)
         add_decoder(&list, config, tokens);
     else
-        add_encoder(&list, config, tokens, sequences);
+        add_encoder(&list, config, tokens, sequences, narrows);
     return list.count;
+}
+
+size_t ebm_model_products(const ebm_config *config, size_t tokens, size_t sequences,
+                          ebm_model_product items[EBM_MODEL_PRODUCTS])
+{
+    return products_of(config, tokens, sequences, config->pooling != EBM_POOLING_MEAN, items);
 }
 
 size_t ebm_model_generation_products(const ebm_config *c, size_t slots, ebm_model_product items[EBM_MODEL_PRODUCTS])
@@ -100,7 +117,8 @@ ebm_status ebm_model_reserve(ebm_device *device, const ebm_config *config, size_
 {
     ebm_model_product list[EBM_MODEL_PRODUCTS];
     EBM_TRY(check_rows(config, tokens));
-    const size_t count = ebm_model_products(config, tokens, sequences, list);
+    const size_t count =
+        products_of(config, tokens, sequences, false, list); // masked language modelling needs all rows
     for (size_t i = 0; i < count; i++)
         if (training || is_forward(i)) EBM_TRY(reserve(device, &list[i]));
     return ebm_ok();

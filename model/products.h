@@ -23,7 +23,7 @@ typedef struct {
 enum { EBM_MODEL_PRODUCTS = 32 };
 
 // Forward and backward over a packed batch of so many tokens and sequences, all with a target for GPT-2. Encoders:
-// by cross-entropy, so without a scalar energy's head.
+// by cross-entropy, so without a scalar energy's head, as a classifier runs them (encoder.h, forward_first).
 size_t ebm_model_products(const ebm_config *config, size_t tokens, size_t sequences,
                           ebm_model_product list[EBM_MODEL_PRODUCTS]);
 // One token of each slot by GPT-2; none for encoders.
