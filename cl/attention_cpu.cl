@@ -4,6 +4,7 @@
 //
 //   qkv, dqkv (tokens, 3C): query, key, value side by side     out, dout (tokens, C)     lse, row_dots (tokens, heads)
 //   starts (sequences + 1)     C = heads * D     i - before <= j <= i + after     dropout: p_ij times 0 or 1 / (1 - p)
+//   only the first `most` tokens of a sequence ask: i < asking = min(tokens, most)
 //
 // Every tile of ROWS queries skips the keys none of them sees, LANES at a time; in a panel that holds some, a query may
 // see none.
@@ -15,7 +16,7 @@
 //          KEYS     words of the dropout's stream for a query and head, at least the keys of a sequence
 //          LANES    16 or 8
 // Launch   one work-group of one item per (head, sequence)
-// Writes   out, lse; dqkv, row_dots. Nothing is added to, nothing needs zeroing.
+// Writes   out, lse, row_dots of tokens that ask; dqkv. Nothing is added to, nothing needs zeroing.
 #include "attention_cpu.h"
 
 // p (ROWS, columns * LANES): scores of queries q0 .. q0 + ROWS - 1 with keys from k0 on become exp(score - maximum), 0
@@ -68,12 +69,13 @@ static void merge_rows(__global float *lse, int stride, int count, bool fresh, c
 
 __kernel void attention_forward(__global float *restrict out, __global float *restrict lse,
                                 __global const float *restrict qkv, __global const int *restrict starts,
-                                const int heads, const int before, const int after, DROPOUT_PARAMETERS)
+                                const int heads, const int before, const int after, const int most,
+                                DROPOUT_PARAMETERS)
 {
     __local float keys[D * BLOCK], values[BLOCK * D], queries[ROWS * D], p[ROWS * BLOCK], keep[ROWS * BLOCK];
     const dropout_stream drop = DROPOUT_STREAM;
     const int head = get_group_id(0), first = starts[get_group_id(1)];
-    const int tokens = starts[get_group_id(1) + 1] - first;
+    const int tokens = starts[get_group_id(1) + 1] - first, asking = min(tokens, most);
     const view seen = {before, after, tokens - 1};
     const size_t channels = heads * D, stride = 3 * channels;
     qkv += first * stride + head * D;
@@ -84,8 +86,8 @@ __kernel void attention_forward(__global float *restrict out, __global float *re
         const int count = min(BLOCK, tokens - k0);
         transpose_rows(keys, qkv + channels + k0 * stride, stride, count);
         copy_rows(values, qkv + 2 * channels + k0 * stride, stride, count, count);
-        for (int q0 = max(k0 - after, 0) / ROWS * ROWS; q0 < min(tokens, k0 + count + before); q0 += ROWS) {
-            const int queried = min(ROWS, tokens - q0);
+        for (int q0 = max(k0 - after, 0) / ROWS * ROWS; q0 < min(asking, k0 + count + before); q0 += ROWS) {
+            const int queried = min(ROWS, asking - q0);
             const span keyed = keys_of_tile(q0, k0, count, seen);
             const bool fresh = is_first_panel(q0, k0, before);
             float maximum[ROWS], total[ROWS], old_weight[ROWS], new_weight[ROWS];
@@ -160,13 +162,13 @@ __kernel void attention_backward(__global float *restrict dqkv, __global float *
                                  __global const float *restrict dout, __global const float *restrict out,
                                  __global const float *restrict qkv, __global const float *restrict lse,
                                  __global const int *restrict starts, const int heads, const int before,
-                                 const int after, DROPOUT_PARAMETERS)
+                                 const int after, const int most, DROPOUT_PARAMETERS)
 {
     __local float keys_transposed[D * BLOCK], values_transposed[D * BLOCK], keys[BLOCK * D];
     __local float queries[BLOCK * D], douts[BLOCK * D], p[BLOCK * BLOCK], ds[BLOCK * BLOCK], keep[ROWS * BLOCK];
     const dropout_stream drop = DROPOUT_STREAM;
     const int head = get_group_id(0), first = starts[get_group_id(1)];
-    const int tokens = starts[get_group_id(1) + 1] - first;
+    const int tokens = starts[get_group_id(1) + 1] - first, asking = min(tokens, most);
     const view seen = {before, after, tokens - 1};
     const size_t channels = heads * D, stride = 3 * channels;
     qkv += first * stride + head * D;
@@ -178,14 +180,17 @@ __kernel void attention_backward(__global float *restrict dqkv, __global float *
     float one[ROWS];
     for (int r = 0; r < ROWS; r++) one[r] = 1;
 
-    dot_rows(row_dots, dout, out, heads, tokens);
+    dot_rows(row_dots, dout, out, heads, asking);
+    for (int i = asking; i < tokens; i++)
+        for (int b = 0; b < D / LANES; b++) store((lanes)(0.0f), b, dqkv + i * stride);
     for (int k0 = 0; k0 < tokens; k0 += BLOCK) {
         const int count = min(BLOCK, tokens - k0), first_query = max(k0 - after, 0) / BLOCK * BLOCK;
         transpose_rows(keys_transposed, qkv + channels + k0 * stride, stride, count);
         transpose_rows(values_transposed, qkv + 2 * channels + k0 * stride, stride, count);
         copy_rows(keys, qkv + channels + k0 * stride, stride, count, count);
-        for (int q0 = first_query; q0 < min(tokens, k0 + count + before); q0 += BLOCK) {
-            const int queried = min(BLOCK, tokens - q0), padded = (queried + ROWS - 1) / ROWS * ROWS;
+        // Once at least: where no one who asks sees these keys their gradients become 0.
+        for (int q0 = first_query; q0 == first_query || q0 < min(asking, k0 + count + before); q0 += BLOCK) {
+            const int queried = clamp(asking - q0, 0, BLOCK), padded = (queried + ROWS - 1) / ROWS * ROWS;
             copy_rows(queries, qkv + q0 * stride, stride, queried, padded);
             copy_rows(douts, dout + q0 * channels, channels, queried, padded);
             for (int i = 0; i < queried; i += ROWS) {

@@ -4,14 +4,16 @@
 //
 //   qkv, dqkv (tokens, 3C): query, key, value side by side     out, dout (tokens, C)     lse, row_dots (tokens, heads)
 //   starts (sequences + 1)     C = heads * D     i - before <= j <= i + after     dropout: p_ij times 0 or 1 / (1 - p)
+//   only the first `most` tokens of a sequence ask: i < asking = min(tokens, most)
 //
 // Macros   D        head size, a multiple of 16
 //          SCALE    1 / sqrt(D)
 //          DROPOUT  0 or 1
 //          KEYS     words of the dropout's stream for a query and head, at least the keys of a sequence
 // Launch   one work-group of ITEMS items per (head, sequence * blocks + block): `blocks` blocks of OWN rows cover the
-//          longest sequence, groups past the end of theirs have nothing to do
-// Writes   out, lse; row_dots and the queries' part of dqkv; the keys' and values' parts. Nothing is added to.
+//          longest sequence (forward: those of it that ask), groups past the end of theirs have nothing to do
+// Writes   out, lse of tokens that ask; row_dots likewise and the queries' part of dqkv; the keys' and values' parts.
+//          Nothing is added to.
 #include "attention_gpu.h"
 
 // Where a group works: the first own row within its sequence, the sequence's first token and length.
@@ -19,14 +21,13 @@
     const dropout_stream drop = DROPOUT_STREAM;                                                                        \
     const int item = get_local_id(0), i = item / 8, c = item % 8, head = get_group_id(0);                              \
     const int sequence = get_group_id(1) / blocks, own0 = get_group_id(1) % blocks * OWN;                              \
-    const int first = starts[sequence], tokens = starts[sequence + 1] - first, owned = min(OWN, tokens - own0);        \
-    const size_t channels = heads * D, stride = 3 * channels;                                                          \
-    if (owned <= 0) return
+    const int first = starts[sequence], tokens = starts[sequence + 1] - first, asking = min(tokens, most);             \
+    const size_t channels = heads * D, stride = 3 * channels
 
 // The passing rows, FROM (a multiple of PASSING) .. END - 1, that the own rows see, or that see them: those from `low`
-// positions before each own row to `high` behind it.
+// positions before each own row to `high` behind it, of the first `count`.
 #define FROM(low) (max(own0 - (low), 0) / PASSING * PASSING)
-#define END(high) min(tokens, own0 + OWN + (high))
+#define END(high, count) min(count, own0 + OWN + (high))
 
 static bool sees(int query, int key, int before, int after) { return key >= query - before && key <= query + after; }
 
@@ -87,11 +88,13 @@ static void sum_totals(__local float *scores, float *total)
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forward(
     __global float *restrict out, __global float *restrict lse, __global const float *restrict qkv,
     __global const int *restrict starts, const int heads, const int blocks, const int before, const int after,
-    DROPOUT_PARAMETERS)
+    const int most, DROPOUT_PARAMETERS)
 {
     __local float4 queries[OWN * PITCH4], keys[PASSING * PITCH4], values[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH];
     PLACE;
+    const int owned = min(OWN, asking - own0);
+    if (owned <= 0) return;
     qkv += first * stride + head * D;
     float maximum[A], total[A], weight[A], s[A][B];
     float4 sums[A][F];
@@ -100,7 +103,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
     for (int a = 0; a < A; a++) maximum[a] = NOTHING, total[a] = 0;
     load_tile(queries, qkv + own0 * stride, stride, owned, OWN);
 
-    for (int k0 = FROM(before); k0 < END(after); k0 += PASSING) {
+    for (int k0 = FROM(before); k0 < END(after, tokens); k0 += PASSING) {
         barrier(CLK_LOCAL_MEM_FENCE);
         load_tile(keys, qkv + channels + k0 * stride, stride, tokens - k0, PASSING);
         load_tile(values, qkv + 2 * channels + k0 * stride, stride, tokens - k0, PASSING);
@@ -132,11 +135,15 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     __global float *restrict dqkv, __global float *restrict row_dots, __global const float *restrict dout,
     __global const float *restrict out, __global const float *restrict qkv, __global const float *restrict lse,
     __global const int *restrict starts, const int heads, const int blocks, const int before, const int after,
-    DROPOUT_PARAMETERS)
+    const int most, DROPOUT_PARAMETERS)
 {
     __local float4 queries[OWN * PITCH4], douts[OWN * PITCH4], keys[PASSING * PITCH4], values[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH], log_sums[OWN], dots[OWN];
     PLACE;
+    const int owned = min(OWN, asking - own0);
+    for (int row = max(own0, asking) + i; row < min(own0 + OWN, tokens); row += ITEMS / 8)
+        for (int f = c; f < CHANNELS4; f += 8) ROW4(dqkv + (first + row) * stride + head * D)[f] = 0;
+    if (owned <= 0) return;
     qkv += first * stride + head * D;
     const size_t row0 = first + own0;
     float s[A][B], dp[A][B], weight[A];
@@ -166,7 +173,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
         if (item < owned) row_dots[(row0 + item) * heads + head] = sum;
     }
 
-    for (int k0 = FROM(before); k0 < END(after); k0 += PASSING) {
+    for (int k0 = FROM(before); k0 < END(after, tokens); k0 += PASSING) {
         barrier(CLK_LOCAL_MEM_FENCE);
         load_tile(keys, qkv + channels + k0 * stride, stride, tokens - k0, PASSING);
         load_tile(values, qkv + 2 * channels + k0 * stride, stride, tokens - k0, PASSING);
@@ -194,11 +201,13 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_keys(
     __global float *restrict dqkv, __global const float *restrict row_dots, __global const float *restrict dout,
     __global const float *restrict qkv, __global const float *restrict lse, __global const int *restrict starts,
-    const int heads, const int blocks, const int before, const int after, DROPOUT_PARAMETERS)
+    const int heads, const int blocks, const int before, const int after, const int most, DROPOUT_PARAMETERS)
 {
     __local float4 keys[OWN * PITCH4], values[OWN * PITCH4], queries[PASSING * PITCH4], douts[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH], gradients[OWN * SCORES_PITCH], log_sums[PASSING], dots[PASSING];
     PLACE;
+    const int owned = min(OWN, tokens - own0);
+    if (owned <= 0) return;
     qkv += first * stride + head * D;
     float s[A][B], dp[A][B], weight[A];
     float4 dk[A][F], dv[A][F];
@@ -209,13 +218,13 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     load_tile(keys, qkv + channels + own0 * stride, stride, owned, OWN);
     load_tile(values, qkv + 2 * channels + own0 * stride, stride, owned, OWN);
 
-    for (int q0 = FROM(after); q0 < END(before); q0 += PASSING) {
+    for (int q0 = FROM(after); q0 < END(before, asking); q0 += PASSING) {
         const size_t row0 = first + q0;
         barrier(CLK_LOCAL_MEM_FENCE);
-        load_tile(queries, qkv + q0 * stride, stride, tokens - q0, PASSING);
-        load_tile(douts, dout + row0 * channels + head * D, channels, tokens - q0, PASSING);
-        load_column(log_sums, lse + row0 * heads + head, heads, tokens - q0, PASSING);
-        load_column(dots, row_dots + row0 * heads + head, heads, tokens - q0, PASSING);
+        load_tile(queries, qkv + q0 * stride, stride, asking - q0, PASSING);
+        load_tile(douts, dout + row0 * channels + head * D, channels, asking - q0, PASSING);
+        load_column(log_sums, lse + row0 * heads + head, heads, asking - q0, PASSING);
+        load_column(dots, row_dots + row0 * heads + head, heads, asking - q0, PASSING);
         if (DROPOUT) draw_keep(scores, 1, SCORES_PITCH, drop, row0, PASSING, heads, head, own0, OWN);
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply_tiles(s, keys, queries);
@@ -225,7 +234,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
 #pragma unroll
             for (int b = 0; b < B; b++) {
                 const int row = i + DOWN * a, column = c + 8 * b, own = row * SCORES_PITCH + column;
-                const bool seen = row < owned && q0 + column < tokens && sees(q0 + column, own0 + row, before, after);
+                const bool seen = row < owned && q0 + column < asking && sees(q0 + column, own0 + row, before, after);
                 const float p = seen ? exp(s[a][b] * SCALE - log_sums[column]) : 0;
                 const float factor = DROPOUT ? scores[own] : 1;
                 scores[own] = p * factor;

@@ -65,10 +65,17 @@ static size_t seen_before(const ebm_attention *attention)
 }
 static size_t seen_after(const ebm_attention *attention) { return attention->causal ? 0 : seen_before(attention); }
 
+// How many tokens of a sequence ask.
+static size_t most_asking(const ebm_attention *attention)
+{
+    return attention->queries && attention->queries < EBM_ATTENTION_TOKENS ? attention->queries : EBM_ATTENTION_TOKENS;
+}
+
 static void arg_view(ebm_launch *launch, const ebm_attention *attention)
 {
     ebm_arg_i32(launch, (int64_t)seen_before(attention));
     ebm_arg_i32(launch, (int64_t)seen_after(attention));
+    ebm_arg_i32(launch, (int64_t)most_asking(attention));
 }
 
 // Neighbours on one side that `tokens` queries see, each at most `reach`: of the first (or last) queries fewer.
@@ -78,14 +85,23 @@ static double count_side(double tokens, double reach)
     return reach * (tokens - 1) - reach * (reach - 1) / 2;
 }
 
+static double count_first(double tokens, double asking, double before, double after)
+{
+    double scores = 0;
+    for (double query = 0; query < asking; query++) scores += 1 + fmin(query, before) + fmin(tokens - 1 - query, after);
+    return scores;
+}
+
 // Scores of all heads, each key counted for each query that sees it.
 static double count_scores(const ebm_batch *batch, const ebm_attention *attention)
 {
     double scores = 0;
     for (size_t s = 0; s < batch->sequences; s++) {
         const double tokens = batch->host_starts[s + 1] - batch->host_starts[s];
-        scores += tokens + count_side(tokens, (double)seen_before(attention)) +
-                  count_side(tokens, (double)seen_after(attention));
+        const double asking = (double)most_asking(attention);
+        const double before = (double)seen_before(attention), after = (double)seen_after(attention);
+        scores += asking < tokens ? count_first(tokens, asking, before, after)
+                                  : tokens + count_side(tokens, before) + count_side(tokens, after);
     }
     return scores * (double)attention->heads;
 }
@@ -168,11 +184,12 @@ static ebm_launch begin_gpu(ebm_device *device, const char *kernel, const ebm_at
                             longest_of(attention));
 }
 
-// `moved`: floats read and written for each of a token's channels.
-static ebm_status launch_gpu(ebm_launch *l, double flops_a_score, double moved, const ebm_batch *batch,
+// `owned`: rows of the longest sequence that groups own. `moved`: floats read and written for each of a token's
+// channels.
+static ebm_status launch_gpu(ebm_launch *l, size_t owned, double flops_a_score, double moved, const ebm_batch *batch,
                              const ebm_attention *attention)
 {
-    const size_t blocks = (batch->longest + gpu_own(attention) - 1) / gpu_own(attention);
+    const size_t blocks = (owned + gpu_own(attention) - 1) / gpu_own(attention);
     const size_t groups[2] = {attention->heads, batch->sequences * blocks}, local[2] = {gpu_items(attention), 1};
     ebm_arg_slice(l, batch->starts);
     ebm_arg_i32(l, (int64_t)attention->heads);
@@ -191,7 +208,8 @@ static ebm_status forward_gpu(ebm_device *device, ebm_slice out, ebm_slice lse, 
     ebm_arg_slice(&l, out);
     ebm_arg_slice(&l, lse);
     ebm_arg_slice(&l, qkv);
-    return launch_gpu(&l, 4, 4, batch, attention);
+    const size_t asking = most_asking(attention);
+    return launch_gpu(&l, batch->longest < asking ? batch->longest : asking, 4, 4, batch, attention);
 }
 
 static ebm_status backward_gpu(ebm_device *device, ebm_slice dqkv, ebm_slice dout, ebm_slice out, ebm_slice qkv,
@@ -204,14 +222,14 @@ static ebm_status backward_gpu(ebm_device *device, ebm_slice dqkv, ebm_slice dou
     ebm_arg_slice(&l, out);
     ebm_arg_slice(&l, qkv);
     ebm_arg_slice(&l, lse);
-    EBM_TRY(launch_gpu(&l, 6, 6, batch, attention));
+    EBM_TRY(launch_gpu(&l, batch->longest, 6, 6, batch, attention));
     l = begin_gpu(device, "attention_backward_keys", attention);
     ebm_arg_slice(&l, dqkv);
     ebm_arg_slice(&l, scratch);
     ebm_arg_slice(&l, dout);
     ebm_arg_slice(&l, qkv);
     ebm_arg_slice(&l, lse);
-    return launch_gpu(&l, 8, 6, batch, attention);
+    return launch_gpu(&l, batch->longest, 8, 6, batch, attention);
 }
 
 ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv,

@@ -19,6 +19,7 @@ typedef struct {
     size_t heads, head_size; // C = heads * head_size; head_size a multiple of 16, at most 128
     bool causal;
     size_t window;       // > 0: keys at most so many positions before or after the query are seen; 0: all
+    size_t queries;      // > 0: only the first so many tokens of each sequence ask; all: 0
     size_t longest;      // sequences have at most this many tokens, a multiple of 16; 0: 1024
     ebm_dropout dropout; // on the probabilities; element (token, head, key position in its sequence) draws word
                          // ((first_row + token) * heads + head) * longest + key
@@ -26,11 +27,11 @@ typedef struct {
 
 // qkv (tokens, 3C): query, key, value of each token side by side. out (tokens, C). lse (tokens, heads): log-sum-exp of
 // the scaled scores of each query, for backward. Scale 1 / sqrt(head_size). Work grows with the keys seen, not with the
-// square of the tokens, when there is a window.
+// square of the tokens, when there is a window. Of tokens that do not ask, nothing is written and no query is read.
 ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv,
                                  const ebm_batch *batch, const ebm_attention *attention);
 // Writes dqkv (tokens, 3C), from dout and what forward saw and wrote. scratch: at least tokens * heads elements
-// (row sums of dout * out).
+// (row sums of dout * out). Of tokens that do not ask, dout is not read, and the query's part of dqkv becomes 0.
 ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice dout, ebm_slice out, ebm_slice qkv,
                                   ebm_slice lse, ebm_slice scratch, const ebm_batch *batch,
                                   const ebm_attention *attention);

@@ -37,6 +37,7 @@ static ebm_attention attention_of(const ebm_modernbert *e, const ebm_batch *batc
         .heads = e->H,
         .head_size = e->C / e->H,
         .window = c->local_layers[l] ? c->window : 0,
+        .queries = ebm_encoder_narrows(&e->base, l) ? 1 : 0,
         .longest = longest > EBM_ATTENTION_TOKENS ? EBM_ATTENTION_TOKENS : longest,
         .dropout = ebm_encoder_dropout(batch, run, c->attention_dropout, ebm_encoder_layer_site(l, 0)),
     };

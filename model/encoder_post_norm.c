@@ -22,6 +22,7 @@ static ebm_attention attention_of(const ebm_post_norm *e, const ebm_batch *batch
         .heads = e->H,
         .head_size = e->C / e->H,
         .causal = false,
+        .queries = ebm_encoder_narrows(&e->base, layer) ? 1 : 0,
         .dropout = ebm_encoder_dropout(batch, run, probability, ebm_encoder_layer_site(layer, 0)),
     };
     return attention;

@@ -56,6 +56,12 @@ static double probabilities(const view *v, size_t query, double *p, double *keep
     return most + log(sum);
 }
 
+static size_t asking(const view *v)
+{
+    const size_t most = v->attention->queries;
+    return most && most < v->tokens ? most : v->tokens;
+}
+
 static view view_head(const double *qkv, const int32_t *starts, size_t sequence, size_t head,
                       const ebm_attention *attention)
 {
@@ -76,7 +82,7 @@ void ebm_reference_attention_forward(double *out, double *lse, const double *qkv
     for (size_t s = 0; s < sequences; s++)
         for (size_t h = 0; h < attention->heads; h++) {
             const view v = view_head(qkv, starts, s, h, attention);
-            for (size_t i = 0; i < v.tokens; i++) {
+            for (size_t i = 0; i < asking(&v); i++) {
                 double *o = out + (v.first + i) * v.channels + h * v.size;
                 lse[(v.first + i) * attention->heads + h] = probabilities(&v, i, p, keep);
                 memset(o, 0, v.size * sizeof *o);
@@ -115,7 +121,7 @@ void ebm_reference_attention_backward(double *dqkv, const double *dout, const do
         for (size_t h = 0; h < attention->heads; h++) {
             const view v = view_head(qkv, starts, s, h, attention);
             double *dq = dqkv + v.first * 3 * channels + h * v.size;
-            for (size_t i = 0; i < v.tokens; i++)
+            for (size_t i = 0; i < asking(&v); i++)
                 backward_query(&v, i, dout + (v.first + i) * channels + h * v.size, dq, dq + channels,
                                dq + 2 * channels);
         }

@@ -4,7 +4,7 @@
 
 #include "attention.h"
 
-// Shapes as in model/attention.h.
+// Shapes as in model/attention.h. Rows of out and lse of tokens that do not ask are left as they are.
 void ebm_reference_attention_forward(double *out, double *lse, const double *qkv, const int32_t *starts,
                                      size_t sequences, const ebm_attention *attention);
 void ebm_reference_attention_backward(double *dqkv, const double *dout, const double *qkv, const int32_t *starts,

@@ -77,12 +77,12 @@ static void assert_close(const char *what, const problem *p, ebm_slice slice, co
 {
     float *found = read_output(slice);
     for (size_t i = 0; i + SENTINELS < slice.count; i++)
-        if (!(fabs((double)found[i] - expected[i]) <= tolerance))
+        if (isnan(expected[i]) ? !isnan(found[i]) : !(fabs((double)found[i] - expected[i]) <= tolerance))
             fail_msg("%s[%zu]: expected %.9g +- %.2g, found %.9g (%zu heads of %zu, %zu sequences, %zu tokens, "
-                     "longest %zu, causal %d, window %zu, dropout %g)",
+                     "longest %zu, causal %d, window %zu, queries %zu, dropout %g)",
                      what, i, expected[i], tolerance, (double)found[i], p->attention.heads, p->attention.head_size,
                      p->batch.sequences, p->tokens, p->batch.longest, p->attention.causal, p->attention.window,
-                     (double)p->attention.dropout.probability);
+                     p->attention.queries, (double)p->attention.dropout.probability);
     free(found);
 }
 
@@ -248,6 +248,52 @@ static void a_window_in_long_sequences(void **state)
     free_problem(&p);
 }
 
+// Tokens that do not ask: their queries and output gradients are never read, their outputs never written.
+static void mark_silent(problem *p)
+{
+    const size_t c = p->channels, heads = p->attention.heads;
+    double *qkv = malloc(p->tokens * 3 * c * sizeof *qkv), *dout = malloc(p->tokens * c * sizeof *dout);
+    memcpy(qkv, p->host_qkv, p->tokens * 3 * c * sizeof *qkv);
+    memcpy(dout, p->host_dout, p->tokens * c * sizeof *dout);
+    for (size_t s = 0; s < p->batch.sequences; s++)
+        for (size_t t = (size_t)p->starts[s] + p->attention.queries; t < (size_t)p->starts[s + 1]; t++) {
+            for (size_t i = 0; i < c; i++) qkv[t * 3 * c + i] = dout[t * c + i] = p->host_out[t * c + i] = NAN;
+            for (size_t h = 0; h < heads; h++) p->host_lse[t * heads + h] = NAN;
+        }
+    write_doubles(p->qkv, qkv, p->tokens * 3 * c);
+    write_doubles(p->dout, dout, p->tokens * c);
+    free(qkv);
+    free(dout);
+}
+
+static void check_first(size_t heads, size_t size, const int *lengths, size_t sequences, size_t queries, size_t window)
+{
+    problem p;
+    create_problem(&p, heads, size, lengths, sequences);
+    p.attention.queries = queries;
+    p.attention.window = window;
+    mark_silent(&p);
+    check(&p, false, 0.1f);
+    if (!small) check(&p, window == 0, 0);
+    free_problem(&p);
+}
+
+static void only_the_first_tokens_ask(void **state)
+{
+    static const int lengths[] = {1, 17, 2, 64, 15, 127, 16, 31, 129, 33, 200}, few[] = {17, 1, 33};
+    static const size_t asking[] = {1, 2, 8, 33, 130, 200};
+    if (small) {
+        check_first(2, 16, few, 3, 1, 0);
+        check_first(1, 48, few, 3, 3, 5);
+        return;
+    }
+    for (size_t i = 0; i < 6; i++) {
+        check_first(2, 64, lengths, 11, asking[i], 0);
+        check_first(1, 32, lengths, 11, asking[i], 20);
+        check_first(1, 128, lengths, 11, asking[i], 0);
+    }
+}
+
 // What a window as wide as the sequence computes is, bit for bit, what none does.
 static void a_window_over_everything_changes_nothing(void **state)
 {
@@ -395,6 +441,7 @@ int main(void)
         cmocka_unit_test(long_sequences),
         cmocka_unit_test(windows),
         cmocka_unit_test(a_window_in_long_sequences),
+        cmocka_unit_test(only_the_first_tokens_ask),
         cmocka_unit_test(a_window_over_everything_changes_nothing),
         cmocka_unit_test(scores_of_thousands),
         cmocka_unit_test(same_bits_again_and_for_a_split_batch),
