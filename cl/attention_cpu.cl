@@ -81,6 +81,8 @@ __kernel void attention_forward(__global float *restrict out, __global float *re
     qkv += first * stride + head * D;
     out += first * channels + head * D;
     lse += (size_t)first * heads + head;
+    fetch_next_qkv(qkv, channels, tokens);
+    fetch_next_head(out, channels, asking);
 
     for (int k0 = 0; k0 < tokens; k0 += BLOCK) {
         const int count = min(BLOCK, tokens - k0);
@@ -180,6 +182,9 @@ __kernel void attention_backward(__global float *restrict dqkv, __global float *
     float one[ROWS];
     for (int r = 0; r < ROWS; r++) one[r] = 1;
 
+    fetch_next_qkv(qkv, channels, tokens);
+    fetch_next_head(dout, channels, asking);
+    fetch_next_head(out, channels, asking);
     dot_rows(row_dots, dout, out, heads, asking);
     for (int i = asking; i < tokens; i++)
         for (int b = 0; b < D / LANES; b++) store((lanes)(0.0f), b, dqkv + i * stride);

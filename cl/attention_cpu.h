@@ -7,6 +7,7 @@
 // Macros: D head size, SCALE 1 / sqrt(D), BLOCK keys a panel (a multiple of 16), DROPOUT 0 or 1, KEYS words of the
 // dropout's stream for a query and head, LANES 16 or 8.
 #include "lanes.h"
+#include "prefetch.h"
 #include "rng.h"
 #include "transpose.h"
 
@@ -84,6 +85,22 @@ static void copy_rows(__local float *panel, __global const float *from, size_t s
 {
     for (int r = 0; r < padded; r++)
         for (int b = 0; b < D / LANES; b++) store(load(b, from + min(r, count - 1) * stride), b, panel + r * D);
+}
+
+// Asks for the next head's part of the rows, at most FETCHED of them, which this compute unit works on next: rows are
+// pages apart, where no hardware prefetcher looks. Behind the last head it is what lies there. Times of texts of 16, 25,
+// 64 and 128 tokens (12 heads of 32): forward 0.62, 0.75, 0.85 and 0.92, backward 0.72, 0.83, 0.96 and 1.
+#define FETCHED 128
+#define CACHE_LINE 16 // floats
+static void fetch_next_head(__global const float *from, size_t stride, int tokens)
+{
+    for (int r = 0; r < min(tokens, FETCHED); r++)
+        for (int i = D; i < 2 * D; i += CACHE_LINE) PREFETCH_LEVEL2(from + r * stride + i);
+}
+
+static void fetch_next_qkv(__global const float *qkv, size_t channels, int tokens)
+{
+    for (int part = 0; part < 3; part++) fetch_next_head(qkv + part * channels, 3 * channels, tokens);
 }
 
 // A transposed panel of `count` rows, its columns padded to a multiple of LANES in the same way.
