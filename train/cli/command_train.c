@@ -447,8 +447,8 @@ static void say_guessing(const train_run *r)
                     "(Matthews) is %.3f, of %zu texts chance alone gives up to %.3f; %s",
                     matthews, texts, chance,
                     is_joint(r)
-                        ? "noise contrastive estimation may hold them back: try a smaller --nce_weight, such as "
-                          "0.1, or more steps"
+                        ? "noise contrastive estimation may hold them back: try --nce_warmup_ratio 1, or a smaller "
+                          "--nce_weight, such as 0.1, or more steps"
                         : "try more steps or another --learning_rate");
 }
 
