@@ -37,6 +37,7 @@ static double probabilities(const view *v, size_t query, double *p, double *keep
     const size_t longest = v->attention->longest ? v->attention->longest : 1024;
     const double scale = 1 / sqrt((double)v->size), threshold = (double)drop->probability * 4294967296.0;
     double most = -INFINITY, sum = 0;
+    uint32_t words[4] = {0}; // four neighbouring keys share a block
     for (size_t j = 0; j < visible; j++) {
         p[j] = sees(v, query, j) ? scale * dot(v->query + query * stride, v->key + j * stride, v->size)
                                  : -(double)INFINITY;
@@ -47,10 +48,9 @@ static double probabilities(const view *v, size_t query, double *p, double *keep
         p[j] /= sum;
         keep[j] = 1;
         if (drop->probability == 0) continue;
-        uint32_t words[4];
         const uint64_t word =
             ((drop->first_row + v->first + query) * v->attention->heads + v->head) * longest + (uint64_t)j;
-        ebm_random_block(words, drop->seed, drop->step, drop->site, word / 4);
+        if (j == 0 || word % 4 == 0) ebm_random_block(words, drop->seed, drop->step, drop->site, word / 4);
         keep[j] = words[word % 4] < (uint32_t)threshold ? 0 : 1 / (1 - (double)drop->probability);
     }
     return most + log(sum);

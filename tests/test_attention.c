@@ -281,13 +281,13 @@ static void check_first(size_t heads, size_t size, const int *lengths, size_t se
 static void only_the_first_tokens_ask(void **state)
 {
     static const int lengths[] = {1, 17, 2, 64, 15, 127, 16, 31, 129, 33, 200}, few[] = {17, 1, 33};
-    static const size_t asking[] = {1, 2, 8, 33, 130, 200};
+    static const size_t asking[] = {1, 9, 130};
     if (small) {
         check_first(2, 16, few, 3, 1, 0);
         check_first(1, 48, few, 3, 3, 5);
         return;
     }
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 3; i++) {
         check_first(2, 64, lengths, 11, asking[i], 0);
         check_first(1, 32, lengths, 11, asking[i], 20);
         check_first(1, 128, lengths, 11, asking[i], 0);
