@@ -117,8 +117,8 @@ ebm_status ebm_model_reserve(ebm_device *device, const ebm_config *config, size_
 {
     ebm_model_product list[EBM_MODEL_PRODUCTS];
     EBM_TRY(check_rows(config, tokens));
-    const size_t count =
-        products_of(config, tokens, sequences, false, list); // masked language modelling needs all rows
+    // Masked language modelling takes all rows through the last layer too.
+    const size_t count = products_of(config, tokens, sequences, false, list);
     for (size_t i = 0; i < count; i++)
         if (training || is_forward(i)) EBM_TRY(reserve(device, &list[i]));
     return ebm_ok();

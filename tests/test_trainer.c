@@ -250,33 +250,6 @@ static void the_nce_loss_grows_from_nothing(void **state)
     }
 }
 
-static ebm_status create_with(small_run *run, const small_settings *settings, const ebm_encoded *train,
-                              const ebm_encoded *validation)
-{
-    ebm_trainer *trainer = NULL;
-    const ebm_trainer_inputs inputs = {.device = device,
-                                       .classifier = run->classifier,
-                                       .tokenizer = run->tokenizer,
-                                       .train = train,
-                                       .validation = validation};
-    const ebm_status status = ebm_trainer_create(&inputs, &settings->trainer, &trainer);
-    ebm_trainer_free(trainer);
-    return status;
-}
-
-static void the_nce_loss_grows_over_a_share(void **state)
-{
-    static const double wrong[] = {-0.1, 1.1, NAN};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        small_settings settings = small_ce(*state);
-        small_run run;
-        small_run_open(&run, device, &settings);
-        settings.trainer.nce_warmup_ratio = wrong[i];
-        assert_fails(create_with(&run, &settings, run.train, run.validation), EBM_ERROR_INPUT, "from 0 to 1, not");
-        small_run_free(&run);
-    }
-}
-
 // The noise has the data's distribution, so E = 0 everywhere is the optimum (METHOD section 2): nothing can be told
 // apart, and the mean of e^-E over noise goes to 1 from 2, where hidden energies of two logits near 0 (E = -ln 2)
 // begin.
@@ -631,6 +604,33 @@ static void a_rate_far_too_large_stops_with_the_step(void **state)
     assert_int_equal(run.steps, 1);
     assert_int_equal(run.saves, 0);
     small_run_free(&run);
+}
+
+static ebm_status create_with(small_run *run, const small_settings *settings, const ebm_encoded *train,
+                              const ebm_encoded *validation)
+{
+    ebm_trainer *trainer = NULL;
+    const ebm_trainer_inputs inputs = {.device = device,
+                                       .classifier = run->classifier,
+                                       .tokenizer = run->tokenizer,
+                                       .train = train,
+                                       .validation = validation};
+    const ebm_status status = ebm_trainer_create(&inputs, &settings->trainer, &trainer);
+    ebm_trainer_free(trainer);
+    return status;
+}
+
+static void the_nce_loss_grows_over_a_share(void **state)
+{
+    static const double wrong[] = {-0.1, 1.1, NAN};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        small_settings settings = small_ce(*state);
+        small_run run;
+        small_run_open(&run, device, &settings);
+        settings.trainer.nce_warmup_ratio = wrong[i];
+        assert_fails(create_with(&run, &settings, run.train, run.validation), EBM_ERROR_INPUT, "from 0 to 1, not");
+        small_run_free(&run);
+    }
 }
 
 static void labels_the_model_lacks_are_refused(void **state)

@@ -44,7 +44,7 @@ static ebm_status compare_packed(ebm_trial *t, const packed *p, const ebm_attent
            *dqkv = widen(p->dqkv);
     ebm_status status = ebm_ok();
     if (qkv && dout && out && lse && dqkv) {
-        ebm_reference_attention_forward(out, lse, qkv, STARTS, TEXTS, attention); // of who does not ask all stays
+        ebm_reference_attention_forward(out, lse, qkv, STARTS, TEXTS, attention);
         ebm_reference_attention_backward(dqkv, dout, qkv, STARTS, TEXTS, attention);
         compare_all(t, p->out, out, RELATIVE);
         compare_all(t, p->lse, lse, RELATIVE);
