@@ -21,8 +21,10 @@
     const dropout_stream drop = DROPOUT_STREAM;                                                                        \
     const int item = get_local_id(0), i = item / 8, c = item % 8, head = get_group_id(0);                              \
     const int sequence = get_group_id(1) / blocks, own0 = get_group_id(1) % blocks * OWN;                              \
-    const int first = starts[sequence], tokens = starts[sequence + 1] - first, asking = min(tokens, most);             \
-    const size_t channels = heads * D, stride = 3 * channels
+    const int first = starts[sequence], tokens = starts[sequence + 1] - first, owned = min(OWN, tokens - own0);        \
+    const int asking = min(tokens, most), asked = min(OWN, asking - own0); /* of the own rows; 0 or less: none */      \
+    const size_t channels = heads * D, stride = 3 * channels;                                                          \
+    if (owned <= 0) return
 
 // The passing rows, FROM (a multiple of PASSING) .. END - 1, that the own rows see, or that see them: those from `low`
 // positions before each own row to `high` behind it, of the first `count`.
@@ -93,15 +95,13 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
     __local float4 queries[OWN * PITCH4], keys[PASSING * PITCH4], values[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH];
     PLACE;
-    const int owned = min(OWN, asking - own0);
-    if (owned <= 0) return;
     qkv += first * stride + head * D;
     float maximum[A], total[A], weight[A], s[A][B];
     float4 sums[A][F];
     clear(sums);
 #pragma unroll
     for (int a = 0; a < A; a++) maximum[a] = NOTHING, total[a] = 0;
-    load_tile(queries, qkv + own0 * stride, stride, owned, OWN);
+    load_tile(queries, qkv + own0 * stride, stride, asked, OWN);
 
     for (int k0 = FROM(before); k0 < END(after, tokens); k0 += PASSING) {
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -123,10 +123,10 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_forwa
     sum_totals(scores, total);
 #pragma unroll
     for (int a = 0; a < A; a++) weight[a] = 1 / total[a];
-    store_rows(out + (first + own0) * channels + head * D, channels, owned, sums, weight);
+    store_rows(out + (first + own0) * channels + head * D, channels, asked, sums, weight);
 #pragma unroll
     for (int a = 0; a < A; a++)
-        if (c == 0 && i + DOWN * a < owned)
+        if (c == 0 && i + DOWN * a < asked)
             lse[(size_t)(first + own0 + i + DOWN * a) * heads + head] = maximum[a] + log(total[a]);
 }
 
@@ -140,10 +140,6 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     __local float4 queries[OWN * PITCH4], douts[OWN * PITCH4], keys[PASSING * PITCH4], values[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH], log_sums[OWN], dots[OWN];
     PLACE;
-    const int owned = min(OWN, asking - own0);
-    for (int row = max(own0, asking) + i; row < min(own0 + OWN, tokens); row += ITEMS / 8)
-        for (int f = c; f < CHANNELS4; f += 8) ROW4(dqkv + (first + row) * stride + head * D)[f] = 0;
-    if (owned <= 0) return;
     qkv += first * stride + head * D;
     const size_t row0 = first + own0;
     float s[A][B], dp[A][B], weight[A];
@@ -151,16 +147,16 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     clear(sums);
 #pragma unroll
     for (int a = 0; a < A; a++) weight[a] = 1;
-    load_tile(queries, qkv + own0 * stride, stride, owned, OWN);
-    load_tile(douts, dout + row0 * channels + head * D, channels, owned, OWN);
-    load_column(log_sums, lse + row0 * heads + head, heads, owned, OWN);
+    load_tile(queries, qkv + own0 * stride, stride, asked, OWN);
+    load_tile(douts, dout + row0 * channels + head * D, channels, asked, OWN);
+    load_column(log_sums, lse + row0 * heads + head, heads, asked, OWN);
     barrier(CLK_LOCAL_MEM_FENCE);
     out += row0 * channels + head * D;
 #pragma unroll
     for (int a = 0; a < A; a++) { // the eight items of a row take neighbouring channels
         const int row = i + DOWN * a;
         float4 sum = 0;
-        for (int f = c; f < CHANNELS4 && row < owned; f += 8)
+        for (int f = c; f < CHANNELS4 && row < asked; f += 8)
             sum = mad(douts[row * PITCH4 + f], ROW4_CONST(out + row * channels)[f], sum);
         scores[row * SCORES_PITCH + c] = (sum.x + sum.z) + (sum.y + sum.w);
     }
@@ -170,10 +166,10 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
 #pragma unroll
         for (int k = 0; k < 8; k++) sum += scores[item * SCORES_PITCH + k];
         dots[item] = sum;
-        if (item < owned) row_dots[(row0 + item) * heads + head] = sum;
+        if (item < asked) row_dots[(row0 + item) * heads + head] = sum;
     }
 
-    for (int k0 = FROM(before); k0 < END(after, tokens); k0 += PASSING) {
+    for (int k0 = FROM(before); k0 < (asked > 0 ? END(after, tokens) : 0); k0 += PASSING) {
         barrier(CLK_LOCAL_MEM_FENCE);
         load_tile(keys, qkv + channels + k0 * stride, stride, tokens - k0, PASSING);
         load_tile(values, qkv + 2 * channels + k0 * stride, stride, tokens - k0, PASSING);
@@ -187,7 +183,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
             for (int b = 0; b < B; b++) {
                 const int row = i + DOWN * a, key = k0 + c + 8 * b;
                 __local float *own = scores + row * SCORES_PITCH + c + 8 * b;
-                const bool seen = key < tokens && sees(own0 + row, key, before, after);
+                const bool seen = row < asked && key < tokens && sees(own0 + row, key, before, after);
                 const float p = seen ? exp(s[a][b] * SCALE - log_sums[row]) : 0;
                 *own = p * (dp[a][b] * (DROPOUT ? *own : 1) - dots[row]) * SCALE;
             }
@@ -206,8 +202,6 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     __local float4 keys[OWN * PITCH4], values[OWN * PITCH4], queries[PASSING * PITCH4], douts[PASSING * PITCH4];
     __local float scores[OWN * SCORES_PITCH], gradients[OWN * SCORES_PITCH], log_sums[PASSING], dots[PASSING];
     PLACE;
-    const int owned = min(OWN, tokens - own0);
-    if (owned <= 0) return;
     qkv += first * stride + head * D;
     float s[A][B], dp[A][B], weight[A];
     float4 dk[A][F], dv[A][F];

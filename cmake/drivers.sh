@@ -35,10 +35,12 @@ driver_oclgrind() {
 
 # From PyPI, into a virtual environment; runs on processors of other makers too. Its vectoriser (2026.2.0) breaks attention's
 # GPU form for SSE 4.2, AVX and AVX2: bits of a score in an address, a crash, which the check at the program's start finds
-# (ebmcl then takes the CPU form). Where there is no AVX-512 it is switched off, as no test of a model would say anything.
+# (ebmcl then takes the CPU form); on AMD's Zen 5 for AVX-512 too. But for Intel's AVX-512 it is switched off, as no test of
+# a model would say anything.
 driver_intel() {
     local folder=$root/build/drivers/intel settings=()
-    grep -qw avx512f /proc/cpuinfo || settings=(CL_CONFIG_CPU_VECTORIZER_MODE=1)
+    { grep -qw avx512f /proc/cpuinfo && grep -qw GenuineIntel /proc/cpuinfo; } ||
+        settings=(CL_CONFIG_CPU_VECTORIZER_MODE=1)
     mkdir -p "$folder"
     python_environment "$folder/python" "$root/tests/drivers/requirements-intel.txt" ||
         { echo "pip could not install tests/drivers/requirements-intel.txt" >&2 && return 1; }
