@@ -26,7 +26,6 @@
 #include "lanes.h"
 
 #include "gemm_tile.h"
-#include "prefetch.h"
 #include "transpose.h"
 
 // In local memory a cache line more than a multiple of 4 KiB: panels are filled side by side, and must not share the
@@ -119,23 +118,24 @@ INLINE void pack_a(__local float *tile, __global const float *a, const size_t ld
 }
 
 // The register tile: C (ROWS, PANEL) = [C +] start + A (ROWS, kc) panel (kc, PANEL), cut to the rows and columns left
-// in C. Rows of A that do not exist are read from the last one that does, and not stored. `ahead`: what of a packed B
-// is fetched meanwhile, a cache line a step.
+// in C. Rows of A that do not exist are read from the last one that does, and not stored. `ahead`: of a packed B or a
+// transposed A, what is fetched meanwhile, a cache line a step, each ahead_step behind the one before.
 INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a, const size_t lda,
-                     PANEL_SPACE const float *panel, PANEL_SPACE const float *ahead, __local const float *start,
-                     const int kc, const int rows, const int columns, const int add)
+                     PANEL_SPACE const float *panel, __global const float *ahead, const size_t ahead_step,
+                     __local const float *start, const int kc, const int rows, const int columns, const int add)
 {
     lanes sum[ROWS][VECTORS];
     size_t row[ROWS];
 #pragma unroll
     for (int i = 0; i < ROWS; i++) row[i] = A_TRANSPOSED ? i : min(i, rows - 1) * lda;
     start_sums(sum, start);
+    if (add) fetch_tile(c, ldc, rows);
     for (int k = 0; k < kc; k++, a += A_STEP, panel += PANEL) {
         lanes b[VECTORS];
 #pragma unroll
         for (int v = 0; v < VECTORS; v++) b[v] = load(v, panel);
-#ifdef PACKED
-        PREFETCH_LEVEL2(ahead + k * LANES);
+#if defined(PACKED) || A_TRANSPOSED
+        PREFETCH_LEVEL2(ahead + k * ahead_step);
 #endif
 #pragma unroll
         for (int i = 0; i < ROWS; i++) {
@@ -153,7 +153,7 @@ INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a
 #define AHEAD_OF(i, j)                                                                                                 \
     (((j) + PANEL < nc ? panels + ((j) / PANEL + 1) * PANEL_STRIDE : next) + min((i) / ROWS, VECTORS - 1) * kc * LANES)
 #else
-#define AHEAD_OF(i, j) panels
+#define AHEAD_OF(i, j) 0
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -190,16 +190,19 @@ gemm(__global float *restrict c, __global const float *restrict a, __global cons
 #endif
 #if A_TRANSPOSED
         for (int i = 0; i < mc; i += ROWS) {
-            pack_a(a_tile, a + (size_t)k0 * lda + i, lda, kc, mc - i);
+            __global const float *columns = a + (size_t)k0 * lda + i;
+            pack_a(a_tile, columns, lda, kc, mc - i);
+            // With the first panel the columns of the tile after the next are fetched: their pieces lie on pages of
+            // their own, where no hardware prefetcher looks.
             for (int j = 0; j < nc; j += PANEL)
-                multiply(c + (size_t)i * ldc + j, ldc, a_tile, 0, panels + j / PANEL * PANEL_STRIDE, panels, start + j,
-                         kc, mc - i, nc - j, accumulate || k0 > 0);
+                multiply(c + (size_t)i * ldc + j, ldc, a_tile, 0, panels + j / PANEL * PANEL_STRIDE, columns + 2 * ROWS,
+                         j == 0 ? lda : 0, start + j, kc, mc - i, nc - j, accumulate || k0 > 0);
         }
 #else
         for (int j = 0; j < nc; j += PANEL)
             for (int i = 0; i < mc; i += ROWS)
                 multiply(c + (size_t)i * ldc + j, ldc, a + (size_t)i * lda + k0, lda,
-                         panels + j / PANEL * PANEL_STRIDE, AHEAD_OF(i, j), start + j, kc, mc - i, nc - j,
+                         panels + j / PANEL * PANEL_STRIDE, AHEAD_OF(i, j), LANES, start + j, kc, mc - i, nc - j,
                          accumulate || k0 > 0);
 #endif
     }

@@ -23,7 +23,6 @@
 #include "bf16.h"
 #include "gemm_tile.h"
 #include "load_some.h"
-#include "prefetch.h"
 #include "transpose.h"
 
 #define PAIRS (KC / 2)
@@ -164,10 +163,7 @@ INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a,
 {
     lanes sum[ROWS][VECTORS];
     start_sums(sum, start);
-    for (int i = 0; i < min(rows, ROWS); i++) {
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++) PREFETCH(c + i * ldc + v * LANES); // it comes while sums are made
-    }
+    fetch_tile(c, ldc, rows);
     for (int k = 0; k < count; k++, a += A_STEP, panel += PANEL) {
         pairs b[VECTORS];
 #pragma unroll

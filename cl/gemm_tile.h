@@ -3,6 +3,8 @@
 //
 // Macros   ROWS, VECTORS    register tile
 //          PANELS           panels in local memory
+#include "prefetch.h"
+
 #define PANEL (LANES * VECTORS)
 
 #define INLINE static inline __attribute__((always_inline))
@@ -19,6 +21,15 @@ INLINE void start_sums(lanes sum[ROWS][VECTORS], __local const float *start)
     for (int i = 0; i < ROWS; i++) {
 #pragma unroll
         for (int v = 0; v < VECTORS; v++) sum[i][v] = load(v, start);
+    }
+}
+
+// Of C, so that it comes while the sums are made.
+INLINE void fetch_tile(__global const float *c, const size_t ldc, const int rows)
+{
+    for (int i = 0; i < min(rows, ROWS); i++) {
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) PREFETCH(c + i * ldc + v * LANES);
     }
 }
 
