@@ -52,7 +52,7 @@ ebm_status ebm_decoder_backward(ebm_decoder *decoder, const ebm_batch *batch, co
 ebm_slice ebm_decoder_output(const ebm_decoder *decoder);
 
 // Generation, the steps of generator.h. The cache of each layer is (slots, capacity, 2C).
-// Runs a packed batch of prompts and puts its keys and values into the cache; slot_of: int32 on the device.
+// Runs a packed batch of prompts as far as its keys and values, which go into the cache; slot_of: int32 on the device.
 ebm_status ebm_decoder_prefill(ebm_decoder *decoder, const ebm_batch *prompts, ebm_slice slot_of);
 // One token a slot: ids, positions (int32, on the device); positions[s] is also the cache length before this token,
 // negative = idle. -> ebm_decoder_step_hidden (slots, C), the last LayerNorm included.

@@ -32,7 +32,12 @@ ebm_status ebm_decoder_prefill(ebm_decoder *d, const ebm_batch *prompts, ebm_sli
     EBM_TRY(ebm_embedding_forward(d->device, d->x0, prompts, d->word->weight, d->position->weight, none, d->C));
     for (size_t l = 0; l < d->L; l++) {
         const ebm_attention attention = ebm_decoder_attention(d, prompts, &run, l);
-        EBM_TRY(ebm_decoder_layer(d, l, ebm_decoder_layer_input(d, l), prompts, &run));
+        const ebm_slice x = ebm_decoder_layer_input(d, l);
+        // Of the last layer nothing but keys and values is read again.
+        if (l + 1 < d->L)
+            EBM_TRY(ebm_decoder_layer(d, l, x, prompts, &run));
+        else
+            EBM_TRY(ebm_decoder_before_attention(d, &d->weights[l], ebm_decoder_kept(d, l), x, prompts->tokens));
         EBM_TRY(ebm_attention_fill_cache(d->device, d->cache[l], ebm_decoder_kept(d, l)->qkv, slot_of, prompts,
                                          d->set.capacity, &attention));
     }
