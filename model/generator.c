@@ -12,8 +12,8 @@ struct ebm_generator {
     ebm_device *device;
     ebm_noise_model *model;
     ebm_generator_settings set;
-    // On the device: cl/generate.cl says what each is. tokens and lengths have two halves, of a run's texts and of
-    // those that follow; finished is a copy of the first kind.
+    // On the device: cl/generate.cl says what each is. tokens and lengths are a ring of block + ahead rows, where a
+    // run's texts and those that follow stand one behind the other; finished is a copy of the run's.
     ebm_slice ids, positions, drawn, texts, rows, next, tokens, lengths, entries, banned, finished;
     // A packed batch of prompts, and the slot each goes to.
     ebm_batch batch;
@@ -23,13 +23,16 @@ struct ebm_generator {
     int32_t *host_ids, *host_positions, *host_starts, *host_slots; // one allocation, of the batch
     int32_t *host_entries, *host_state, *host_rows, *host_lengths;
     size_t waiting; // entries not yet sent
-    // The run that may go on where the last one stopped: its first text, how many texts, and how many have a slot.
+    // The run that may go on where the last one stopped: its first text, how many there are and how many have a slot.
     uint64_t following_text;
-    size_t following_count, begun, half; // half: where a run's texts are written
+    size_t following_count, begun;
+    size_t first_row; // of the ring, where the run's texts begin
     bool separator;
     uint64_t sampled, steps;
     uint64_t taken_version; // of the parameters whose embedding the screen has, counted from 1
 };
+
+static size_t ring_rows(const ebm_generator *g) { return g->set.block + g->set.ahead; }
 
 static ebm_status allocate_host(ebm_generator *g)
 {
@@ -52,9 +55,9 @@ static void plan(ebm_generator *g, ebm_arena *arena)
     const size_t S = g->set.slots, T = g->set.prompt_limits.tokens;
     ebm_slice *const per_slot[] = {&g->ids, &g->positions, &g->drawn, &g->texts, &g->rows, &g->next, &g->slot_of};
     for (size_t i = 0; i < sizeof per_slot / sizeof *per_slot; i++) ebm_arena_reserve(arena, per_slot[i], S);
-    ebm_arena_reserve(arena, &g->tokens, 2 * g->set.block * g->set.most_new);
+    ebm_arena_reserve(arena, &g->tokens, ring_rows(g) * g->set.most_new);
     ebm_arena_reserve(arena, &g->finished, g->set.block * g->set.most_new);
-    ebm_arena_reserve(arena, &g->lengths, 2 * g->set.block);
+    ebm_arena_reserve(arena, &g->lengths, ring_rows(g));
     ebm_arena_reserve(arena, &g->entries, ENTRY * S);
     ebm_arena_reserve(arena, &g->banned, BANNED);
     ebm_arena_reserve(arena, &g->batch.ids, T);
@@ -168,13 +171,12 @@ typedef struct {
 static ebm_status begin_text(ebm_generator *g, const work *w, size_t index, size_t slot)
 {
     const bool follows = index >= w->prompts.count;
-    const size_t place = follows ? index - w->prompts.count : index;
-    const ebm_prompt *prompt = follows ? &w->following.list[place] : &w->prompts.list[place];
+    const ebm_prompt *prompt = follows ? &w->following.list[index - w->prompts.count] : &w->prompts.list[index];
     if (prompt->count == 0 || prompt->count > g->set.capacity - g->set.most_new)
         return ebm_fail(EBM_ERROR_INPUT, "a prompt of %zu tokens; from 1 to %zu fit", prompt->count,
                         g->set.capacity - g->set.most_new);
     EBM_TRY(add_prompt(g, prompt, slot));
-    const size_t row = (follows ? 1 - g->half : g->half) * g->set.block + place;
+    const size_t row = (g->first_row + index) % ring_rows(g);
     const int32_t entry[ENTRY] = {(int32_t)slot, prompt->ids[prompt->count - 1], (int32_t)prompt->count - 1,
                                   (int32_t)(uint32_t)(w->first_text + index), (int32_t)row};
     memcpy(g->host_entries + ENTRY * g->waiting++, entry, sizeof entry);
@@ -227,10 +229,10 @@ static ebm_status make_idle(ebm_generator *g)
 // that fails half way leaves slots in any state.
 static ebm_status start_run(ebm_generator *g, work *w, bool allow_separator)
 {
-    const bool goes_on = g->begun > 0 && g->following_text == w->first_text && g->following_count == w->prompts.count &&
-                         g->separator == allow_separator;
+    const bool goes_on = g->begun > 0 && g->following_text == w->first_text && g->following_count >= w->prompts.count &&
+                         g->begun <= w->prompts.count + w->following.count && g->separator == allow_separator;
     w->next = goes_on ? g->begun : 0;
-    g->half = goes_on ? 1 - g->half : 0;
+    if (!goes_on) g->first_row = 0;
     g->separator = allow_separator;
     g->begun = g->waiting = 0;
     g->batch.sequences = g->batch.tokens = g->batch.longest = 0;
@@ -266,38 +268,50 @@ static ebm_status take_embedding(ebm_generator *g)
     return ebm_ok();
 }
 
-// Whether a slot holds a text of the run itself.
-static bool any_unfinished(const ebm_generator *g)
+// Whether a slot holds one of the run's `count` texts.
+static bool any_unfinished(const ebm_generator *g, size_t count)
 {
-    for (size_t s = 0; s < g->set.slots; s++)
-        if (g->host_state[s] >= 0 && (size_t)g->host_rows[s] / g->set.block == g->half) return true;
+    for (size_t s = 0; s < g->set.slots; s++) {
+        const size_t behind_first = ((size_t)g->host_rows[s] + ring_rows(g) - g->first_row) % ring_rows(g);
+        if (g->host_state[s] >= 0 && behind_first < count) return true;
+    }
     return false;
+}
+
+// Up to the end of the ring, then from its beginning.
+static ebm_status take_texts(ebm_generator *g, size_t count)
+{
+    const size_t most = g->set.most_new, left = ring_rows(g) - g->first_row, first = count < left ? count : left;
+    EBM_TRY(ebm_slice_copy(g->device, g->finished, 0, g->tokens, g->first_row * most, first * most));
+    EBM_TRY(ebm_slice_copy(g->device, g->finished, first * most, g->tokens, 0, (count - first) * most));
+    EBM_TRY(ebm_slice_read(g->device, g->lengths, g->first_row, first, g->host_lengths));
+    return ebm_slice_read(g->device, g->lengths, 0, count - first, g->host_lengths + first);
 }
 
 static ebm_status end_run(ebm_generator *g, const work *w)
 {
-    const size_t first = g->half * g->set.block, count = w->prompts.count, most = g->set.most_new;
-    EBM_TRY(ebm_slice_copy(g->device, g->finished, 0, g->tokens, first * most, count * most));
-    EBM_TRY(ebm_slice_read(g->device, g->lengths, first, count, g->host_lengths));
+    const size_t count = w->prompts.count, most = g->set.most_new;
+    EBM_TRY(take_texts(g, count));
     for (size_t i = 0; i < count; i++) g->sampled += g->host_lengths[i] >= 0 ? (uint64_t)g->host_lengths[i] + 1 : most;
     g->following_text = w->first_text + count;
     g->following_count = w->following.count;
     g->begun = w->next - count;
+    g->first_row = (g->first_row + count) % ring_rows(g);
     return ebm_ok();
 }
 
 ebm_status ebm_generator_run(ebm_generator *g, ebm_prompts prompts, ebm_prompts following, uint64_t first_text,
                              bool allow_separator)
 {
-    if (prompts.count > g->set.block || following.count > g->set.block)
-        return ebm_fail(EBM_ERROR_INPUT, "%zu texts at a time, planned for %zu",
-                        prompts.count > following.count ? prompts.count : following.count, g->set.block);
+    if (prompts.count > g->set.block || following.count > g->set.ahead)
+        return ebm_fail(EBM_ERROR_INPUT, "%zu texts at a time and %zu ahead, planned for %zu and %zu", prompts.count,
+                        following.count, g->set.block, g->set.ahead);
     work w = {prompts, following, first_text, 0};
     ebm_sampling sampling;
     EBM_TRY(start_run(g, &w, allow_separator));
     EBM_TRY(set_sampling(g, &sampling));
     EBM_TRY(take_embedding(g));
-    while (w.next < prompts.count || any_unfinished(g)) {
+    while (w.next < prompts.count || any_unfinished(g, prompts.count)) {
         EBM_TRY(refill(g, &w));
         for (int i = 0; i < EBM_GENERATOR_LOOK; i++) EBM_TRY(one_token(g, &sampling));
         EBM_TRY(ebm_slice_read(g->device, g->drawn, 0, g->set.slots, g->host_state));

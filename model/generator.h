@@ -18,7 +18,8 @@ enum { EBM_GENERATOR_LOOK = 2 };
 
 typedef struct {
     size_t slots, capacity;   // as the decoder was planned
-    size_t block, most_new;   // texts at a time; tokens of a text at most, end token included
+    size_t block, ahead;      // texts of a run, and of those that follow, at most
+    size_t most_new;          // tokens of a text at most, end token included
     ebm_limits prompt_limits; // as the decoder's
     float temperature;
     int top_k;
@@ -39,7 +40,7 @@ typedef struct {
 
 typedef struct {
     const ebm_prompt *list;
-    size_t count; // at most `block`
+    size_t count; // at most `block`; of those that follow, `ahead`
 } ebm_prompts;
 
 // Writes one text for each prompt. Text i draws its random numbers as text first_text + i, so it does not depend on the
@@ -47,9 +48,9 @@ typedef struct {
 // the labels the first ones are not, up to EBM_BANNED_MAX tokens in all.
 //
 // `following` (count 0: none) are the prompts of the texts after these. Slots that run out of prompts begin with them
-// instead of lying idle; the next run, when it is about just those texts, goes on where this one stopped, any other one
-// forgets them. A text comes out the same either way where the products' rows are independent (gemm.h); where they are
-// not, give none, or a run's texts depend on the run before in their last bits.
+// instead of lying idle; the next run, when it is about the first of just those texts and the others follow it, goes on
+// where this one stopped, any other one forgets them. A text comes out the same either way where the products' rows are
+// independent (gemm.h); where they are not, give none, or a run's texts depend on the run before in their last bits.
 ebm_status ebm_generator_run(ebm_generator *generator, ebm_prompts prompts, ebm_prompts following, uint64_t first_text,
                              bool allow_separator);
 ebm_slice ebm_generator_tokens(const ebm_generator *generator);       // (block, most_new) int32

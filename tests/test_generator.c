@@ -8,6 +8,7 @@
 #include "packing.h"
 
 enum { TEXTS = 20, CAPACITY = 28, MOST_NEW = 18, LONGEST_PROMPT = CAPACITY - MOST_NEW, SEQUENCES = 16 };
+enum { AHEAD = 12 }; // with pieces of 5, the ring of 17 rows goes round in the midst of a piece
 
 // Roles of fixtures/models/gpt2/vocab.txt.
 enum { END = 0, START = 2, SEPARATOR = 3, MASK = 4 };
@@ -26,6 +27,7 @@ typedef struct {
     float temperature;
     uint64_t seed;
     bool trained; // planned for training: its weights may change at any time, so they are not kept packed
+    size_t block; // texts of a run; 0: all
 } how;
 
 static int32_t prompt_ids[TEXTS * LONGEST_PROMPT];
@@ -50,8 +52,15 @@ static void open_from(setup *s, const char *folder, const how *h)
                                           .slots = h->slots,
                                           .capacity = CAPACITY,
                                           .only_generates = !h->trained};
-    const ebm_generator_settings settings = {h->slots, CAPACITY,       TEXTS,    MOST_NEW,
-                                             limits,   h->temperature, h->top_k, h->seed};
+    const ebm_generator_settings settings = {.slots = h->slots,
+                                             .capacity = CAPACITY,
+                                             .block = h->block > 0 ? h->block : TEXTS,
+                                             .ahead = h->block > 0 ? AHEAD : 0,
+                                             .most_new = MOST_NEW,
+                                             .prompt_limits = limits,
+                                             .temperature = h->temperature,
+                                             .top_k = h->top_k,
+                                             .seed = h->seed};
     make_prompts();
     memset(s, 0, sizeof *s);
     assert_ok(ebm_noise_model_open(device, folder, &decoder, &s->model));
@@ -103,10 +112,10 @@ static void test_any_number_of_slots(void **state)
     static const int top_ks[] = {20, 0};
     for (size_t k = 0; k < 2; k++) {
         setup one, other;
-        open_setup(&one, &(how){1, top_ks[k], 1, 5, false});
+        open_setup(&one, &(how){1, top_ks[k], 1, 5, false, 0});
         generate(&one, 0, TEXTS, true);
         for (size_t i = 0; i < 3; i++) {
-            open_setup(&other, &(how){slots[i], top_ks[k], 1, 5, false});
+            open_setup(&other, &(how){slots[i], top_ks[k], 1, 5, false, 0});
             generate(&other, 0, TEXTS, true);
             assert_same_texts(&one, 0, &other, 0, TEXTS);
             free_setup(&other);
@@ -119,9 +128,9 @@ static void test_any_number_of_slots(void **state)
 static void test_runs_in_pieces(void **state)
 {
     setup whole, pieces, other;
-    open_setup(&whole, &(how){7, 20, 1, 5, false});
-    open_setup(&pieces, &(how){7, 20, 1, 5, false});
-    open_setup(&other, &(how){7, 20, 1, 6, false});
+    open_setup(&whole, &(how){7, 20, 1, 5, false, 0});
+    open_setup(&pieces, &(how){7, 20, 1, 5, false, 0});
+    open_setup(&other, &(how){7, 20, 1, 6, false, 0});
     generate(&whole, 0, TEXTS, false);
     generate(&other, 0, TEXTS, false);
     assert_true(memcmp(whole.tokens, other.tokens, sizeof whole.tokens) != 0);
@@ -135,31 +144,36 @@ static void test_runs_in_pieces(void **state)
     free_setup(&other);
 }
 
-// Slots that a piece leaves idle begin with the next one: the same texts in fewer steps. A run about other texts than
-// those begun, or with other bans, forgets them.
-static void test_begins_the_next_piece(void **state)
+// Slots that a piece leaves idle begin with the next ones: the same texts in fewer steps. A run about other texts than
+// those begun, with other bans, or behind which not all of those follow that are begun, forgets them.
+static void test_begins_the_next_pieces(void **state)
 {
+    enum { PIECE = 5 };
     static const ebm_prompts none = {0};
     setup whole, pieces, apart;
-    open_setup(&whole, &(how){7, 20, 1, 5, false});
-    open_setup(&pieces, &(how){7, 20, 1, 5, false});
-    open_setup(&apart, &(how){7, 20, 1, 5, false});
+    open_setup(&whole, &(how){7, 20, 1, 5, false, 0});
+    open_setup(&pieces, &(how){7, 20, 1, 5, false, PIECE});
+    open_setup(&apart, &(how){7, 20, 1, 5, false, PIECE});
     generate(&whole, 0, TEXTS, false);
-    for (size_t first = 0; first < TEXTS; first += 5) {
-        const ebm_prompts following = {prompts + first + 5, first + 10 <= TEXTS ? 5 : 0};
-        generate_before(&pieces, first, 5, following, false);
-        assert_same_texts(&whole, first, &pieces, 0, 5);
-        generate(&apart, first, 5, false);
+    for (size_t first = 0; first < TEXTS; first += PIECE) {
+        const size_t left = TEXTS - first - PIECE;
+        const ebm_prompts following = {prompts + first + PIECE, left < AHEAD ? left : AHEAD};
+        generate_before(&pieces, first, PIECE, following, false);
+        assert_same_texts(&whole, first, &pieces, 0, PIECE);
+        generate(&apart, first, PIECE, false);
     }
     assert_true(ebm_generator_sampled(pieces.generator) == ebm_generator_sampled(apart.generator));
     const uint64_t least = ebm_generator_steps(whole.generator);
-    assert_true(2 * (ebm_generator_steps(pieces.generator) - least) < ebm_generator_steps(apart.generator) - least);
-    generate_before(&pieces, 0, 5, (ebm_prompts){prompts + 5, 5}, false);
-    generate_before(&pieces, 10, 5, none, false);
-    assert_same_texts(&whole, 10, &pieces, 0, 5);
-    generate_before(&pieces, 0, 5, (ebm_prompts){prompts + 5, 5}, true);
-    generate_before(&pieces, 5, 5, none, false);
-    assert_same_texts(&whole, 5, &pieces, 0, 5);
+    assert_true(3 * (ebm_generator_steps(pieces.generator) - least) < ebm_generator_steps(apart.generator) - least);
+    generate_before(&pieces, 0, PIECE, (ebm_prompts){prompts + PIECE, PIECE}, false);
+    generate_before(&pieces, 10, PIECE, none, false);
+    assert_same_texts(&whole, 10, &pieces, 0, PIECE);
+    generate_before(&pieces, 0, PIECE, (ebm_prompts){prompts + PIECE, PIECE}, true);
+    generate_before(&pieces, 5, PIECE, none, false);
+    assert_same_texts(&whole, 5, &pieces, 0, PIECE);
+    generate_before(&pieces, 0, PIECE, (ebm_prompts){prompts + PIECE, AHEAD}, false);
+    generate_before(&pieces, 5, PIECE, none, false);
+    assert_same_texts(&whole, 5, &pieces, 0, PIECE);
     free_setup(&whole);
     free_setup(&pieces);
     free_setup(&apart);
@@ -219,7 +233,7 @@ static void check_greedy(setup *s, size_t text, const float *word)
 static void test_greedy(void **state)
 {
     setup s;
-    open_setup(&s, &(how){7, 1, 1, 5, false});
+    open_setup(&s, &(how){7, 1, 1, 5, false, 0});
     generate(&s, 0, TEXTS, false);
     const ebm_parameter *word = ebm_parameters_find(ebm_noise_model_parameters(s.model), "transformer.wte.weight");
     float *embedding = read_floats(word->tensor->weight, word->rows * word->columns);
@@ -234,7 +248,7 @@ static void test_ends_and_bans(void **state)
     setup s;
     size_t separators[2] = {0}, ended = 0, cut = 0;
     uint64_t drawn = 0;
-    open_setup(&s, &(how){7, 0, 3, 9, false});
+    open_setup(&s, &(how){7, 0, 3, 9, false, 0});
     for (int allowed = 0; allowed < 2; allowed++) {
         generate(&s, 0, TEXTS, allowed);
         for (size_t i = 0; i < TEXTS; i++) {
@@ -265,12 +279,12 @@ static void test_refused(void **state)
     const ebm_prompt empty = {ids, 0}, too_long = {ids, LONGEST_PROMPT + 1};
     const ebm_prompt some_good[] = {{ids, 3}, {ids, 2}, {ids, 1}, too_long};
     const ebm_limits limits = {CAPACITY, SEQUENCES, false};
-    ebm_generator_settings settings = {4, CAPACITY, TEXTS, CAPACITY, limits, 1, 20, 1};
+    ebm_generator_settings settings = {4, CAPACITY, TEXTS, 0, CAPACITY, limits, 1, 20, 1};
     const ebm_prompts none_follow = {0};
     ebm_generator *none = NULL;
     ebm_noise_model *model = NULL;
     setup s;
-    open_setup(&s, &(how){4, 20, 1, 1, false});
+    open_setup(&s, &(how){4, 20, 1, 1, false, 0});
     assert_fails(ebm_generator_run(s.generator, (ebm_prompts){&empty, 1}, none_follow, 0, false), EBM_ERROR_INPUT,
                  "a prompt of 0 tokens");
     assert_fails(ebm_generator_run(s.generator, (ebm_prompts){&too_long, 1}, none_follow, 0, false), EBM_ERROR_INPUT,
@@ -287,7 +301,7 @@ static void test_refused(void **state)
     assert_null(model);
     // After a refusal the next run is as if nothing had happened.
     setup fresh;
-    open_setup(&fresh, &(how){4, 20, 1, 1, false});
+    open_setup(&fresh, &(how){4, 20, 1, 1, false, 0});
     generate(&s, 0, TEXTS, true);
     generate(&fresh, 0, TEXTS, true);
     assert_same_texts(&s, 0, &fresh, 0, TEXTS);
@@ -298,9 +312,9 @@ static void test_refused(void **state)
 static void test_saved_model_draws_the_same_texts(void **state)
 {
     setup s, loaded;
-    open_setup(&s, &(how){7, 20, 1, 5, false});
+    open_setup(&s, &(how){7, 20, 1, 5, false, 0});
     assert_ok(ebm_noise_model_save(s.model, *state));
-    open_from(&loaded, *state, &(how){7, 20, 1, 5, false});
+    open_from(&loaded, *state, &(how){7, 20, 1, 5, false, 0});
     const ebm_noise_roles roles = ebm_noise_model_roles(loaded.model);
     assert_int_equal(roles.mask, MASK);
     assert_int_equal(roles.separator, SEPARATOR);
@@ -319,8 +333,8 @@ static void test_packed_weights(void **state)
     static const int top_ks[] = {20, 0};
     for (size_t k = 0; k < 2; k++) {
         setup packed, unpacked;
-        open_setup(&packed, &(how){7, top_ks[k], 1, 5, false});
-        open_setup(&unpacked, &(how){7, top_ks[k], 1, 5, true});
+        open_setup(&packed, &(how){7, top_ks[k], 1, 5, false, 0});
+        open_setup(&unpacked, &(how){7, top_ks[k], 1, 5, true, 0});
         generate(&packed, 0, TEXTS, true);
         generate(&unpacked, 0, TEXTS, true);
         assert_same_texts(&packed, 0, &unpacked, 0, TEXTS);
@@ -335,9 +349,9 @@ static void test_changed_weights(void **state)
     static const int top_ks[] = {20, 0};
     for (size_t k = 0; k < 2; k++) {
         setup other, first, changed;
-        open_setup(&other, &(how){7, top_ks[k], 1, 5, true});
-        open_setup(&first, &(how){7, top_ks[k], 1, 5, false});
-        open_setup(&changed, &(how){7, top_ks[k], 1, 5, false});
+        open_setup(&other, &(how){7, top_ks[k], 1, 5, true, 0});
+        open_setup(&first, &(how){7, top_ks[k], 1, 5, false, 0});
+        open_setup(&changed, &(how){7, top_ks[k], 1, 5, false, 0});
         generate(&changed, 0, TEXTS, true);
         generate(&first, 0, TEXTS, true);
         assert_same_texts(&changed, 0, &first, 0, TEXTS);
@@ -363,8 +377,8 @@ static void test_no_losses(void **state)
     float losses[CAPACITY];
     ebm_arena *arenas[EBM_DECODER_ARENAS], *more[EBM_DECODER_ARENAS];
     setup s, trained;
-    open_setup(&s, &(how){4, 20, 1, 1, false});
-    open_setup(&trained, &(how){4, 20, 1, 1, true});
+    open_setup(&s, &(how){4, 20, 1, 1, false, 0});
+    open_setup(&trained, &(how){4, 20, 1, 1, true, 0});
     ebm_decoder *decoder = ebm_noise_model_decoder(s.model);
     assert_fails(ebm_decoder_loss(decoder, &batch, targets, 1, false, &sum, &count), EBM_ERROR_INPUT,
                  "planned to generate only");
@@ -384,7 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_number_of_slots),
         cmocka_unit_test(test_runs_in_pieces),
-        cmocka_unit_test(test_begins_the_next_piece),
+        cmocka_unit_test(test_begins_the_next_pieces),
         cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_ends_and_bans),
         cmocka_unit_test(test_refused),

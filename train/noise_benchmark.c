@@ -56,6 +56,7 @@ static ebm_status create_generator(ebm_noise_benchmark *b, ebm_noise_model *mode
         .slots = decoder.slots,
         .capacity = decoder.capacity,
         .block = b->set.texts,
+        .ahead = b->set.texts,
         .most_new = b->set.most_new,
         .prompt_limits = decoder.limits,
         .temperature = 1,

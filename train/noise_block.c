@@ -7,6 +7,8 @@
 #include "gemm.h"
 #include "random.h"
 
+enum { BLOCKS = 1 + EBM_NOISE_BLOCKS_AHEAD };
+
 // What a thread that encodes texts anew is given.
 typedef struct {
     const ebm_noise_maker *maker;
@@ -37,18 +39,21 @@ static ebm_status create_parts(ebm_noise_maker *m)
         .slots = s->slots,
         .capacity = s->capacity,
         .block = m->block,
+        .ahead = EBM_NOISE_BLOCKS_AHEAD * EBM_NOISE_BLOCK,
         .most_new = m->most_new,
         .prompt_limits = s->prompt_limits,
         .temperature = s->temperature,
         .top_k = s->top_k,
         .seed = s->seed,
     };
-    m->prompts = calloc(2 * EBM_NOISE_BLOCK, sizeof *m->prompts);
-    m->prompt_ids = calloc(2 * EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
+    m->prompts = calloc(BLOCKS * EBM_NOISE_BLOCK, sizeof *m->prompts);
+    m->queue = calloc(BLOCKS * EBM_NOISE_BLOCK, sizeof *m->queue);
+    m->prompt_ids = calloc(BLOCKS * EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
     EBM_TRY(ebm_gemm_prepare(m->device));
     m->begins_next = ebm_gemm_rows_independent(m->device); // else a stream taken up at a block would differ
     m->arena = ebm_arena_create(m->device, "noise texts");
-    if (!m->prompts || !m->prompt_ids || !m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
+    if (!m->prompts || !m->queue || !m->prompt_ids || !m->arena)
+        return ebm_fail(EBM_ERROR_MEMORY, "no host memory for noise");
     EBM_TRY(ebm_noise_texts_create(s->training, m->tokenizer, m->roles, &m->texts));
     if (ebm_noise_objective_has_label(ebm_noise_model_training(s->model).objective))
         EBM_TRY(ebm_noise_texts_label(m->texts, s->training, s->model));
@@ -137,6 +142,7 @@ void ebm_noise_maker_free(ebm_noise_maker *m)
     ebm_arena_free(m->arena);
     free(m->host_map);
     free(m->prompts);
+    free(m->queue);
     free(m->prompt_ids);
     free(m);
 }
@@ -200,13 +206,17 @@ static void make_prompts(ebm_noise_maker *m, uint64_t number, size_t first)
     }
 }
 
-// A block's prompts, made when it or the one before it asks first.
-static ebm_prompts prompts_of(ebm_noise_maker *m, uint64_t number)
+// The prompts of `blocks` blocks from this one on; each is made when it is asked for first.
+static const ebm_prompt *prompts_of(ebm_noise_maker *m, uint64_t number, size_t blocks)
 {
-    const size_t half = number % 2, first = half * EBM_NOISE_BLOCK;
-    if (m->prompts_made[half] != number + 1) make_prompts(m, number, first);
-    m->prompts_made[half] = number + 1;
-    return (ebm_prompts){m->prompts + first, EBM_NOISE_BLOCK};
+    for (size_t i = 0; i < blocks; i++) {
+        const uint64_t n = number + i;
+        const size_t first = n % BLOCKS * EBM_NOISE_BLOCK;
+        if (m->prompts_made[n % BLOCKS] != n + 1) make_prompts(m, n, first);
+        m->prompts_made[n % BLOCKS] = n + 1;
+        memcpy(m->queue + i * EBM_NOISE_BLOCK, m->prompts + first, EBM_NOISE_BLOCK * sizeof *m->queue);
+    }
+    return m->queue;
 }
 
 typedef enum { TEXT_GOOD, TEXT_MALFORMED, TEXT_DUPLICATE } text_verdict;
@@ -345,8 +355,10 @@ static ebm_status start_encoding(const ebm_noise_maker *m, ebm_noise_block *b)
 static ebm_status generate(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b, const int32_t **lengths)
 {
     const size_t tokens = m->block * m->most_new;
-    const ebm_prompts prompts = prompts_of(m, number), none = {0};
-    const ebm_prompts following = m->begins_next ? prompts_of(m, number + 1) : none;
+    const size_t ahead = m->begins_next ? EBM_NOISE_BLOCKS_AHEAD : 0;
+    const ebm_prompt *queue = prompts_of(m, number, 1 + ahead);
+    const ebm_prompts prompts = {queue, EBM_NOISE_BLOCK};
+    const ebm_prompts following = {queue + EBM_NOISE_BLOCK, ahead * EBM_NOISE_BLOCK};
     EBM_TRY(ebm_generator_run(m->generator, prompts, following, number * m->block, m->pairs));
     EBM_TRY(ebm_slice_read(m->device, ebm_generator_tokens(m->generator), 0, tokens, b->raw));
     m->statistics.tokens = ebm_generator_sampled(m->generator);

@@ -53,7 +53,7 @@ static ebm_status open_model(model *m, const char *directory, const char *prompt
     const size_t n = m->prompts.count, capacity = m->prompts.longest + 1 + MOST_NEW;
     const ebm_limits limits = {m->prompts.tokens + n, n, false};
     const ebm_decoder_settings decoder = {limits, SLOTS, capacity, true};
-    const ebm_generator_settings settings = {SLOTS, capacity, n, MOST_NEW, limits, 1, top_k, 7};
+    const ebm_generator_settings settings = {SLOTS, capacity, n, 0, MOST_NEW, limits, 1, top_k, 7};
     m->arena = ebm_arena_create(m->device, "generation");
     if (!m->arena) return ebm_fail(EBM_ERROR_MEMORY, "no host memory");
     EBM_TRY(ebm_noise_model_open(m->device, directory, &decoder, &m->noise));
