@@ -11,8 +11,10 @@
 //          attention_fill_cache: one work-group per (sequence, position up to the longest)
 // Writes   out; cache at position lengths[slot]; cache at all positions of each sequence
 #include "lanes.h"
+#include "prefetch.h"
 
 #define BLOCKS (D / LANES)
+#define CACHE_LINE 16 // floats
 
 // What each item has for all items to read; `scratch` may be reused at once.
 #if GROUP == 1
@@ -48,6 +50,8 @@ static float score_keys(__local float *scores, __global const float *query, __gl
         lanes sum = 0;
 #if GROUP > 1 // whole, AMD's compiler would hold the query in scalar registers, more than there are
 #pragma unroll 2
+#else
+#pragma unroll
 #endif
         for (int b = 0; b < BLOCKS && k < keys; b++) sum = mad(load(b, query), load(b, key + k * stride), sum);
         scores[k] = k < keys ? sum_lanes(sum) * SCALE : -INFINITY;
@@ -62,10 +66,14 @@ static void sum_values(__global float *out, __local const float *p, __global con
                        int keys, float weight, __local float *partial)
 {
 #if GROUP == 1
-    lanes sum[BLOCKS];
+    lanes sum[BLOCKS]; // unrolled, for else PoCL keeps them in memory
+#pragma unroll
     for (int b = 0; b < BLOCKS; b++) sum[b] = 0;
-    for (int k = 0; k < keys; k++)
+    for (int k = 0; k < keys; k++) {
+#pragma unroll
         for (int b = 0; b < BLOCKS; b++) sum[b] = mad((lanes)(p[k]), load(b, value + k * stride), sum[b]);
+    }
+#pragma unroll
     for (int b = 0; b < BLOCKS; b++) store(sum[b] * weight, b, out);
 #else
     const int parts = GROUP / BLOCKS, item = get_local_id(0), b = item % BLOCKS;
@@ -77,6 +85,27 @@ static void sum_values(__global float *out, __local const float *p, __global con
     for (int part = 1; part < parts && item < BLOCKS; part++) sum += load(part * BLOCKS + b, partial);
     if (item < BLOCKS) store(sum * weight, b, out);
 #endif
+}
+
+// Of a head that comes next, on a CPU: its keys lie on a page each, where no hardware prefetcher looks.
+static void fetch_keys(__global const float *key, size_t stride, int keys)
+{
+    for (int k = 0; k < keys; k++)
+        for (int i = 0; i < D; i += CACHE_LINE) {
+            PREFETCH(key + k * stride + i);
+            PREFETCH(key + k * stride + stride / 2 + i);
+        }
+}
+
+// The next group's: another head of the slot, or the first one of the next slot.
+static void fetch_next_head(__global const float *cache, __global const int *lengths, size_t head, int heads,
+                            int capacity, int keys)
+{
+    const size_t stride = 2 * heads * D, slot = get_group_id(1) + 1;
+    if (head + 1 < heads)
+        fetch_keys(cache + D, stride, keys);
+    else if (slot < get_num_groups(1))
+        fetch_keys(cache - head * D + capacity * stride, stride, min(lengths[slot] + 1, capacity));
 }
 
 ROW_KERNEL void attention_cached(__global float *restrict out, __global float *restrict cache,
@@ -97,6 +126,9 @@ ROW_KERNEL void attention_cached(__global float *restrict out, __global float *r
         store(load(b, qkv + 2 * channels), b, cache + length * 2 * channels + channels);
     }
     barrier(CLK_GLOBAL_MEM_FENCE);
+#if GROUP == 1
+    fetch_next_head(cache, lengths, head, heads, capacity, keys);
+#endif
     const float own = score_keys(scores, qkv, cache, 2 * channels, keys);
     const float most = most_of_group(own, scratch);
     lanes total = 0;
