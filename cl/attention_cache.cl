@@ -87,7 +87,9 @@ static void sum_values(__global float *out, __local const float *p, __global con
 #endif
 }
 
-// Of a head that comes next, on a CPU: its keys lie on a page each, where no hardware prefetcher looks.
+#if GROUP == 1
+
+// Of a head that comes next: its keys lie on a page each, where no hardware prefetcher looks.
 static void fetch_keys(__global const float *key, size_t stride, int keys)
 {
     for (int k = 0; k < keys; k++)
@@ -107,6 +109,8 @@ static void fetch_next_head(__global const float *cache, __global const int *len
     else if (slot < get_num_groups(1))
         fetch_keys(cache - head * D + capacity * stride, stride, min(lengths[slot] + 1, capacity));
 }
+
+#endif
 
 ROW_KERNEL void attention_cached(__global float *restrict out, __global float *restrict cache,
                                  __global const float *restrict qkv, __global const int *restrict lengths,
