@@ -235,12 +235,13 @@ const ebm_config *ebm_noise_model_config(const ebm_noise_model *m) { return m->c
 ebm_noise_roles ebm_noise_model_roles(const ebm_noise_model *m) { return m->record.roles; }
 ebm_noise_training ebm_noise_model_training(const ebm_noise_model *m) { return m->record.training; }
 
-ebm_status ebm_noise_model_set_training(ebm_noise_model *m, ebm_noise_objective objective, float mask_probability)
+ebm_status ebm_noise_model_set_training(ebm_noise_model *m, ebm_noise_objective objective, float mask_probability,
+                                        ebm_noise_kind kind)
 {
     if (ebm_noise_objective_has_label(objective) && m->record.roles.label_count == 0)
         return ebm_fail(EBM_ERROR_INPUT, "a noise model without labels cannot be trained with objective %s",
                         ebm_noise_objective_name(objective));
-    m->record.training = (ebm_noise_training){objective, mask_probability, true};
+    m->record.training = (ebm_noise_training){objective, mask_probability, kind, true};
     return ebm_ok();
 }
 

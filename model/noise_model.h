@@ -36,11 +36,15 @@ bool ebm_noise_objective_by_name(const char *name, ebm_noise_objective *objectiv
 bool ebm_noise_objective_has_mask(ebm_noise_objective objective);
 bool ebm_noise_objective_has_label(ebm_noise_objective objective);
 
+// What a model was trained to write. Unknown: nothing says so.
+typedef enum { EBM_NOISE_OF_UNKNOWN, EBM_NOISE_OF_SINGLE, EBM_NOISE_OF_PAIRS, EBM_NOISE_KINDS } ebm_noise_kind;
+
 // How a model was trained, kept in noise.json. Not recorded: somebody else's GPT-2, or a model from before this was
 // written down; it is taken for one with masked prefixes.
 typedef struct {
     ebm_noise_objective objective;
     float mask_probability; // M
+    ebm_noise_kind kind;
     bool is_recorded;
 } ebm_noise_training;
 
@@ -87,7 +91,8 @@ const ebm_config *ebm_noise_model_config(const ebm_noise_model *model);
 ebm_noise_roles ebm_noise_model_roles(const ebm_noise_model *model);
 ebm_noise_training ebm_noise_model_training(const ebm_noise_model *model);
 // What is recorded from now on. EBM_ERROR_INPUT for an objective with labels where the model has none.
-ebm_status ebm_noise_model_set_training(ebm_noise_model *model, ebm_noise_objective objective, float mask_probability);
+ebm_status ebm_noise_model_set_training(ebm_noise_model *model, ebm_noise_objective objective, float mask_probability,
+                                        ebm_noise_kind kind);
 int32_t ebm_noise_model_label(const ebm_noise_model *model, const char *name); // its token; -1: not one of its labels
 
 #ifdef __cplusplus

@@ -7,6 +7,7 @@
 #include "json_file.h"
 
 static const char *const RECORD_FILE = "noise.json";
+static const char *const KINDS[EBM_NOISE_KINDS] = {"unknown", "single", "pairs"};
 static const char *const OBJECTIVES[EBM_NOISE_OBJECTIVES] = {"masked", "plain", "label", "label-masked"};
 enum { LABEL_TOKEN = 24, MAX_LABELS = 1000 };
 
@@ -134,6 +135,19 @@ static ebm_status read_labels(const json_t *json, const ebm_tokenizer *tokenizer
     return status;
 }
 
+static ebm_status read_kind(const json_t *json, ebm_noise_kind *kind)
+{
+    const json_t *texts = json_object_get(json, "texts");
+    const char *name = json_string_value(texts);
+    if (!texts) return ebm_ok();
+    for (int i = EBM_NOISE_OF_SINGLE; name && i < EBM_NOISE_KINDS; i++) {
+        if (strcmp(name, KINDS[i]) != 0) continue;
+        *kind = (ebm_noise_kind)i;
+        return ebm_ok();
+    }
+    return ebm_fail(EBM_ERROR_INPUT, "\"texts\" must be single or pairs, found %s", name ? name : "something else");
+}
+
 // Files that say nothing of training are of models with masked prefixes, or of somebody else.
 static ebm_status read_training(const json_t *json, ebm_noise_record *r)
 {
@@ -150,7 +164,7 @@ static ebm_status read_training(const json_t *json, ebm_noise_record *r)
         return ebm_fail(EBM_ERROR_INPUT, "objective %s, but no \"labels\"", name);
     r->training.mask_probability = (float)M;
     r->training.is_recorded = true;
-    return ebm_ok();
+    return read_kind(json, &r->training.kind);
 }
 
 ebm_status ebm_noise_record_read(const char *directory, const ebm_tokenizer *tokenizer, ebm_noise_record *r,
@@ -193,6 +207,8 @@ ebm_status ebm_noise_record_write(const ebm_noise_record *r, const ebm_tokenizer
     if (json && r->training.is_recorded) {
         failed |= json_object_set_new(json, "objective", json_string(OBJECTIVES[r->training.objective]));
         failed |= json_object_set_new(json, "mask_probability", json_of_float(r->training.mask_probability));
+        if (r->training.kind != EBM_NOISE_OF_UNKNOWN)
+            failed |= json_object_set_new(json, "texts", json_string(KINDS[r->training.kind]));
     }
     if (json) failed |= set_labels(json, r);
     if (failed) {

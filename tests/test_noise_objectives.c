@@ -219,7 +219,8 @@ static void training_is_recorded(void **state)
     ebm_noise_model_free(model);
     assert_ok(open_model(plain, NULL, 0, &model));
     assert_int_equal(ebm_noise_model_training(model).objective, EBM_NOISE_PLAIN);
-    assert_fails(ebm_noise_model_set_training(model, EBM_NOISE_LABEL, 0.4f), EBM_ERROR_INPUT, "without labels");
+    assert_fails(ebm_noise_model_set_training(model, EBM_NOISE_LABEL, 0.4f, EBM_NOISE_OF_SINGLE), EBM_ERROR_INPUT,
+                 "without labels");
     ebm_noise_model_free(model);
     // A plain model may be trained on with labels; one with labels keeps to those it knows, in any order.
     assert_ok(open_model(plain, (const char *const[]){"x"}, 1, &model));
@@ -288,6 +289,10 @@ static void broken_records_are_refused(void **state)
         {",\"objective\":\"plain\"", "\"mask_probability\" must be a number from 0 to 1"},
         {",\"objective\":\"plain\",\"mask_probability\":1.5", "\"mask_probability\" must be a number from 0 to 1"},
         {",\"objective\":\"label\",\"mask_probability\":0.4", "objective label, but no \"labels\""},
+        {",\"objective\":\"plain\",\"mask_probability\":0.4,\"texts\":\"triples\"",
+         "must be single or pairs, found triples"},
+        {",\"objective\":\"plain\",\"mask_probability\":0.4,\"texts\":2",
+         "must be single or pairs, found something else"},
         {",\"labels\":[]", "a list of 1 to 1000 names"},
         {",\"labels\":{}", "a list of 1 to 1000 names"},
         {",\"labels\":[\"bad\",5]", "label 1 must be a name"},

@@ -171,6 +171,27 @@ static void labelled_models(void **state)
                "label", "--output_dir", "none");
 }
 
+// What a model was trained to write is recorded, and said where the task's texts are of the other kind.
+static void the_other_kind_is_told(void **state)
+{
+    static const char part[] =
+        "warning: n-pairs was trained on pairs of texts, the task's are single texts: little of its "
+        "noise will be like them";
+    ran r = run("noise", "train", "--encoder", "model", "--layers", "1", "--train_file", "pairs.tsv", "--held_out", "0",
+                "--max_steps", "2", "--token_budget", "512", "--output_dir", "n-pairs");
+    if (r.code != 0) fail_msg("%s", r.err);
+    free_ran(&r);
+    char *record = get("n-pairs/noise.json");
+    if (!strstr(record, "\"texts\": \"pairs\"")) fail_msg("%s", record);
+    free(record);
+    r = train("other-kind", "--noise_model", "n-pairs");
+    if (!strstr(r.err, part)) fail_msg("expected \"%s\": %s", part, r.err);
+    free_ran(&r);
+    r = run("noise", "sample", "--noise_model", "n-pairs", "--train_file", "pairs.tsv", "--num", "2", "--out", "p.txt");
+    if (strstr(r.err, "was trained on")) fail_msg("%s", r.err);
+    free_ran(&r);
+}
+
 static void sources_are_one(void **state)
 {
 #define assert_bad_source(part, ...)                                                                                   \
@@ -192,8 +213,9 @@ static void sources_are_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shuffled_texts),  cmocka_unit_test(plain_text),      cmocka_unit_test(filled_texts),
-        cmocka_unit_test(labelled_models), cmocka_unit_test(sources_are_one), cmocka_unit_test(guessing_is_told),
+        cmocka_unit_test(shuffled_texts),         cmocka_unit_test(plain_text),      cmocka_unit_test(filled_texts),
+        cmocka_unit_test(labelled_models),        cmocka_unit_test(sources_are_one), cmocka_unit_test(guessing_is_told),
+        cmocka_unit_test(the_other_kind_is_told),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -28,7 +28,8 @@ ebm_status ebm_noise_trainer_create(ebm_noise_model *model, const ebm_noise_trai
     if (!t->arena || !t->targets || !t->best_weights)
         status = ebm_fail(EBM_ERROR_MEMORY, "no host memory for training the noise model");
     EBM_CHECK(status, fail);
-    EBM_CHECK(ebm_noise_model_set_training(model, settings->objective, settings->mask_probability), fail);
+    EBM_CHECK(ebm_noise_model_set_training(model, settings->objective, settings->mask_probability, settings->kind),
+              fail);
     EBM_CHECK(ebm_packing_create(device, ebm_noise_model_config(model), &settings->limits, t->arena, &t->packing),
               fail);
     EBM_CHECK(ebm_optimizer_create(device, parameters, &settings->adamw, t->arena, &t->optimizer), fail);

@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
     ebm_noise_objective objective; // recorded in the model; texts without labels (plain text) are given none
     float mask_probability;        // M
+    ebm_noise_kind kind;           // of the task's texts, recorded as well
     ebm_adamw adamw;
     uint64_t seed;
     ebm_limits limits;                 // of a packed batch

@@ -221,6 +221,7 @@ static ebm_status create_trainer(train_run *r)
     const ebm_noise_trainer_settings settings = {
         .objective = (ebm_noise_objective)o->objective,
         .mask_probability = (float)o->mask,
+        .kind = ebm_dataset_is_pairs(r->train) ? EBM_NOISE_OF_PAIRS : EBM_NOISE_OF_SINGLE,
         .adamw = {0.9, 0.999, 1e-8, o->weight_decay, 1.0},
         .seed = (uint64_t)o->seed,
         .limits = limits_of(o),

@@ -37,6 +37,14 @@ static ebm_status find_mask(const ebm_noise_options *o, ebm_noise_training train
     return ebm_ok();
 }
 
+// A model of pairs writes separators where single texts have none, and the other way round.
+static void say_other_kind(const char *model, ebm_noise_kind kind, bool pairs)
+{
+    if (kind == EBM_NOISE_OF_UNKNOWN || (kind == EBM_NOISE_OF_PAIRS) == pairs) return;
+    ebm_program_say("warning: %s was trained on %s, the task's are %s: little of its noise will be like them", model,
+                    pairs ? "single texts" : "pairs of texts", pairs ? "pairs" : "single texts");
+}
+
 static ebm_status open_model(ebm_device *device, const ebm_program_noise_settings *s, ebm_program_noise *noise)
 {
     const ebm_noise_options *o = s->set;
@@ -48,6 +56,7 @@ static ebm_status open_model(ebm_device *device, const ebm_program_noise_setting
     EBM_TRY(find_mask(o, training, &noise->mask_probability));
     ebm_program_say("noise model: objective %s, mask_probability %g", ebm_noise_objective_name(training.objective),
                     noise->mask_probability);
+    say_other_kind(o->model, training.kind, ebm_dataset_is_pairs(s->training));
     const ebm_noise_source source = {
         .model = noise->model,
         .training = s->training,
