@@ -14,7 +14,6 @@
 #include "prefetch.h"
 
 #define BLOCKS (D / LANES)
-#define CACHE_LINE 16 // floats
 
 // What each item has for all items to read; `scratch` may be reused at once.
 #if GROUP == 1

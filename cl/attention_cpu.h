@@ -91,7 +91,6 @@ static void copy_rows(__local float *panel, __global const float *from, size_t s
 // pages apart, where no hardware prefetcher looks. Behind the last head it is what lies there. Times of texts of 16, 25,
 // 64 and 128 tokens (12 heads of 32): forward 0.62, 0.75, 0.85 and 0.92, backward 0.72, 0.83, 0.96 and 1.
 #define FETCHED 128
-#define CACHE_LINE 16 // floats
 static void fetch_next_head(__global const float *from, size_t stride, int tokens)
 {
     for (int r = 0; r < min(tokens, FETCHED); r++)

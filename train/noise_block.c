@@ -7,8 +7,6 @@
 #include "gemm.h"
 #include "random.h"
 
-enum { BLOCKS = 1 + EBM_NOISE_BLOCKS_AHEAD };
-
 // What a thread that encodes texts anew is given.
 typedef struct {
     const ebm_noise_maker *maker;
@@ -39,16 +37,16 @@ static ebm_status create_parts(ebm_noise_maker *m)
         .slots = s->slots,
         .capacity = s->capacity,
         .block = m->block,
-        .ahead = EBM_NOISE_BLOCKS_AHEAD * EBM_NOISE_BLOCK,
+        .ahead = (EBM_NOISE_BLOCKS - 1) * EBM_NOISE_BLOCK,
         .most_new = m->most_new,
         .prompt_limits = s->prompt_limits,
         .temperature = s->temperature,
         .top_k = s->top_k,
         .seed = s->seed,
     };
-    m->prompts = calloc(BLOCKS * EBM_NOISE_BLOCK, sizeof *m->prompts);
-    m->queue = calloc(BLOCKS * EBM_NOISE_BLOCK, sizeof *m->queue);
-    m->prompt_ids = calloc(BLOCKS * EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
+    m->prompts = calloc(EBM_NOISE_BLOCKS * EBM_NOISE_BLOCK, sizeof *m->prompts);
+    m->queue = calloc(EBM_NOISE_BLOCKS * EBM_NOISE_BLOCK, sizeof *m->queue);
+    m->prompt_ids = calloc(EBM_NOISE_BLOCKS * EBM_NOISE_BLOCK * (EBM_NOISE_MAX_PREFIX + 1), sizeof *m->prompt_ids);
     EBM_TRY(ebm_gemm_prepare(m->device));
     m->begins_next = ebm_gemm_rows_independent(m->device); // else a stream taken up at a block would differ
     m->arena = ebm_arena_create(m->device, "noise texts");
@@ -211,9 +209,9 @@ static const ebm_prompt *prompts_of(ebm_noise_maker *m, uint64_t number, size_t 
 {
     for (size_t i = 0; i < blocks; i++) {
         const uint64_t n = number + i;
-        const size_t first = n % BLOCKS * EBM_NOISE_BLOCK;
-        if (m->prompts_made[n % BLOCKS] != n + 1) make_prompts(m, n, first);
-        m->prompts_made[n % BLOCKS] = n + 1;
+        const size_t first = n % EBM_NOISE_BLOCKS * EBM_NOISE_BLOCK;
+        if (m->prompts_made[n % EBM_NOISE_BLOCKS] != n + 1) make_prompts(m, n, first);
+        m->prompts_made[n % EBM_NOISE_BLOCKS] = n + 1;
         memcpy(m->queue + i * EBM_NOISE_BLOCK, m->prompts + first, EBM_NOISE_BLOCK * sizeof *m->queue);
     }
     return m->queue;
@@ -355,7 +353,7 @@ static ebm_status start_encoding(const ebm_noise_maker *m, ebm_noise_block *b)
 static ebm_status generate(ebm_noise_maker *m, uint64_t number, ebm_noise_block *b, const int32_t **lengths)
 {
     const size_t tokens = m->block * m->most_new;
-    const size_t ahead = m->begins_next ? EBM_NOISE_BLOCKS_AHEAD : 0;
+    const size_t ahead = m->begins_next ? EBM_NOISE_BLOCKS - 1 : 0;
     const ebm_prompt *queue = prompts_of(m, number, 1 + ahead);
     const ebm_prompts prompts = {queue, EBM_NOISE_BLOCK};
     const ebm_prompts following = {queue + EBM_NOISE_BLOCK, ahead * EBM_NOISE_BLOCK};

@@ -11,9 +11,9 @@
 #include "noise_texts.h"
 
 // Texts of a block: of a generator, whose slots idle at its end, many; filled ones cost as much in any number. So that
-// they do not idle, they begin with the blocks that come next: while the block's longest text is written 256 slots take
-// up some 1,000 of SST-2's.
-enum { EBM_NOISE_BLOCK = 512, EBM_NOISE_BLOCKS_AHEAD = 3, EBM_NOISE_FILL_BLOCK = 64 };
+// they do not idle, they begin with the blocks that come next, EBM_NOISE_BLOCKS in all: while the block's longest text
+// is written 256 slots take up some 1,000 of SST-2's.
+enum { EBM_NOISE_BLOCK = 512, EBM_NOISE_BLOCKS = 4, EBM_NOISE_FILL_BLOCK = 64 };
 
 // One accepted text: where its tokens lie in the block, and its encoder sequence.
 typedef struct {
@@ -49,8 +49,8 @@ typedef struct {
     ebm_generator *generator;
     ebm_prompt *prompts; // of the last blocks asked for, each where its number says
     int32_t *prompt_ids;
-    uint64_t prompts_made[1 + EBM_NOISE_BLOCKS_AHEAD]; // of which block they are, plus 1; 0: of none yet
-    ebm_prompt *queue;                                 // of a block and of those ahead, in order
+    uint64_t prompts_made[EBM_NOISE_BLOCKS]; // of which block they are, plus 1; 0: of none yet
+    ebm_prompt *queue;                       // of a block and of those ahead, in order
     bool begins_next;
     // Filled texts:
     ebm_noise_filler *filler;

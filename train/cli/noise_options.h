@@ -46,7 +46,7 @@ extern const char *const EBM_SOURCES[]; // names in the order of ebm_source
          "Noise is sampled from so many tokens; 0: all", 0, 64, false, NULL, false},                                   \
         {"temperature", EBM_OPTION_FLOAT, offsetof(type, member.temperature), "1", "Of noise sampling", 0, 100, true,  \
          NULL, false},                                                                                                 \
-        {"noise_slots", EBM_OPTION_SIZE, offsetof(type, member.slots), "128", "Noise texts generated at a time", 1,     \
+        {"noise_slots", EBM_OPTION_SIZE, offsetof(type, member.slots), "128", "Noise texts generated at a time", 1,    \
          4096, false, NULL, false}
 // clang-format on
 
