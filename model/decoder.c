@@ -37,16 +37,30 @@ static ebm_status linear(ebm_decoder *d, ebm_slice y, ebm_slice x, const ebm_ten
                            ebm_matrix_of(y, packed->n), bias);
 }
 
-// dw += x^T dy, db += column sums of dy, dx = dy w^T
-static ebm_status linear_backward(ebm_decoder *d, ebm_slice dx, ebm_slice dy, ebm_slice x, ebm_tensor *w,
-                                  ebm_tensor *bias, size_t T, size_t inputs, size_t outputs)
+// dx = dy w^T
+static ebm_status backward_input(ebm_decoder *d, ebm_slice dx, ebm_slice dy, const ebm_tensor *w, size_t T,
+                                 size_t inputs, size_t outputs)
+{
+    const ebm_slice none = {0};
+    return ebm_gemm(d->device, EBM_GEMM_NT, T, inputs, outputs, ebm_matrix_of(dy, outputs),
+                    ebm_matrix_of(w->weight, outputs), 0, ebm_matrix_of(dx, inputs), none);
+}
+
+// dw += x^T dy, db += column sums of dy
+static ebm_status backward_weights(ebm_decoder *d, ebm_slice dy, ebm_slice x, ebm_tensor *w, ebm_tensor *bias, size_t T,
+                                   size_t inputs, size_t outputs)
 {
     const ebm_slice none = {0};
     EBM_TRY(ebm_gemm(d->device, EBM_GEMM_TN, inputs, outputs, T, ebm_matrix_of(x, inputs), ebm_matrix_of(dy, outputs),
                      1, ebm_matrix_of(w->gradient, outputs), none));
-    EBM_TRY(ebm_bias_gradient(d->device, bias->gradient, dy, d->column_scratch, T, outputs));
-    return ebm_gemm(d->device, EBM_GEMM_NT, T, inputs, outputs, ebm_matrix_of(dy, outputs),
-                    ebm_matrix_of(w->weight, outputs), 0, ebm_matrix_of(dx, inputs), none);
+    return ebm_bias_gradient(d->device, bias->gradient, dy, d->column_scratch, T, outputs);
+}
+
+static ebm_status linear_backward(ebm_decoder *d, ebm_slice dx, ebm_slice dy, ebm_slice x, ebm_tensor *w,
+                                  ebm_tensor *bias, size_t T, size_t inputs, size_t outputs)
+{
+    EBM_TRY(backward_weights(d, dy, x, w, bias, T, inputs, outputs));
+    return backward_input(d, dx, dy, w, T, inputs, outputs);
 }
 
 ebm_status ebm_decoder_norm(ebm_decoder *d, ebm_slice y, ebm_slice mean, ebm_slice rstd, ebm_slice x,
@@ -102,10 +116,10 @@ static ebm_status layer_backward(ebm_decoder *d, size_t l, const ebm_batch *batc
     const ebm_dropout second = dropout_at(batch, run, p, layer_site(l, 2));
 
     EBM_TRY(ebm_dropout_apply(d->device, d->d_branch, d->d_stream, &second, T, C));
-    // Made again: to keep it for every layer costs more than it is worth.
-    EBM_TRY(ebm_gelu_forward(d->device, d->gelu, a->up, EBM_GELU_TANH, T, F));
-    EBM_TRY(linear_backward(d, d->d_inner, d->d_branch, d->gelu, w->down, w->down_bias, T, F, C));
-    EBM_TRY(ebm_gelu_backward(d->device, d->d_inner, d->d_inner, a->up, EBM_GELU_TANH, T, F));
+    EBM_TRY(backward_input(d, d->d_inner, d->d_branch, w->down, T, F, C));
+    // GELU is made again, in place: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_gelu_backward(d->device, d->d_inner, a->up, d->d_inner, a->up, EBM_GELU_TANH, T, F));
+    EBM_TRY(backward_weights(d, d->d_branch, a->up, w->down, w->down_bias, T, F, C));
     EBM_TRY(linear_backward(d, d->d_branch, d->d_inner, a->norm2, w->up, w->up_bias, T, C, F));
     EBM_TRY(ebm_layernorm_backward_weights(d->device, w->gain2->gradient, w->shift2->gradient, d->d_branch, a->middle,
                                            a->mean2, a->rstd2, d->column_scratch, T, C));

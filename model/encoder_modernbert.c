@@ -157,11 +157,11 @@ static ebm_status feed_forward_backward(ebm_modernbert *e, size_t l, const ebm_b
     const size_t n = ebm_encoder_rows_behind(&e->base, l, batch);
     const ebm_slice scratch = e->column_scratch;
     const ebm_dropout dropout = in_mlp(e, batch, run, l);
-    // Made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_linear_backward_input(device, &w->down, e->d_gated, 0, e->base.gradient, n));
     EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, n * 2 * e->F));
-    EBM_TRY(ebm_geglu_forward(device, e->gated, a->up, &dropout, n, e->F));
-    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_gated, 0, e->base.gradient, e->gated, scratch, n));
-    EBM_TRY(ebm_geglu_backward(device, e->d_up, e->d_gated, a->up, &dropout, n, e->F));
+    // The gated product is made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_geglu_backward(device, e->d_up, e->gated, e->d_gated, a->up, &dropout, n, e->F));
+    EBM_TRY(ebm_linear_backward_weights(device, &w->down, e->base.gradient, e->gated, scratch, n));
     EBM_TRY(restore_norm(e, &w->mlp_norm, a->norm2, a->mean2, a->rstd2, a->middle, a->half.middle, n));
     EBM_TRY(ebm_linear_backward(device, &w->up, e->d_branch, 0, e->d_up, a->norm2, scratch, n));
     EBM_TRY(ebm_norm_backward_weights(device, &w->mlp_norm, e->d_branch, a->middle, a->mean2, a->rstd2, scratch, n));

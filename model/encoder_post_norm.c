@@ -148,12 +148,11 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     EBM_TRY(ebm_norm_backward_weights(device, &w->norm2, d_stream, a->sum2, a->mean2, a->rstd2, scratch, n));
     EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum2, a->mean2, a->rstd2,
                                             w->norm2.gain->weight, &second, n, C));
-    // Made again: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_linear_backward_input(device, &w->down, e->d_inner, 0, e->d_branch, n));
     EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, n * e->F));
-    EBM_TRY(ebm_gelu_forward(device, e->gelu, a->up, EBM_GELU_ERF, n, e->F));
-    EBM_TRY(ebm_linear_backward(device, &w->down, e->d_inner, 0, e->d_branch, e->gelu, scratch, n));
-    EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, n * e->F)); // GELU took its place
-    EBM_TRY(ebm_gelu_backward(device, e->d_inner, e->d_inner, a->up, EBM_GELU_ERF, n, e->F));
+    // GELU is made again, in place: to keep it for every layer costs more than it is worth.
+    EBM_TRY(ebm_gelu_backward(device, e->d_inner, a->up, e->d_inner, a->up, EBM_GELU_ERF, n, e->F));
+    EBM_TRY(ebm_linear_backward_weights(device, &w->down, e->d_branch, a->up, scratch, n));
     EBM_TRY(restore_middle(e, l, n));
     EBM_TRY(ebm_linear_backward(device, &w->up, d_stream, 1, e->d_inner, a->y1, scratch, n));
 

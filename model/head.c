@@ -150,7 +150,7 @@ static ebm_status activate_backward(ebm_head *h, size_t n)
     case EBM_ACTIVATION_RELU:
         return ebm_relu_backward(h->device, h->d_hidden, h->d_hidden, h->active, n, C);
     case EBM_ACTIVATION_GELU:
-        return ebm_gelu_backward(h->device, h->d_hidden, h->d_hidden, h->hidden, EBM_GELU_ERF, n, C);
+        return ebm_gelu_backward(h->device, h->d_hidden, (ebm_slice){0}, h->d_hidden, h->hidden, EBM_GELU_ERF, n, C);
     default:
         return ebm_tanh_backward(h->device, h->d_hidden, h->d_hidden, h->active, n, C);
     }

@@ -51,15 +51,26 @@ ebm_status ebm_linear_product(ebm_device *device, const ebm_linear *l, ebm_slice
     return product(device, l, y, x, NONE, rows);
 }
 
+ebm_status ebm_linear_backward_weights(ebm_device *device, const ebm_linear *l, ebm_slice dy, ebm_slice x,
+                                       ebm_slice scratch, size_t rows)
+{
+    EBM_TRY(ebm_gemm(device, EBM_GEMM_TN, l->outputs, l->inputs, rows, ebm_matrix_of(dy, l->outputs),
+                     ebm_matrix_of(x, l->inputs), 1, ebm_matrix_of(l->weight->gradient, l->inputs), NONE));
+    return l->bias ? ebm_bias_gradient(device, l->bias->gradient, dy, scratch, rows, l->outputs) : ebm_ok();
+}
+
+ebm_status ebm_linear_backward_input(ebm_device *device, const ebm_linear *l, ebm_slice dx, float beta, ebm_slice dy,
+                                     size_t rows)
+{
+    return ebm_gemm(device, EBM_GEMM_NN, rows, l->inputs, l->outputs, ebm_matrix_of(dy, l->outputs),
+                    ebm_matrix_of(l->weight->weight, l->inputs), beta, ebm_matrix_of(dx, l->inputs), NONE);
+}
+
 ebm_status ebm_linear_backward(ebm_device *device, const ebm_linear *l, ebm_slice dx, float beta, ebm_slice dy,
                                ebm_slice x, ebm_slice scratch, size_t rows)
 {
-    const ebm_matrix dys = ebm_matrix_of(dy, l->outputs);
-    EBM_TRY(ebm_gemm(device, EBM_GEMM_TN, l->outputs, l->inputs, rows, dys, ebm_matrix_of(x, l->inputs), 1,
-                     ebm_matrix_of(l->weight->gradient, l->inputs), NONE));
-    if (l->bias) EBM_TRY(ebm_bias_gradient(device, l->bias->gradient, dy, scratch, rows, l->outputs));
-    return ebm_gemm(device, EBM_GEMM_NN, rows, l->inputs, l->outputs, dys, ebm_matrix_of(l->weight->weight, l->inputs),
-                    beta, ebm_matrix_of(dx, l->inputs), NONE);
+    EBM_TRY(ebm_linear_backward_weights(device, l, dy, x, scratch, rows));
+    return ebm_linear_backward_input(device, l, dx, beta, dy, rows);
 }
 
 ebm_status ebm_norm_forward(ebm_device *device, const ebm_norm *n, ebm_slice y, ebm_slice mean, ebm_slice rstd,

@@ -36,6 +36,11 @@ ebm_status ebm_linear_product(ebm_device *device, const ebm_linear *linear, ebm_
 // EBM_COLUMN_SLABS * outputs elements.
 ebm_status ebm_linear_backward(ebm_device *device, const ebm_linear *linear, ebm_slice dx, float beta, ebm_slice dy,
                                ebm_slice x, ebm_slice scratch, size_t rows);
+// Its halves, for an x that is made again from what dx leads to.
+ebm_status ebm_linear_backward_weights(ebm_device *device, const ebm_linear *linear, ebm_slice dy, ebm_slice x,
+                                       ebm_slice scratch, size_t rows);
+ebm_status ebm_linear_backward_input(ebm_device *device, const ebm_linear *linear, ebm_slice dx, float beta,
+                                     ebm_slice dy, size_t rows);
 
 // As ebm_layernorm_forward and ebm_layernorm_backward_weights followed by ebm_layernorm_backward (dx may be dy).
 ebm_status ebm_norm_forward(ebm_device *device, const ebm_norm *norm, ebm_slice y, ebm_slice mean, ebm_slice rstd,

@@ -188,7 +188,7 @@ ebm_status ebm_mlm_head_backward(ebm_mlm_head *h, ebm_slice d_rows, size_t first
     const ebm_matrix ds = ebm_matrix_of(d, h->C), out = {d_rows, first * h->C, h->C};
     EBM_TRY(decode_backward(h, count));
     EBM_TRY(ebm_norm_backward(h->device, &h->norm, d, d, h->active, h->mean, h->rstd, h->column_scratch, count));
-    EBM_TRY(ebm_gelu_backward(h->device, d, d, h->hidden, EBM_GELU_ERF, count, h->C));
+    EBM_TRY(ebm_gelu_backward(h->device, d, none, d, h->hidden, EBM_GELU_ERF, count, h->C));
     EBM_TRY(ebm_gemm(h->device, EBM_GEMM_TN, h->C, h->C, count, ds, ebm_matrix_of(h->input, h->C), 1,
                      ebm_matrix_of(h->dense.weight->gradient, h->C), none));
     EBM_TRY(ebm_bias_gradient(h->device, h->dense.bias->gradient, d, h->column_scratch, count, h->C));

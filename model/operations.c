@@ -74,17 +74,19 @@ ebm_status ebm_gelu_forward(ebm_device *device, ebm_slice y, ebm_slice x, ebm_ge
     return ebm_launch_rows(&l, rows);
 }
 
-ebm_status ebm_gelu_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm_slice x, ebm_gelu kind, size_t rows,
-                             size_t channels)
+ebm_status ebm_gelu_backward(ebm_device *device, ebm_slice dx, ebm_slice y, ebm_slice dy, ebm_slice x, ebm_gelu kind,
+                             size_t rows, size_t channels)
 {
     const size_t all = rows * channels;
-    EBM_OPERANDS("gelu_backward", channels, 16, {"dx", dx, all}, {"dy", dy, all}, {"x", x, all});
+    EBM_OPERANDS("gelu_backward", channels, 16, {"dx", dx, all}, {"y", y, y.memory ? all : 0}, {"dy", dy, all},
+                 {"x", x, all});
     ebm_launch l =
         ebm_launch_begin(device, "gelu.cl", "gelu_backward", "-DC=%zu -DGELU_TANH=%d", channels, kind == EBM_GELU_TANH);
     ebm_arg_slice(&l, dx);
+    ebm_arg_slice(&l, y);
     ebm_arg_slice(&l, dy);
     ebm_arg_slice(&l, x);
-    ebm_launch_cost(&l, 35.0 * (double)all, 12.0 * (double)all);
+    ebm_launch_cost(&l, 35.0 * (double)all, (y.memory ? 16.0 : 12.0) * (double)all);
     return ebm_launch_rows(&l, rows);
 }
 
@@ -101,16 +103,18 @@ ebm_status ebm_geglu_forward(ebm_device *device, ebm_slice z, ebm_slice ab, cons
     return ebm_launch_rows(&l, rows);
 }
 
-ebm_status ebm_geglu_backward(ebm_device *device, ebm_slice dab, ebm_slice dz, ebm_slice ab, const ebm_dropout *dropout,
-                              size_t rows, size_t channels)
+ebm_status ebm_geglu_backward(ebm_device *device, ebm_slice dab, ebm_slice z, ebm_slice dz, ebm_slice ab,
+                              const ebm_dropout *dropout, size_t rows, size_t channels)
 {
     const size_t all = rows * channels;
-    EBM_OPERANDS("geglu_backward", channels, 16, {"dab", dab, 2 * all}, {"dz", dz, all}, {"ab", ab, 2 * all});
+    EBM_OPERANDS("geglu_backward", channels, 16, {"dab", dab, 2 * all}, {"z", z, z.memory ? all : 0}, {"dz", dz, all},
+                 {"ab", ab, 2 * all});
     ebm_launch l = ebm_launch_begin(device, "gelu.cl", "geglu_backward", "-DC=%zu -DGELU_TANH=0", channels);
     ebm_arg_slice(&l, dab);
+    ebm_arg_slice(&l, z);
     ebm_arg_slice(&l, dz);
     ebm_arg_slice(&l, ab);
     ebm_arg_dropout(&l, dropout, channels);
-    ebm_launch_cost(&l, 38.0 * (double)all, 20.0 * (double)all);
+    ebm_launch_cost(&l, 38.0 * (double)all, (z.memory ? 24.0 : 20.0) * (double)all);
     return ebm_launch_rows(&l, rows);
 }

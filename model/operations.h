@@ -69,16 +69,16 @@ ebm_status ebm_dropout_apply(ebm_device *device, ebm_slice y, ebm_slice x, const
 
 typedef enum { EBM_GELU_ERF, EBM_GELU_TANH } ebm_gelu; // BERT: x Phi(x) exactly; GPT-2: the tanh form
 ebm_status ebm_gelu_forward(ebm_device *device, ebm_slice y, ebm_slice x, ebm_gelu kind, size_t rows, size_t channels);
-// dx = dy * gelu'(x); dx may be dy.
-ebm_status ebm_gelu_backward(ebm_device *device, ebm_slice dx, ebm_slice dy, ebm_slice x, ebm_gelu kind, size_t rows,
-                             size_t channels);
+// dx = dy * gelu'(x); dx may be dy. And y = gelu(x) again, unless it is an empty slice; y may be x.
+ebm_status ebm_gelu_backward(ebm_device *device, ebm_slice dx, ebm_slice y, ebm_slice dy, ebm_slice x, ebm_gelu kind,
+                             size_t rows, size_t channels);
 
 // GeGLU: z (T, C) = dropout(gelu(a) * b) from ab (T, 2C), a and b side by side. Backward writes dab (T, 2C), which may
-// be ab, from dz. The erf form.
+// be ab, from dz, and z again, unless it is an empty slice. The erf form.
 ebm_status ebm_geglu_forward(ebm_device *device, ebm_slice z, ebm_slice ab, const ebm_dropout *dropout, size_t rows,
                              size_t channels);
-ebm_status ebm_geglu_backward(ebm_device *device, ebm_slice dab, ebm_slice dz, ebm_slice ab, const ebm_dropout *dropout,
-                              size_t rows, size_t channels);
+ebm_status ebm_geglu_backward(ebm_device *device, ebm_slice dab, ebm_slice z, ebm_slice dz, ebm_slice ab,
+                              const ebm_dropout *dropout, size_t rows, size_t channels);
 
 // dbias (C) += sum over rows of dy. Slabs of rows first, then the slabs, in a fixed order. Any channels > 0.
 // scratch: at least EBM_COLUMN_SLABS * channels elements.

@@ -56,14 +56,21 @@ static void gelu_on(ebm_gelu kind, size_t rows, size_t channels, bool sweep)
     const size_t count = rows * channels;
     tensors all = {.device = device};
     tensor *x = tensors_normal(&all, count, 0, 2), *dy = tensors_normal(&all, count, 0, 1);
-    tensor *y = tensors_zero(&all, count), *dx = tensors_zero(&all, count);
+    tensor *y = tensors_zero(&all, count), *dx = tensors_zero(&all, count), *again = tensors_zero(&all, count);
     if (sweep)
         for (size_t i = 0; i < count; i++) x->before[i] = -12.0f + 24.0f * (float)i / (float)(count - 1);
     tensors_upload(&all);
     assert_ok(ebm_gelu_forward(device, y->slice, x->slice, kind, rows, channels));
-    assert_ok(ebm_gelu_backward(device, dx->slice, dy->slice, x->slice, kind, rows, channels));
-    assert_ok(ebm_gelu_backward(device, dy->slice, dy->slice, x->slice, kind, rows, channels)); // in place
+    assert_ok(ebm_gelu_backward(device, dx->slice, again->slice, dy->slice, x->slice, kind, rows, channels));
     tensors_download(&all);
+    assert_unchanged(x);
+    const ebm_slice none = {0};
+    assert_ok(ebm_gelu_backward(device, again->slice, none, dy->slice, x->slice, kind, rows, channels));
+    assert_ok(ebm_gelu_backward(device, dy->slice, x->slice, dy->slice, x->slice, kind, rows, channels)); // in place
+    float *first = malloc(count * sizeof *first);
+    memcpy(first, again->now, count * sizeof *first);
+    tensors_download(&all);
+    assert_memory_equal(again->now, dx->now, count * sizeof(float));
     double *expected = doubles(count), *slope = doubles(count), *allowed = doubles(count),
            *slope_allowed = doubles(count);
     for (size_t i = 0; i < count; i++) {
@@ -76,7 +83,9 @@ static void gelu_on(ebm_gelu kind, size_t rows, size_t channels, bool sweep)
     assert_within("gelu", y->now, expected, allowed, count);
     assert_within("gelu gradient", dx->now, slope, slope_allowed, count);
     assert_memory_equal(dx->now, dy->now, count * sizeof(float));
-    assert_unchanged(x);
+    assert_memory_equal(y->now, first, count * sizeof(float));
+    free(first);
+    assert_memory_equal(y->now, x->now, count * sizeof(float));
     free(expected);
     free(slope);
     free(allowed);
@@ -117,12 +126,15 @@ static void geglu_on(const ebm_dropout *dropout, size_t rows, size_t channels)
     const size_t count = rows * channels;
     tensors all = {.device = device};
     tensor *ab = tensors_normal(&all, 2 * count, 0, 2), *dz = tensors_normal(&all, count, 0, 1);
-    tensor *z = tensors_zero(&all, count), *dab = tensors_zero(&all, 2 * count), *same = tensors_zero(&all, 2 * count);
+    tensor *z = tensors_zero(&all, count), *dab = tensors_zero(&all, 2 * count), *same = tensors_zero(&all, 2 * count),
+           *again = tensors_zero(&all, count);
     memcpy(same->before, ab->before, 2 * count * sizeof(float));
     tensors_upload(&all);
     assert_ok(ebm_geglu_forward(device, z->slice, ab->slice, dropout, rows, channels));
-    assert_ok(ebm_geglu_backward(device, dab->slice, dz->slice, ab->slice, dropout, rows, channels));
-    assert_ok(ebm_geglu_backward(device, same->slice, dz->slice, same->slice, dropout, rows, channels)); // in place
+    assert_ok(ebm_geglu_backward(device, dab->slice, again->slice, dz->slice, ab->slice, dropout, rows, channels));
+    const ebm_slice none = {0};
+    assert_ok(
+        ebm_geglu_backward(device, same->slice, none, dz->slice, same->slice, dropout, rows, channels)); // in place
     tensors_download(&all);
     double *expected = doubles(2 * count), *allowed = doubles(2 * count), *value = doubles(count),
            *value_allowed = doubles(count);
@@ -139,6 +151,7 @@ static void geglu_on(const ebm_dropout *dropout, size_t rows, size_t channels)
         allowed[at + channels] = (gelu_allowed + 4 * u * fabs(a)) * fabs(d) + 1e-30;
     }
     assert_within("GeGLU", z->now, value, value_allowed, count);
+    assert_within("GeGLU again", again->now, value, value_allowed, count);
     assert_within("GeGLU gradient", dab->now, expected, allowed, 2 * count);
     assert_memory_equal(same->now, dab->now, 2 * count * sizeof(float));
     assert_unchanged(ab);

@@ -108,10 +108,10 @@ OPERATION(rotary, return ebm_rotary_forward(b->device, b->c, b->table, &b->batch
 OPERATION(rotary_back, return ebm_rotary_backward(b->device, b->c, b->table, &b->batch, b->config->heads,
                                                   ebm_config_head_size(b->config));)
 OPERATION(gelu, return ebm_gelu_forward(b->device, b->out, b->a, gelu_of(b), T, F);)
-OPERATION(gelu_back, return ebm_gelu_backward(b->device, b->out, b->b, b->a, gelu_of(b), T, F);)
+OPERATION(gelu_back, return ebm_gelu_backward(b->device, b->out, b->out2, b->b, b->a, gelu_of(b), T, F);)
 OPERATION(geglu, const ebm_dropout d = hidden_dropout(b); return ebm_geglu_forward(b->device, b->out, b->a, &d, T, F);)
 OPERATION(geglu_back, const ebm_dropout d = hidden_dropout(b);
-          return ebm_geglu_backward(b->device, b->out, b->b, b->a, &d, T, F);)
+          return ebm_geglu_backward(b->device, b->out, b->out2, b->b, b->a, &d, T, F);)
 OPERATION(bias_C, return ebm_bias_gradient(b->device, b->d_gain, b->a, b->column_scratch, T, C);)
 OPERATION(bias_3C, return ebm_bias_gradient(b->device, b->d_gain, b->a, b->column_scratch, T, 3 * C);)
 OPERATION(bias_F, return ebm_bias_gradient(b->device, b->d_gain, b->a, b->column_scratch, T, F);)

@@ -213,15 +213,17 @@ static ebm_status check_gelu(ebm_device *device, ebm_gelu kind, double *worst)
     ebm_trial t;
     EBM_TRY(ebm_trial_begin(&t, device));
     ebm_trial_tensor *x = ebm_trial_zero(&t, COUNT), *dy = ebm_trial_normal(&t, COUNT, 0, 1),
-                     *y = ebm_trial_zero(&t, COUNT), *dx = ebm_trial_zero(&t, COUNT);
+                     *y = ebm_trial_zero(&t, COUNT), *dx = ebm_trial_zero(&t, COUNT),
+                     *again = ebm_trial_zero(&t, COUNT);
     for (size_t i = 0; i < COUNT; i++) x->before[i] = -12.0f + 24.0f * (float)i / (float)(COUNT - 1);
     EBM_TRIAL(&t, ebm_trial_upload(&t));
     EBM_TRIAL(&t, ebm_gelu_forward(device, y->slice, x->slice, kind, ROWS, CHANNELS));
-    EBM_TRIAL(&t, ebm_gelu_backward(device, dx->slice, dy->slice, x->slice, kind, ROWS, CHANNELS));
+    EBM_TRIAL(&t, ebm_gelu_backward(device, dx->slice, again->slice, dy->slice, x->slice, kind, ROWS, CHANNELS));
     EBM_TRIAL(&t, ebm_trial_download(&t));
     for (size_t i = 0; i < COUNT; i++) {
         const double v = (double)x->before[i], d = (double)dy->before[i];
         ebm_trial_near(&t, y->now[i], ebm_reference_gelu(v, kind), GELU * fabs(v) + 1e-30);
+        ebm_trial_near(&t, again->now[i], ebm_reference_gelu(v, kind), GELU * fabs(v) + 1e-30);
         ebm_trial_near(&t, dx->now[i], d * ebm_reference_gelu_slope(v, kind), GELU_SLOPE * fabs(d) + 1e-30);
     }
     return ebm_trial_end(&t, worst);
@@ -232,10 +234,11 @@ static ebm_status check_geglu(ebm_device *device, double *worst)
     ebm_trial t;
     EBM_TRY(ebm_trial_begin(&t, device));
     ebm_trial_tensor *ab = ebm_trial_normal(&t, 2 * (size_t)COUNT, 0, 2), *dz = ebm_trial_normal(&t, COUNT, 0, 1),
-                     *z = ebm_trial_zero(&t, COUNT), *dab = ebm_trial_zero(&t, 2 * (size_t)COUNT);
+                     *z = ebm_trial_zero(&t, COUNT), *dab = ebm_trial_zero(&t, 2 * (size_t)COUNT),
+                     *again = ebm_trial_zero(&t, COUNT);
     EBM_TRIAL(&t, ebm_trial_upload(&t));
     EBM_TRIAL(&t, ebm_geglu_forward(device, z->slice, ab->slice, &SOME, ROWS, CHANNELS));
-    EBM_TRIAL(&t, ebm_geglu_backward(device, dab->slice, dz->slice, ab->slice, &SOME, ROWS, CHANNELS));
+    EBM_TRIAL(&t, ebm_geglu_backward(device, dab->slice, again->slice, dz->slice, ab->slice, &SOME, ROWS, CHANNELS));
     EBM_TRIAL(&t, ebm_trial_download(&t));
     for (size_t i = 0; i < COUNT; i++) {
         const size_t row = i / CHANNELS, c = i % CHANNELS, at = 2 * row * CHANNELS + c;
@@ -243,6 +246,7 @@ static ebm_status check_geglu(ebm_device *device, double *worst)
         const double mask = ebm_reference_mask(&SOME, row, c, CHANNELS), d = mask * (double)dz->before[i];
         const double gelu = ebm_reference_gelu(a, EBM_GELU_ERF), off = (GELU + 4 * u) * fabs(a);
         ebm_trial_near(&t, z->now[i], mask * gelu * b, mask * off * fabs(b) + 1e-30);
+        ebm_trial_near(&t, again->now[i], mask * gelu * b, mask * off * fabs(b) + 1e-30);
         ebm_trial_near(&t, dab->now[at], d * b * ebm_reference_gelu_slope(a, EBM_GELU_ERF),
                        (GELU_SLOPE + 4 * u) * fabs(d * b) + 1e-30);
         ebm_trial_near(&t, dab->now[at + CHANNELS], d * gelu, off * fabs(d) + 1e-30);
