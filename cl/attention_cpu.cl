@@ -21,7 +21,7 @@
 
 // p (ROWS, columns * LANES): scores of queries q0 .. q0 + ROWS - 1 with keys from k0 on become exp(score - maximum), 0
 // for keys the query does not see. A query that sees none has total 0.5, so that it weighs nothing against others.
-static void softmax_rows(__local float *p, float *maximum, float *total, int q0, int k0, view seen, int columns)
+INLINE void softmax_rows(__local float *p, float *maximum, float *total, int q0, int k0, view seen, int columns)
 {
     for (int r = 0; r < ROWS; r++) {
         __local float *row = p + r * BLOCK;
@@ -123,7 +123,7 @@ static void dot_rows(__global float *row_dots, __global const float *dout, __glo
 
 // In place, for ROWS queries and keys from k0 on: scores p become probabilities under dropout, products ds = dout_i .
 // v_j become p_ij * (ds_ij under dropout - row_dots_i) / sqrt(D), the gradient of q_i . k_j.
-static void softmax_backward_rows(__local float *p, __local float *ds, __local const float *keep,
+INLINE void softmax_backward_rows(__local float *p, __local float *ds, __local const float *keep,
                                   __global const float *lse, __global const float *row_dots, int heads, int q0, int k0,
                                   view seen, int columns)
 {
@@ -143,8 +143,10 @@ static void softmax_backward_rows(__local float *p, __local float *ds, __local c
 
 // dk = ds^T queries and dv = p^T douts of `count` keys from k0 on, over the `queried` queries from q0 on; written when
 // `fresh`, else added. ROWS keys at a time leave out the queries that see none of them, for whom p and ds may never
-// have been written; for the others they were, all ROWS columns of them, because LANES is a multiple of ROWS.
-static void key_gradients(__global float *dk, __global float *dv, size_t stride, int k0, int count, int q0, int queried,
+// have been written; for the others they were, all ROWS columns of them, because LANES is a multiple of ROWS. Inlined
+// like all that are given whole local arrays: a function that always has the same ones reads others with PoCL 3.1
+// (tests/drivers/local_argument.cl).
+INLINE void key_gradients(__global float *dk, __global float *dv, size_t stride, int k0, int count, int q0, int queried,
                           view seen, bool fresh, __local const float *p, __local const float *ds,
                           __local const float *queries, __local const float *douts)
 {

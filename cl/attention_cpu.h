@@ -117,7 +117,7 @@ static void transpose_rows(__local float *panel, __global const float *from, siz
 }
 
 // tile[r][c] = sum over s < steps of a[r * a_row + s * a_step] * (vector c of row s of b), for c < columns <= 2
-static __attribute__((always_inline)) void multiply(lanes tile[ROWS][2], __local const float *a, int a_row, int a_step,
+INLINE void multiply(lanes tile[ROWS][2], __local const float *a, int a_row, int a_step,
                                                     __local const float *b, int b_row, int steps, int columns)
 {
 #pragma unroll
@@ -179,7 +179,7 @@ static void multiply_out(__global float *to, size_t stride, int count, bool fres
 
 // keep (ROWS, columns * LANES): 0 where a probability is dropped, else 1 / (1 - p), for queries token, token + 1, ...
 // and keys from k0 on, a multiple of 16.
-static void draw_keep(__local float *keep, dropout_stream drop, ulong token, int heads, int head, int k0, int columns)
+INLINE void draw_keep(__local float *keep, dropout_stream drop, ulong token, int heads, int head, int k0, int columns)
 {
     for (int r = 0; r < ROWS; r++)
         for (int c = 0; c < columns; c++) {
