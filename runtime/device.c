@@ -235,7 +235,8 @@ static ebm_status choose_lanes(ebm_device *device)
 }
 
 // llvmpipe says that it is a CPU, but its compiler is not done with the CPU form of attention after a quarter of an
-// hour (Mesa 22.3 with LLVM 15, in the allocation of registers); with the GPU form it takes seconds.
+// hour (Mesa 22.3 with LLVM 15, in the allocation of registers); with the GPU form it takes seconds. And a work-item
+// may not go round loops more than 65,535 times there, which CPU forms do (tests/drivers/loop_count.cl).
 static bool takes_cpu_form(const ebm_device_info *info)
 {
     return info->is_cpu && strcmp(info->platform_name, "rusticl") != 0;

@@ -7,7 +7,7 @@
 #include "trial.h"
 
 // Borders everywhere and sums longer than a block of k; as many rows as the dot products of few rows take; more than
-// one tile on both sides, as Mesa 22.3.6's rusticl goes wrong in the CPU kernels only there.
+// one tile on both sides, and more than the 65,535 rounds of loops after which llvmpipe (Mesa 22.3.6) leaves them all.
 static const struct {
     size_t m, n, k;
 } SIZES[] = {{41, 67, 130}, {9, 50, 770}, {150, 131, 201}};

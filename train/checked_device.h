@@ -3,7 +3,7 @@
 //     ebm_device *device = NULL;
 //     EBM_TRY(ebm_checked_device_open(NULL, NULL, &device));       // as ebm_device_open, with a check
 //
-// Drivers miscompute now and then: Mesa's rusticl on llvmpipe a vectorised kernel, others a barrier. The checks of
+// Drivers miscompute now and then: Mesa's llvmpipe leaves loops too early, others move a barrier. The checks of
 // kernel_check.h run once for each device, driver, OpenCL version, form and set of kernel sources; what they came to is
 // kept in the folder of the program cache (verdict.h), from where later starts read it. Where that folder cannot be
 // written they run at each start: some seconds, which are less of a loss than a wrong training; a note says so.
