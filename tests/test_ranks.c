@@ -107,6 +107,23 @@ static void cross_entropy_as_one_process(void **state)
     assert_near("ce-1", "ce-3");
 }
 
+// A scale at which all overflow at first: every rank sees it in the gradients they share, skips the same steps and
+// halves the same scale. Halves of the first step that counts are the same; then weights differ as above, by far less
+// than a half's rounding.
+static void halves_as_one_process(void **state)
+{
+#define HALVES "--max_steps", "8", "--fp16_activations", "--fp16_initial_scale", "65536"
+    assert_trains(run("-n", "1", TRAIN("half-1", HALVES)));
+    assert_trains(run("-n", "3", TRAIN("half-3", HALVES)));
+    assert_near("half-1", "half-3");
+    json_t *log = log_of("half-3");
+    const json_t *last = json_array_get(log, 7);
+    const double scale = json_number_value(json_object_get(last, "half_scale"));
+    if (!(scale > 0 && scale < 65536)) fail_msg("the scale is %g at the end", scale);
+    assert_true(json_is_number(json_object_get(last, "grad_norm"))); // and steps were made
+    json_decref(log);
+}
+
 #define ALL_LOSSES                                                                                                     \
     "--max_steps", "10", "--objective", "joint", "--noise_ratio", "2", "--noise_file", "noise.txt", "--mlm_weight",    \
         "0.5", "--mlm_probability", "0.3", "--hidden_norm_weight", "0.01"
@@ -247,13 +264,10 @@ int main(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cross_entropy_as_one_process),
-        cmocka_unit_test(all_losses_as_one_process),
-        cmocka_unit_test(noise_of_each_rank),
-        cmocka_unit_test(errors_are_said_once),
-        cmocka_unit_test(an_error_of_one_rank_ends_all),
-        cmocka_unit_test(a_stop_of_one_rank_stops_all),
-        cmocka_unit_test(a_comparison_divides_its_cells),
+        cmocka_unit_test(cross_entropy_as_one_process), cmocka_unit_test(halves_as_one_process),
+        cmocka_unit_test(all_losses_as_one_process),    cmocka_unit_test(noise_of_each_rank),
+        cmocka_unit_test(errors_are_said_once),         cmocka_unit_test(an_error_of_one_rank_ends_all),
+        cmocka_unit_test(a_stop_of_one_rank_stops_all), cmocka_unit_test(a_comparison_divides_its_cells),
         cmocka_unit_test(not_started_by_mpi),
     };
     return cmocka_run_group_tests_name("ranks", tests, make_files, remove_files);
