@@ -1,4 +1,4 @@
-// The end of a sublayer: bias, dropout, residual, and LayerNorm where it follows (BERT); dropout alone.
+// The end of a sublayer: bias, dropout, residual, and the LayerNorm that follows; dropout alone.
 //
 //   s = residual + dropout(a + bias)        y = gain * (s - mean) * rstd + shift
 //
@@ -7,7 +7,7 @@
 // Macros   C      channels, a multiple of LANES; NORM_SHIFT of norm.h
 //          BIAS   0: there is no bias, and the pointer is not read; 1 when not given
 // Launch   one work-group of GROUP items per token
-// Writes   every output; s may be a, ds may be dy; residual_forward: y may be a or residual; dropout_apply: y may be x
+// Writes   every output; s may be a, ds may be dy; dropout_apply: y may be x
 
 #include "norm.h"
 #include "rng.h"
@@ -68,17 +68,6 @@ ROW_KERNEL void residual_layernorm_backward(__global float *ds, __global float *
         const lanes d = norm_gradient(load_block(b, dy), load_block(b, s), load_block(b, gain), m, r, averages);
         store_block(d, b, ds);
         store_block(drop_lanes(d, dropout, row + b * LANES), b, da);
-    }
-}
-
-ROW_KERNEL void residual_forward(__global float *y, __global const float *a, __global const float *restrict bias,
-                                 __global const float *residual, DROPOUT_PARAMETERS)
-{
-    const dropout_stream dropout = DROPOUT_STREAM;
-    const size_t row = get_group_id(0) * (size_t)C;
-    FOR_BLOCKS(b, C) {
-        const lanes dropped = drop_lanes(biased(b, a + row), dropout, row + b * LANES);
-        store_block(load_block(b, residual + row) + dropped, b, y + row);
     }
 }
 

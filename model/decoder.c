@@ -63,32 +63,47 @@ static ebm_status linear_backward(ebm_decoder *d, ebm_slice dx, ebm_slice dy, eb
     return backward_input(d, dx, dy, w, T, inputs, outputs);
 }
 
-ebm_status ebm_decoder_norm(ebm_decoder *d, ebm_slice y, ebm_slice mean, ebm_slice rstd, ebm_slice x,
-                            const ebm_tensor *gain, const ebm_tensor *shift, size_t T)
+ebm_decoder_norm ebm_decoder_norm_before(const ebm_decoder *d, size_t l)
 {
-    return ebm_layernorm_forward(d->device, y, mean, rstd, x, gain->weight, shift->weight, d->config->layer_norm_eps, T,
-                                 d->C);
+    if (l == d->L) return (ebm_decoder_norm){d->gain, d->shift, d->output, d->mean, d->rstd};
+    const ebm_decoder_activations *a = ebm_decoder_kept(d, l);
+    return (ebm_decoder_norm){d->weights[l].gain1, d->weights[l].shift1, a->norm1, a->mean1, a->rstd1};
+}
+
+ebm_status ebm_decoder_norm_embedded(ebm_decoder *d, const ebm_decoder_norm *norm, ebm_slice x, size_t T)
+{
+    return ebm_layernorm_forward(d->device, norm->y, norm->mean, norm->rstd, x, norm->gain->weight, norm->shift->weight,
+                                 d->config->layer_norm_eps, T, d->C);
+}
+
+// stream = residual + dropout(stream + bias), and the LayerNorm that follows.
+static ebm_status end_sublayer(ebm_decoder *d, const ebm_decoder_norm *norm, ebm_slice stream, const ebm_tensor *bias,
+                               ebm_slice residual, const ebm_dropout *dropout, size_t T)
+{
+    return ebm_residual_layernorm_forward(d->device, norm->y, stream, norm->mean, norm->rstd, stream, bias->weight,
+                                          residual, norm->gain->weight, norm->shift->weight, d->config->layer_norm_eps,
+                                          dropout, T, d->C);
 }
 
 // The part of a layer before attention, and the part after: between them training and generation differ.
 ebm_status ebm_decoder_before_attention(ebm_decoder *d, const ebm_decoder_weights *w, ebm_decoder_activations *a,
-                                        ebm_slice x, size_t T)
+                                        size_t T)
 {
-    EBM_TRY(ebm_decoder_norm(d, a->norm1, a->mean1, a->rstd1, x, w->gain1, w->shift1, T));
     return linear(d, a->qkv, a->norm1, w->qkv, &w->packed_qkv, w->qkv_bias->weight, T);
 }
 
 ebm_status ebm_decoder_after_attention(ebm_decoder *d, const ebm_decoder_weights *w, ebm_decoder_activations *a,
-                                       ebm_slice x, const ebm_dropout *first, const ebm_dropout *second, size_t T)
+                                       ebm_slice x, const ebm_decoder_norm *next, const ebm_dropout *first,
+                                       const ebm_dropout *second, size_t T)
 {
     const ebm_slice none = {0};
+    const ebm_decoder_norm middle = {w->gain2, w->shift2, a->norm2, a->mean2, a->rstd2};
     EBM_TRY(linear(d, a->middle, a->context, w->out, &w->packed_out, none, T));
-    EBM_TRY(ebm_residual_forward(d->device, a->middle, a->middle, w->out_bias->weight, x, first, T, d->C));
-    EBM_TRY(ebm_decoder_norm(d, a->norm2, a->mean2, a->rstd2, a->middle, w->gain2, w->shift2, T));
+    EBM_TRY(end_sublayer(d, &middle, a->middle, w->out_bias, x, first, T));
     EBM_TRY(linear(d, a->up, a->norm2, w->up, &w->packed_up, w->up_bias->weight, T));
     EBM_TRY(ebm_gelu_forward(d->device, d->gelu, a->up, EBM_GELU_TANH, T, d->F));
     EBM_TRY(linear(d, a->end, d->gelu, w->down, &w->packed_down, none, T));
-    return ebm_residual_forward(d->device, a->end, a->end, w->down_bias->weight, a->middle, second, T, d->C);
+    return end_sublayer(d, next, a->end, w->down_bias, a->middle, second, T);
 }
 
 ebm_status ebm_decoder_layer(ebm_decoder *d, size_t l, ebm_slice x, const ebm_batch *batch, const ebm_run *run)
@@ -99,9 +114,10 @@ ebm_status ebm_decoder_layer(ebm_decoder *d, size_t l, ebm_slice x, const ebm_ba
     const ebm_attention attention = ebm_decoder_attention(d, batch, run, l);
     const ebm_dropout first = dropout_at(batch, run, p, layer_site(l, 1));
     const ebm_dropout second = dropout_at(batch, run, p, layer_site(l, 2));
-    EBM_TRY(ebm_decoder_before_attention(d, w, a, x, batch->tokens));
+    const ebm_decoder_norm next = ebm_decoder_norm_before(d, l + 1);
+    EBM_TRY(ebm_decoder_before_attention(d, w, a, batch->tokens));
     EBM_TRY(ebm_attention_forward(d->device, a->context, a->lse, a->qkv, batch, &attention));
-    return ebm_decoder_after_attention(d, w, a, x, &first, &second, batch->tokens);
+    return ebm_decoder_after_attention(d, w, a, x, &next, &first, &second, batch->tokens);
 }
 
 // d_stream: gradient of the layer's output on entry, of its input on return.
@@ -147,9 +163,10 @@ ebm_status ebm_decoder_forward(ebm_decoder *d, const ebm_batch *batch, const ebm
     EBM_TRY(ebm_decoder_pack(d));
     EBM_TRY(ebm_embedding_forward(d->device, d->x0, batch, d->word->weight, d->position->weight, none, d->C));
     if (dropout.probability != 0) EBM_TRY(ebm_dropout_apply(d->device, d->x0, d->x0, &dropout, batch->tokens, d->C));
+    const ebm_decoder_norm norm = ebm_decoder_norm_before(d, 0);
+    EBM_TRY(ebm_decoder_norm_embedded(d, &norm, d->x0, batch->tokens));
     for (size_t l = 0; l < d->L; l++) EBM_TRY(ebm_decoder_layer(d, l, ebm_decoder_layer_input(d, l), batch, run));
-    return ebm_decoder_norm(d, d->output, d->mean, d->rstd, ebm_decoder_kept(d, d->L - 1)->end, d->gain, d->shift,
-                            batch->tokens);
+    return ebm_ok();
 }
 
 // Rows that have a target, as a batch whose "first tokens" they are.

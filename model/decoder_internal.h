@@ -62,16 +62,26 @@ static inline ebm_slice ebm_decoder_layer_input(const ebm_decoder *d, size_t lay
 // Packs the weights of a decoder that generates, where they are not packed as they are now. Before a pass.
 ebm_status ebm_decoder_pack(ebm_decoder *decoder);
 
-// Shared by packed batches and generation: the setting of a layer's attention, a LayerNorm, and what lies before and
-// behind attention in a layer, for T tokens.
+// A LayerNorm, and where it writes.
+typedef struct {
+    const ebm_tensor *gain, *shift;
+    ebm_slice y, mean, rstd;
+} ebm_decoder_norm;
+
+// The one in front of a layer's attention, of a packed batch; behind the last layer that of the output.
+ebm_decoder_norm ebm_decoder_norm_before(const ebm_decoder *decoder, size_t layer);
+
+// Shared by packed batches and generation: the setting of a layer's attention, the LayerNorm of what was embedded, and
+// what lies before and behind attention in a layer, for T tokens. A layer takes its input x normed, in norm1, and
+// leaves its own normed by `next`.
 ebm_attention ebm_decoder_attention(const ebm_decoder *decoder, const ebm_batch *batch, const ebm_run *run,
                                     size_t layer);
-ebm_status ebm_decoder_norm(ebm_decoder *decoder, ebm_slice y, ebm_slice mean, ebm_slice rstd, ebm_slice x,
-                            const ebm_tensor *gain, const ebm_tensor *shift, size_t T);
+ebm_status ebm_decoder_norm_embedded(ebm_decoder *decoder, const ebm_decoder_norm *norm, ebm_slice x, size_t T);
 ebm_status ebm_decoder_before_attention(ebm_decoder *decoder, const ebm_decoder_weights *w, ebm_decoder_activations *a,
-                                        ebm_slice x, size_t T);
+                                        size_t T);
 ebm_status ebm_decoder_after_attention(ebm_decoder *decoder, const ebm_decoder_weights *w, ebm_decoder_activations *a,
-                                       ebm_slice x, const ebm_dropout *first, const ebm_dropout *second, size_t T);
+                                       ebm_slice x, const ebm_decoder_norm *next, const ebm_dropout *first,
+                                       const ebm_dropout *second, size_t T);
 ebm_status ebm_decoder_layer(ebm_decoder *decoder, size_t layer, ebm_slice x, const ebm_batch *batch,
                              const ebm_run *run);
 

@@ -33,22 +33,6 @@ void ebm_arg_dropout(ebm_launch *launch, const ebm_dropout *dropout, size_t chan
     ebm_arg_f32(launch, (float)(1 / (1 - probability)));
 }
 
-ebm_status ebm_residual_forward(ebm_device *device, ebm_slice y, ebm_slice a, ebm_slice bias, ebm_slice residual,
-                                const ebm_dropout *dropout, size_t rows, size_t channels)
-{
-    const size_t all = rows * channels;
-    EBM_OPERANDS("residual_forward", channels, 16, {"y", y, all}, {"a", a, all}, {"bias", bias, channels},
-                 {"residual", residual, all});
-    ebm_launch l = ebm_launch_begin(device, "residual.cl", "residual_forward", "-DC=%zu", channels);
-    ebm_arg_slice(&l, y);
-    ebm_arg_slice(&l, a);
-    ebm_arg_slice(&l, bias);
-    ebm_arg_slice(&l, residual);
-    ebm_arg_dropout(&l, dropout, channels);
-    ebm_launch_cost(&l, 2.0 * (double)all, 12.0 * (double)all);
-    return ebm_launch_rows(&l, rows);
-}
-
 ebm_status ebm_dropout_apply(ebm_device *device, ebm_slice y, ebm_slice x, const ebm_dropout *dropout, size_t rows,
                              size_t channels)
 {

@@ -59,10 +59,6 @@ ebm_status ebm_residual_layernorm_backward(ebm_device *device, ebm_slice ds, ebm
                                            ebm_slice mean, ebm_slice rstd, ebm_slice gain, const ebm_dropout *dropout,
                                            size_t rows, size_t channels);
 
-// The pre-norm form of GPT-2: y = residual + dropout(a + bias). y may be a or residual. Backward: ebm_dropout_apply on
-// dy.
-ebm_status ebm_residual_forward(ebm_device *device, ebm_slice y, ebm_slice a, ebm_slice bias, ebm_slice residual,
-                                const ebm_dropout *dropout, size_t rows, size_t channels);
 // y = dropout(x); y may be x. With probability 0 a copy.
 ebm_status ebm_dropout_apply(ebm_device *device, ebm_slice y, ebm_slice x, const ebm_dropout *dropout, size_t rows,
                              size_t channels);

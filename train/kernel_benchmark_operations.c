@@ -86,8 +86,6 @@ OPERATION(norm_weights, return ebm_layernorm_backward_weights(b->device, b->d_ga
                                                               b->mean, b->rstd, b->column_scratch, T, C);)
 OPERATION(dropout, const ebm_dropout d = hidden_dropout(b);
           return ebm_dropout_apply(b->device, b->out, b->a, &d, T, C);)
-OPERATION(residual, const ebm_dropout d = hidden_dropout(b);
-          return ebm_residual_forward(b->device, b->out, b->a, b->shift, b->b, &d, T, C);)
 OPERATION(sublayer, const ebm_dropout d = hidden_dropout(b);
           return ebm_residual_layernorm_forward(b->device, b->out, b->out2, b->mean, b->rstd, b->a,
                                                 has_biases(b) ? b->shift : NONE, b->b, b->gain, shift_of(b, b->shift),
@@ -146,8 +144,7 @@ const ebm_kernel_operation ebm_kernel_operations[] = {
     {"attention within a window, backward", local_back, is_modernbert, NULL, rows_T, p_attention, NULL},
     {"rotary", rotary, is_modernbert, columns_C, rows_T, NULL, NULL},
     {"rotary backward", rotary_back, is_modernbert, columns_C, rows_T, NULL, NULL},
-    {"bias + dropout + residual", residual, is_gpt2, columns_C, rows_T, p_hidden, NULL},
-    {"residual + layernorm", sublayer, is_encoder, columns_C, rows_T, p_hidden, NULL},
+    {"residual + layernorm", sublayer, always, columns_C, rows_T, p_hidden, NULL},
     {"residual + layernorm backward", sublayer_back, is_encoder, columns_C, rows_T, p_hidden, NULL},
     {"gelu", gelu, has_gelu, columns_F, rows_T, NULL, NULL},
     {"gelu backward", gelu_back, has_gelu, columns_F, rows_T, NULL, NULL},
