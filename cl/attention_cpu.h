@@ -11,6 +11,8 @@
 #include "rng.h"
 #include "transpose.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 // Rows of a register tile: with two vectors a row it fills half of the registers.
 #if LANES == 16
 #define ROWS 8

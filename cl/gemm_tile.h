@@ -7,6 +7,8 @@
 
 #define PANEL (LANES * VECTORS)
 
+#define INLINE static inline __attribute__((always_inline))
+
 // What the sums of the first block of k start from: the bias of these columns, or zeros.
 INLINE void set_start(__local float *start, __global const float *bias, const int n0, const int nc)
 {

@@ -6,7 +6,6 @@
 #ifndef EBM_LANES_H
 #define EBM_LANES_H
 
-#define INLINE static inline __attribute__((always_inline))
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 typedef JOIN(float, LANES) lanes;

@@ -11,9 +11,10 @@ typedef struct {
     bool bf16, packed; // packed: B is, before the product
 } blocking;
 
-// Rows of a tile: the longer it is, the less often B is packed, which reads memory that lies apart. But in fp32 a tile
-// of C that every block of k adds to should stay in a near cache; not where k is the long side, where C is small.
-enum { LONGEST_TILE = 2048, LONGEST_ADDED_TO = 512, PARTS_TRIED = 16 };
+// Rows of a tile: the longer it is, the less often B is packed, which reads memory that lies apart. In fp32 more of A
+// than the second-level cache keeps beside B gains nothing, but for a transposed A, which is packed on its way; in bf16
+// only a_rows of A lie there at a time.
+enum { LONGEST_TILE = 512, LONGEST_TILE_PACKED_A = 2048 };
 // Up to here dot products beat packing; measured in fp32: at 16 by a quarter, at 32 not at all. In bf16 packing gains
 // 20 % at 13 rows with small weights and loses as much with 30522 rows of them; from 21 on it gains with both.
 enum { FEW_ROWS = 24, FEW_ROWS_BF16 = 16 };
@@ -72,9 +73,9 @@ static double tile_cost(const ebm_product *p, const blocking *b, size_t tile_m, 
 static void choose_tile(const ebm_product *p, const blocking *b, size_t *tile_m, size_t *tile_n)
 {
     double best = HUGE_VAL;
-    const bool added_to = !b->bf16 && p->form != EBM_GEMM_TN && p->k > b->kc;
-    const size_t first = parts(p->m, added_to ? LONGEST_ADDED_TO : LONGEST_TILE);
-    for (size_t row_parts = first; row_parts <= PARTS_TRIED * parts(p->m, LONGEST_TILE); row_parts++) {
+    const bool packs_a = b->bf16 || p->form == EBM_GEMM_TN;
+    const size_t first = parts(p->m, packs_a ? LONGEST_TILE_PACKED_A : LONGEST_TILE);
+    for (size_t row_parts = first; row_parts <= 4 * parts(p->m, LONGEST_TILE); row_parts++) {
         const size_t m = round_up(parts(p->m, row_parts), b->bf16 ? b->a_rows : b->rows);
         for (size_t n = b->panel; n <= b->columns && n < p->n + b->panel; n += b->panel) {
             const double cost = tile_cost(p, b, m, n);
