@@ -119,8 +119,8 @@ static void transpose_rows(__local float *panel, __global const float *from, siz
 }
 
 // tile[r][c] = sum over s < steps of a[r * a_row + s * a_step] * (vector c of row s of b), for c < columns <= 2
-INLINE void multiply(lanes tile[ROWS][2], __local const float *a, int a_row, int a_step,
-                                                    __local const float *b, int b_row, int steps, int columns)
+INLINE void multiply(lanes tile[ROWS][2], __local const float *a, int a_row, int a_step, __local const float *b,
+                     int b_row, int steps, int columns)
 {
 #pragma unroll
     for (int r = 0; r < ROWS; r++) tile[r][0] = tile[r][1] = 0;

@@ -63,10 +63,11 @@ static ebm_status linear_backward(ebm_decoder *d, ebm_slice dx, ebm_slice dy, eb
     return backward_input(d, dx, dy, w, T, inputs, outputs);
 }
 
-ebm_decoder_norm ebm_decoder_norm_before(const ebm_decoder *d, size_t l)
+ebm_decoder_norm ebm_decoder_norm_before(const ebm_decoder *d, size_t l, bool step)
 {
+    if (l == d->L && step) return (ebm_decoder_norm){d->gain, d->shift, d->step_output, d->step_mean, d->step_rstd};
     if (l == d->L) return (ebm_decoder_norm){d->gain, d->shift, d->output, d->mean, d->rstd};
-    const ebm_decoder_activations *a = ebm_decoder_kept(d, l);
+    const ebm_decoder_activations *a = step ? &d->step : ebm_decoder_kept(d, l);
     return (ebm_decoder_norm){d->weights[l].gain1, d->weights[l].shift1, a->norm1, a->mean1, a->rstd1};
 }
 
@@ -106,7 +107,7 @@ ebm_status ebm_decoder_after_attention(ebm_decoder *d, const ebm_decoder_weights
     return end_sublayer(d, next, a->end, w->down_bias, a->middle, second, T);
 }
 
-ebm_status ebm_decoder_layer(ebm_decoder *d, size_t l, ebm_slice x, const ebm_batch *batch, const ebm_run *run)
+ebm_status ebm_decoder_layer(ebm_decoder *d, size_t l, const ebm_batch *batch, const ebm_run *run)
 {
     const ebm_decoder_weights *w = &d->weights[l];
     ebm_decoder_activations *a = ebm_decoder_kept(d, l);
@@ -114,10 +115,10 @@ ebm_status ebm_decoder_layer(ebm_decoder *d, size_t l, ebm_slice x, const ebm_ba
     const ebm_attention attention = ebm_decoder_attention(d, batch, run, l);
     const ebm_dropout first = dropout_at(batch, run, p, layer_site(l, 1));
     const ebm_dropout second = dropout_at(batch, run, p, layer_site(l, 2));
-    const ebm_decoder_norm next = ebm_decoder_norm_before(d, l + 1);
+    const ebm_decoder_norm next = ebm_decoder_norm_before(d, l + 1, false);
     EBM_TRY(ebm_decoder_before_attention(d, w, a, batch->tokens));
     EBM_TRY(ebm_attention_forward(d->device, a->context, a->lse, a->qkv, batch, &attention));
-    return ebm_decoder_after_attention(d, w, a, x, &next, &first, &second, batch->tokens);
+    return ebm_decoder_after_attention(d, w, a, ebm_decoder_layer_input(d, l), &next, &first, &second, batch->tokens);
 }
 
 // d_stream: gradient of the layer's output on entry, of its input on return.
@@ -163,9 +164,9 @@ ebm_status ebm_decoder_forward(ebm_decoder *d, const ebm_batch *batch, const ebm
     EBM_TRY(ebm_decoder_pack(d));
     EBM_TRY(ebm_embedding_forward(d->device, d->x0, batch, d->word->weight, d->position->weight, none, d->C));
     if (dropout.probability != 0) EBM_TRY(ebm_dropout_apply(d->device, d->x0, d->x0, &dropout, batch->tokens, d->C));
-    const ebm_decoder_norm norm = ebm_decoder_norm_before(d, 0);
+    const ebm_decoder_norm norm = ebm_decoder_norm_before(d, 0, false);
     EBM_TRY(ebm_decoder_norm_embedded(d, &norm, d->x0, batch->tokens));
-    for (size_t l = 0; l < d->L; l++) EBM_TRY(ebm_decoder_layer(d, l, ebm_decoder_layer_input(d, l), batch, run));
+    for (size_t l = 0; l < d->L; l++) EBM_TRY(ebm_decoder_layer(d, l, batch, run));
     return ebm_ok();
 }
 

@@ -29,28 +29,20 @@ ebm_status ebm_decoder_prefill(ebm_decoder *d, const ebm_batch *prompts, ebm_sli
     const ebm_run run = {0};
     const ebm_slice none = {0};
     EBM_TRY(ebm_decoder_pack(d));
-    const ebm_decoder_norm norm = ebm_decoder_norm_before(d, 0);
+    const ebm_decoder_norm norm = ebm_decoder_norm_before(d, 0, false);
     EBM_TRY(ebm_embedding_forward(d->device, d->x0, prompts, d->word->weight, d->position->weight, none, d->C));
     EBM_TRY(ebm_decoder_norm_embedded(d, &norm, d->x0, prompts->tokens));
     for (size_t l = 0; l < d->L; l++) {
         const ebm_attention attention = ebm_decoder_attention(d, prompts, &run, l);
         // Of the last layer nothing but keys and values is read again.
         if (l + 1 < d->L)
-            EBM_TRY(ebm_decoder_layer(d, l, ebm_decoder_layer_input(d, l), prompts, &run));
+            EBM_TRY(ebm_decoder_layer(d, l, prompts, &run));
         else
             EBM_TRY(ebm_decoder_before_attention(d, &d->weights[l], ebm_decoder_kept(d, l), prompts->tokens));
         EBM_TRY(ebm_attention_fill_cache(d->device, d->cache[l], ebm_decoder_kept(d, l)->qkv, slot_of, prompts,
                                          d->set.capacity, &attention));
     }
     return ebm_ok();
-}
-
-// As ebm_decoder_norm_before, of one token a slot.
-static ebm_decoder_norm step_norm_before(const ebm_decoder *d, size_t l)
-{
-    const ebm_decoder_activations *a = &d->step;
-    if (l == d->L) return (ebm_decoder_norm){d->gain, d->shift, d->step_output, d->step_mean, d->step_rstd};
-    return (ebm_decoder_norm){d->weights[l].gain1, d->weights[l].shift1, a->norm1, a->mean1, a->rstd1};
 }
 
 ebm_status ebm_decoder_step(ebm_decoder *d, ebm_slice ids, ebm_slice positions)
@@ -62,13 +54,13 @@ ebm_status ebm_decoder_step(ebm_decoder *d, ebm_slice ids, ebm_slice positions)
     const ebm_dropout off = {0};
     ebm_decoder_activations *a = &d->step;
     EBM_TRY(ebm_decoder_pack(d));
-    const ebm_decoder_norm norm = step_norm_before(d, 0);
+    const ebm_decoder_norm norm = ebm_decoder_norm_before(d, 0, true);
     EBM_TRY(ebm_embedding_forward(d->device, d->step_x0, &batch, d->word->weight, d->position->weight, none, d->C));
     EBM_TRY(ebm_decoder_norm_embedded(d, &norm, d->step_x0, S));
     for (size_t l = 0; l < d->L; l++) {
         const ebm_attention attention = ebm_decoder_attention(d, &batch, &run, l);
         const ebm_slice x = l == 0 ? d->step_x0 : a->end;
-        const ebm_decoder_norm next = step_norm_before(d, l + 1);
+        const ebm_decoder_norm next = ebm_decoder_norm_before(d, l + 1, true);
         EBM_TRY(ebm_decoder_before_attention(d, &d->weights[l], a, S));
         EBM_TRY(ebm_attention_cached(d->device, a->context, d->cache[l], a->qkv, positions, S, d->set.capacity,
                                      &attention));

@@ -68,8 +68,9 @@ typedef struct {
     ebm_slice y, mean, rstd;
 } ebm_decoder_norm;
 
-// The one in front of a layer's attention, of a packed batch; behind the last layer that of the output.
-ebm_decoder_norm ebm_decoder_norm_before(const ebm_decoder *decoder, size_t layer);
+// The one in front of a layer's attention, of a packed batch or of one token a slot (step); behind the last layer that
+// of the output.
+ebm_decoder_norm ebm_decoder_norm_before(const ebm_decoder *decoder, size_t layer, bool step);
 
 // Shared by packed batches and generation: the setting of a layer's attention, the LayerNorm of what was embedded, and
 // what lies before and behind attention in a layer, for T tokens. A layer takes its input x normed, in norm1, and
@@ -82,7 +83,6 @@ ebm_status ebm_decoder_before_attention(ebm_decoder *decoder, const ebm_decoder_
 ebm_status ebm_decoder_after_attention(ebm_decoder *decoder, const ebm_decoder_weights *w, ebm_decoder_activations *a,
                                        ebm_slice x, const ebm_decoder_norm *next, const ebm_dropout *first,
                                        const ebm_dropout *second, size_t T);
-ebm_status ebm_decoder_layer(ebm_decoder *decoder, size_t layer, ebm_slice x, const ebm_batch *batch,
-                             const ebm_run *run);
+ebm_status ebm_decoder_layer(ebm_decoder *decoder, size_t layer, const ebm_batch *batch, const ebm_run *run);
 
 #endif
