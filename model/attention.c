@@ -6,7 +6,7 @@
 
 enum { USUAL_TOKENS = 1024, MAX_HEAD_SIZE = 128 };
 
-static size_t longest_of(const ebm_attention *attention)
+size_t ebm_attention_longest(const ebm_attention *attention)
 {
     return attention->longest ? attention->longest : USUAL_TOKENS;
 }
@@ -22,7 +22,7 @@ static ebm_status check_shape(const ebm_attention *attention)
     if (!(probability >= 0 && probability < 1))
         return ebm_fail(EBM_ERROR_INPUT, "attention: expected a dropout probability in [0, 1), found %g",
                         (double)probability);
-    if (longest_of(attention) > EBM_ATTENTION_TOKENS || longest_of(attention) % 16 != 0)
+    if (ebm_attention_longest(attention) > EBM_ATTENTION_TOKENS || ebm_attention_longest(attention) % 16 != 0)
         return ebm_fail(EBM_ERROR_UNSUPPORTED,
                         "attention: expected sequences of a multiple of 16 tokens up to %d, found %zu",
                         EBM_ATTENTION_TOKENS, attention->longest);
@@ -51,7 +51,7 @@ static void arg_dropout(ebm_launch *launch, const ebm_attention *attention)
 {
     const ebm_dropout *dropout = &attention->dropout;
     ebm_arg_u64(launch, dropout->seed);
-    ebm_arg_u64(launch, dropout->first_row * attention->heads * longest_of(attention));
+    ebm_arg_u64(launch, dropout->first_row * attention->heads * ebm_attention_longest(attention));
     ebm_arg_u32(launch, dropout->step);
     ebm_arg_u32(launch, dropout->site);
     ebm_arg_u32(launch, (uint32_t)((double)dropout->probability * 4294967296.0));
@@ -131,7 +131,8 @@ static ebm_launch begin_cpu(ebm_device *device, const char *kernel, size_t block
 {
     return ebm_launch_begin(device, "attention_cpu.cl", kernel,
                             "-DD=%zu -DSCALE=%.9gf -DBLOCK=%zu -DDROPOUT=%d -DKEYS=%zu", attention->head_size,
-                            scale_of(attention), block, attention->dropout.probability > 0, longest_of(attention));
+                            scale_of(attention), block, attention->dropout.probability > 0,
+                            ebm_attention_longest(attention));
 }
 
 static ebm_status forward_cpu(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv, const ebm_batch *batch,
@@ -181,7 +182,7 @@ static ebm_launch begin_gpu(ebm_device *device, const char *kernel, const ebm_at
 {
     return ebm_launch_begin(device, "attention_gpu.cl", kernel, "-DD=%zu -DSCALE=%.9gf -DDROPOUT=%d -DKEYS=%zu",
                             attention->head_size, scale_of(attention), attention->dropout.probability > 0,
-                            longest_of(attention));
+                            ebm_attention_longest(attention));
 }
 
 // `owned`: rows of the longest sequence that groups own. `moved`: floats read and written for each of a token's
@@ -236,7 +237,7 @@ ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice ls
                                  const ebm_batch *batch, const ebm_attention *attention)
 {
     EBM_TRY(check_shape(attention));
-    EBM_TRY(check_batch(batch, longest_of(attention)));
+    EBM_TRY(check_batch(batch, ebm_attention_longest(attention)));
     EBM_TRY(check_slice("out", out, batch->tokens * channels_of(attention)));
     EBM_TRY(check_slice("lse", lse, batch->tokens * attention->heads));
     EBM_TRY(check_slice("qkv", qkv, batch->tokens * 3 * channels_of(attention)));
@@ -250,7 +251,7 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
                                   const ebm_attention *attention)
 {
     EBM_TRY(check_shape(attention));
-    EBM_TRY(check_batch(batch, longest_of(attention)));
+    EBM_TRY(check_batch(batch, ebm_attention_longest(attention)));
     EBM_TRY(check_slice("dqkv", dqkv, batch->tokens * 3 * channels_of(attention)));
     EBM_TRY(check_slice("dout", dout, batch->tokens * channels_of(attention)));
     EBM_TRY(check_slice("out", out, batch->tokens * channels_of(attention)));

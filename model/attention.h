@@ -25,6 +25,8 @@ typedef struct {
                          // ((first_row + token) * heads + head) * longest + key
 } ebm_attention;
 
+size_t ebm_attention_longest(const ebm_attention *attention); // as given, or the 1024 of 0
+
 // qkv (tokens, 3C): query, key, value of each token side by side. out (tokens, C). lse (tokens, heads): log-sum-exp of
 // the scaled scores of each query, for backward. Scale 1 / sqrt(head_size). Work grows with the keys seen, not with the
 // square of the tokens, when there is a window. Of tokens that do not ask, nothing is written and no query is read.

@@ -73,21 +73,59 @@ static ebm_status embed_backward(ebm_post_norm *e, const ebm_batch *batch, const
                                   d, batch, e->E);
 }
 
+// The last layer makes no keys and values when only first tokens go on and their sums fit where those would lie.
+static bool folds(const ebm_post_norm *e, size_t l, const ebm_batch *batch)
+{
+    return ebm_encoder_narrows(&e->base, l) && batch->sequences <= ebm_attention_first_most(e->H, batch->tokens);
+}
+
+static ebm_attention_first folded(const ebm_post_norm *e, size_t l)
+{
+    const ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
+    return (ebm_attention_first){a->qkv, a->lse, e->d_qkv, e->d_rows, e->d_first_qkv, e->column_scratch};
+}
+
+static ebm_status attend_first(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run,
+                               ebm_slice context, ebm_slice x)
+{
+    const ebm_attention attention = attention_of(e, batch, run, l);
+    const ebm_attention_first memory = folded(e, l);
+    EBM_TRY(ebm_first_tokens_forward(e->base.device, e->base.first[1], x, batch, e->C));
+    return ebm_attention_first_forward(e->base.device, &memory, context, x, e->base.first[1], &e->weights[l].qkv, batch,
+                                       &attention);
+}
+
+// From x, the layer's input (T, C), to what goes into the layer behind the attention and what is added to its output:
+// (n, C) each.
+static ebm_status attend(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run, ebm_slice *context,
+                         ebm_slice *x)
+{
+    const ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
+    const size_t T = batch->tokens, C = e->C;
+    const ebm_attention attention = attention_of(e, batch, run, l);
+    const ebm_slice input = *x;
+    *context = a->context;
+    if (folds(e, l, batch)) {
+        *x = e->base.first[1];
+        return attend_first(e, l, batch, run, a->context, input);
+    }
+    EBM_TRY(ebm_linear_forward(e->base.device, &e->weights[l].qkv, a->qkv, input, T));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.qkv, a->qkv, T * 3 * C));
+    EBM_TRY(ebm_attention_forward(e->base.device, a->context, a->lse, a->qkv, batch, &attention));
+    EBM_TRY(ebm_encoder_keep(&e->base, a->half.context, a->context, T * C));
+    return ebm_encoder_go_on(&e->base, l, batch, context, x);
+}
+
 static ebm_status layer_forward(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run)
 {
     ebm_device *device = e->base.device;
     const ebm_post_norm_weights *w = &e->weights[l];
     ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
-    const size_t T = batch->tokens, C = e->C, n = ebm_encoder_rows_behind(&e->base, l, batch);
-    ebm_slice x = layer_input(e, l), context = a->context;
-    const ebm_attention attention = attention_of(e, batch, run, l);
+    const size_t C = e->C, n = ebm_encoder_rows_behind(&e->base, l, batch);
+    ebm_slice x = layer_input(e, l), context;
     const ebm_dropout first = after_attention(e, batch, run, l), second = after_inner(e, batch, run, l);
 
-    EBM_TRY(ebm_linear_forward(device, &w->qkv, a->qkv, x, T));
-    EBM_TRY(ebm_encoder_keep(&e->base, a->half.qkv, a->qkv, T * 3 * C));
-    EBM_TRY(ebm_attention_forward(device, a->context, a->lse, a->qkv, batch, &attention));
-    EBM_TRY(ebm_encoder_keep(&e->base, a->half.context, a->context, T * C));
-    EBM_TRY(ebm_encoder_go_on(&e->base, l, batch, &context, &x));
+    EBM_TRY(attend(e, l, batch, run, &context, &x));
     EBM_TRY(ebm_linear_product(device, &w->out, a->sum1, context, n));
     EBM_TRY(ebm_residual_layernorm_forward(device, a->y1, a->sum1, a->mean1, a->rstd1, a->sum1, w->out.bias->weight, x,
                                            w->norm1.gain->weight, w->norm1.shift->weight, w->norm1.epsilon, &first, n,
@@ -133,6 +171,53 @@ static ebm_status restore_input(ebm_post_norm *e, size_t l, const ebm_batch *bat
     return e->base.half ? embed_words(e, batch, run) : ebm_ok();
 }
 
+// Half storage kept nothing of this: it is made again, from the input as restored.
+static ebm_status restore_first(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run,
+                                ebm_slice context)
+{
+    if (!e->base.half)
+        return ebm_first_tokens_forward(e->base.device, e->base.first[1], layer_input(e, l), batch, e->C);
+    EBM_TRY(restore_input(e, l, batch, run));
+    return attend_first(e, l, batch, run, context, layer_input(e, l));
+}
+
+static ebm_status attend_first_backward(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run)
+{
+    ebm_device *device = e->base.device;
+    const ebm_post_norm_weights *w = &e->weights[l];
+    const ebm_slice d_first = e->base.first[0], first = e->base.first[1];
+    const ebm_slice context = e->base.half ? e->d_qkv : ebm_post_norm_kept(e, l)->context; // d_work's place, until then
+    const ebm_attention attention = attention_of(e, batch, run, l);
+    const ebm_attention_first memory = folded(e, l);
+    const size_t n = batch->sequences;
+    EBM_TRY(restore_first(e, l, batch, run, context));
+    EBM_TRY(ebm_linear_backward(device, &w->out, e->d_context, 0, e->d_branch, context, e->column_scratch, n));
+    EBM_TRY(ebm_slice_copy(device, d_first, 0, e->base.gradient, 0, n * e->C));
+    return ebm_attention_first_backward(device, &memory, e->base.gradient, d_first, e->d_context, layer_input(e, l),
+                                        first, &w->qkv, batch, &attention);
+}
+
+// d_branch holds the gradient of what the layer behind the attention made, base.gradient that of what was added to it;
+// base.gradient leaves as that of the layer's input.
+static ebm_status attend_backward(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run)
+{
+    ebm_device *device = e->base.device;
+    const ebm_post_norm_weights *w = &e->weights[l];
+    const ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
+    const size_t T = batch->tokens, C = e->C;
+    const ebm_slice scratch = e->column_scratch;
+    const ebm_attention attention = attention_of(e, batch, run, l);
+    if (folds(e, l, batch)) return attend_first_backward(e, l, batch, run);
+    const ebm_slice context = e->base.half ? a->y2 : a->context; // where forward had it d_context is written now
+    EBM_TRY(ebm_encoder_restore(&e->base, context, a->half.context, T * C));
+    EBM_TRY(ebm_encoder_come_back(&e->base, l, batch, &w->out, e->d_context, e->d_branch, context, scratch));
+    EBM_TRY(ebm_encoder_restore(&e->base, a->qkv, a->half.qkv, T * 3 * C));
+    EBM_TRY(
+        ebm_attention_backward(device, e->d_qkv, e->d_context, context, a->qkv, a->lse, e->d_rows, batch, &attention));
+    EBM_TRY(restore_input(e, l, batch, run));
+    return ebm_linear_backward(device, &w->qkv, e->base.gradient, 1, e->d_qkv, layer_input(e, l), scratch, T);
+}
+
 // base.gradient holds the gradient of the layer's output and leaves holding that of its input. In half storage sum2 and
 // its statistics are the layer's on entry, and those of what made its input when it leaves.
 static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run)
@@ -140,9 +225,8 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     ebm_device *device = e->base.device;
     const ebm_post_norm_weights *w = &e->weights[l];
     ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
-    const size_t T = batch->tokens, C = e->C, n = ebm_encoder_rows_behind(&e->base, l, batch);
+    const size_t C = e->C, n = ebm_encoder_rows_behind(&e->base, l, batch);
     const ebm_slice d_stream = e->base.gradient, scratch = e->column_scratch;
-    const ebm_attention attention = attention_of(e, batch, run, l);
     const ebm_dropout first = after_attention(e, batch, run, l), second = after_inner(e, batch, run, l);
 
     EBM_TRY(ebm_norm_backward_weights(device, &w->norm2, d_stream, a->sum2, a->mean2, a->rstd2, scratch, n));
@@ -159,14 +243,7 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     EBM_TRY(ebm_norm_backward_weights(device, &w->norm1, d_stream, a->sum1, a->mean1, a->rstd1, scratch, n));
     EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum1, a->mean1, a->rstd1,
                                             w->norm1.gain->weight, &first, n, C));
-    const ebm_slice context = e->base.half ? a->y2 : a->context; // where forward had it d_context is written now
-    EBM_TRY(ebm_encoder_restore(&e->base, context, a->half.context, T * C));
-    EBM_TRY(ebm_encoder_come_back(&e->base, l, batch, &w->out, e->d_context, e->d_branch, context, scratch));
-    EBM_TRY(ebm_encoder_restore(&e->base, a->qkv, a->half.qkv, T * 3 * C));
-    EBM_TRY(
-        ebm_attention_backward(device, e->d_qkv, e->d_context, context, a->qkv, a->lse, e->d_rows, batch, &attention));
-    EBM_TRY(restore_input(e, l, batch, run));
-    return ebm_linear_backward(device, &w->qkv, d_stream, 1, e->d_qkv, layer_input(e, l), scratch, T);
+    return attend_backward(e, l, batch, run);
 }
 
 static ebm_status forward(ebm_encoder *encoder, const ebm_batch *batch, const ebm_run *run)

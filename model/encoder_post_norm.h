@@ -2,6 +2,7 @@
 #ifndef EBM_ENCODER_POST_NORM_H
 #define EBM_ENCODER_POST_NORM_H
 
+#include "attention_first.h"
 #include "encoder_form.h"
 #include "layers.h"
 
@@ -55,6 +56,7 @@ typedef struct {
     ebm_post_norm_shared shared; // half storage only
     ebm_slice d_wide;            // likewise: d_inner, then d_qkv
     ebm_slice d_branch, d_context, d_inner, d_qkv, d_rows, column_scratch;
+    ebm_slice d_first_qkv; // (S, 3C), S the most sequences that ebm_attention_first_most admits
 } ebm_post_norm;
 
 ebm_status ebm_post_norm_create(ebm_encoder *encoder, ebm_parameters *parameters);

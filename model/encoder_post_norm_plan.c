@@ -83,6 +83,12 @@ static void plan_layer(ebm_post_norm *e, ebm_post_norm_activations *a)
 // The widest of what passes through the shared buffers: query, key and value, or the inner layer.
 static size_t widest_of(const ebm_post_norm *e) { return 3 * e->C > e->F ? 3 * e->C : e->F; }
 
+static size_t most_folded(const ebm_post_norm *e)
+{
+    const size_t fit = ebm_attention_first_most(e->H, e->base.limits.tokens);
+    return fit < e->base.limits.sequences ? fit : e->base.limits.sequences;
+}
+
 static void plan_backward(ebm_post_norm *e)
 {
     ebm_arena *arena = e->base.arena;
@@ -99,6 +105,7 @@ static void plan_backward(ebm_post_norm *e)
         ebm_arena_reserve(arena, &e->d_inner, T * e->F);
         ebm_arena_reserve(arena, &e->d_qkv, T * 3 * C);
     }
+    ebm_arena_reserve(arena, &e->d_first_qkv, most_folded(e) * 3 * C);
     ebm_arena_reserve(arena, &e->d_rows, T * e->H);
     if (e->E != C) ebm_arena_reserve(arena, &e->d_normed, T * e->E);
     ebm_arena_reserve(arena, &e->column_scratch, EBM_COLUMN_SLABS * 2 * widest);

@@ -1,5 +1,6 @@
 #include "products.h"
 
+#include "attention_first.h"
 #include "decoder_internal.h"
 #include "sizes.h"
 
@@ -41,6 +42,12 @@ static void add_behind(product_list *list, const char *const names[3], const ebm
     add_linear(list, names[2], rows, C, F, times);
 }
 
+// As encoder_post_norm.c does it: then the last layer makes queries alone, and those of first tokens.
+static bool folds(const ebm_config *c, size_t tokens, size_t sequences)
+{
+    return c->family != EBM_FAMILY_MODERNBERT && sequences <= ebm_attention_first_most(c->heads, tokens);
+}
+
 // narrows: of the last layer's output only the vectors of first tokens are made.
 static void add_encoder(product_list *list, const ebm_config *c, size_t tokens, size_t sequences, bool narrows)
 {
@@ -48,7 +55,9 @@ static void add_encoder(product_list *list, const ebm_config *c, size_t tokens, 
     static const char *const LAST[] = {"last attention output", "last up", "last down"};
     const size_t C = c->hidden, whole = narrows ? c->layers - 1 : c->layers;
     if (c->embedding != C) add_linear(list, "embedding projection", tokens, C, c->embedding, 1);
-    add_linear(list, "qkv", tokens, 3 * C, C, c->layers);
+    const size_t folded = narrows && folds(c, tokens, sequences);
+    add_linear(list, "qkv", tokens, 3 * C, C, c->layers - folded);
+    add_linear(list, "last query", sequences, C, C, folded);
     add_behind(list, ALL, c, tokens, whole);
     add_behind(list, LAST, c, sequences, c->layers - whole);
     add_linear(list, "head, dense", sequences, C, C, 1);

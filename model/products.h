@@ -20,7 +20,7 @@ typedef struct {
     size_t times; // a step
 } ebm_model_product;
 
-enum { EBM_MODEL_PRODUCTS = 32 };
+enum { EBM_MODEL_PRODUCTS = 36 };
 
 // Forward and backward over a packed batch of so many tokens and sequences, all with a target for GPT-2. Encoders:
 // by cross-entropy, so without a scalar energy's head, as a classifier runs them (encoder.h, forward_first).

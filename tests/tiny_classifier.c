@@ -15,6 +15,7 @@ static void load_rows(tiny *t)
     for (size_t i = 0, start = 0; i < TINY_ROWS; start += (size_t)lengths[i++])
         t->rows[i] = (ebm_sequence){t->ids + start, t->types + start, (size_t)lengths[i]};
     free(lengths);
+    for (size_t i = 0; i < TINY_ROWS && t->set.shortened; i++) t->rows[i].count = i < TINY_LABELLED ? 6 : 1;
 }
 
 static void create_model(tiny *t, const ebm_limits *limits)
@@ -75,6 +76,13 @@ void tiny_free(tiny *t)
     free(t->ids);
     free(t->types);
     free(t->labels);
+}
+
+size_t tiny_tokens(const tiny *t)
+{
+    size_t tokens = 0;
+    for (size_t i = 0; i < TINY_ROWS; i++) tokens += t->rows[i].count;
+    return tokens;
 }
 
 ebm_step_texts tiny_texts(const tiny *t)

@@ -27,6 +27,7 @@ typedef struct {
     ebm_mixup mixup;
     const uint8_t *hard; // of the labelled texts
     bool fp16_activations;
+    bool shortened; // labelled texts to 6 tokens, the others to one
 } tiny_settings;
 
 typedef struct {
@@ -45,6 +46,7 @@ typedef struct {
 void tiny_open(tiny *t, const tiny_settings *settings); // weights loaded
 void tiny_free(tiny *t);
 ebm_step_texts tiny_texts(const tiny *t);
+size_t tiny_tokens(const tiny *t); // of all rows
 // Forward and backward of all texts; training as `run` says.
 ebm_step_result tiny_gradients(tiny *t, const ebm_run *run);
 // TRAIN_STEPS steps with the fixture's schedule; losses and norms may be NULL.

@@ -53,6 +53,7 @@ const ebm_kernel_check ebm_kernel_checks[] = {
     {"halves", ebm_check_half, NULL},
     {"attention", ebm_check_attention, NULL},
     {"attention (64)", ebm_check_attention_64, only_every},
+    {"attention (first)", ebm_check_attention_first, NULL},
     {"attention cache", ebm_check_attention_cache, NULL},
     {"energy", ebm_check_energy, NULL},
     {"cross-entropy", ebm_check_cross_entropy, NULL},

@@ -15,6 +15,8 @@ ebm_kernel_check_run ebm_check_random, ebm_check_layernorm, ebm_check_residual, 
     ebm_check_sums, ebm_check_head, ebm_check_rotary, ebm_check_half;
 // kernel_check_attention.c
 ebm_kernel_check_run ebm_check_attention, ebm_check_attention_64, ebm_check_attention_cache;
+// kernel_check_attention_first.c
+ebm_kernel_check_run ebm_check_attention_first;
 // kernel_check_losses.c
 ebm_kernel_check_run ebm_check_energy, ebm_check_cross_entropy, ebm_check_objective, ebm_check_label_loss,
     ebm_check_mixup, ebm_check_lm_loss, ebm_check_optimizer;

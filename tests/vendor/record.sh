@@ -9,8 +9,9 @@ build=$1
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 export EBMCL_KERNELS=gpu EBMCL_TEST_SMALL=1 EBMCL_PROGRAM_LIST=$list
-for test in runtime device_benchmark attention attention_cache operations_elements operations_head operations_norm \
-    operations_rotary operations_sums half energy label_loss mixup objective optimizer lm_loss sampling generator gemm; do
+for test in runtime device_benchmark attention attention_cache attention_first operations_elements \
+    operations_head operations_norm operations_rotary operations_sums half energy label_loss mixup objective optimizer \
+    lm_loss sampling generator gemm; do
     gemm=
     if [ "$test" = gemm ]; then gemm=plain; fi
     EBMCL_GEMM=$gemm "$build/tests/test_$test" >/dev/null 2>"$list.log" || {

@@ -15,6 +15,7 @@ CPU_ONLY = {
 }
 HEAD_SIZES = range(16, 129, 16)  # all that attention takes
 CHANNELS = (384, 768, 3072)      # MiniLM, BERT and RoBERTa, the inner layer of these
+BOTH = ((384, 32), (768, 64), (1024, 64))  # channels and head size of MiniLM, and of BERT and RoBERTa, base and large
 
 
 def read(path):
@@ -38,7 +39,10 @@ def expanded(recorded):
 
     for file, options in recorded:
         macros = dict(re.match(r'-D(\w+)=(.*)', o).groups() for o in options if re.match(r'-D\w+=', o))
-        if 'D' in macros:
+        if 'D' in macros and 'C' in macros:
+            for channels, d in BOTH:
+                add(file, replaced(options, C=channels, D=d, SCALE=f'{1 / math.sqrt(d):.9g}f'))
+        elif 'D' in macros:
             for d in HEAD_SIZES:
                 values = dict(D=d, SCALE=f'{1 / math.sqrt(d):.9g}f')
                 if 'HEADS' in macros:
