@@ -17,7 +17,9 @@
 //   starts (sequences + 1)
 //
 // A head costs 4 C flops a token this way; keys and values and the scores between them 4 C D. Two primitives do nearly
-// all: sums of weighted rows, and products of rows with a vector.
+// all: sums of weighted rows, and products of rows with a vector. Their loops are unrolled only a little: compilers for
+// GPUs would keep all rows in registers, and spill. In the form for CPUs no barrier stands in a loop of unknown length,
+// which PoCL 3.1 and Intel's runtime got wrong.
 //
 // Macros   C, D     channels, a multiple of 16, and head size, likewise; C / D heads
 //          SCALE    1 / sqrt(D)
@@ -71,6 +73,9 @@ INLINE void sum_rows(__local float *v, int sets, int last, __global const float 
         for (int s = 0; s < sets; s++)
 #pragma unroll
             for (int i = 0; i < STRIP; i++) sums[s][i] = 0;
+#if GROUP > 1
+#pragma unroll 2
+#endif
         for (int r = 0; r < count; r++) {
             lanes row[STRIP];
 #pragma unroll
@@ -122,9 +127,11 @@ INLINE void multiply_rows(__global float *to, size_t next, int stride, __local c
     }
 #else
     const int item = get_local_id(0), part = item % SHARE;
+#pragma unroll 1
     for (int first = 0; first < count; first += GROUP / SHARE) {
         const int r = first + item / SHARE;
         lanes sum = 0;
+#pragma unroll 2
         for (int b = part; b < BLOCKS; b += SHARE)
             sum = fma(load(b, v), load_block(b, rows + (size_t)min(r, count - 1) * C), sum);
         scratch[item] = sum_lanes(sum);
@@ -162,8 +169,9 @@ INLINE float softmax(__global float *p, int tokens, ulong word, dropout_stream d
     for (int first = (int)get_local_id(0) * LANES; DROPOUT && first < tokens; first += GROUP * LANES) {
         uint words[LANES];
         store(random_lanes(drop.seed, drop.step, drop.site, word + first), 0, words);
-        for (int i = 0; i < min(LANES, tokens - first); i++)
-            if (words[i] < drop.threshold) p[(size_t)(first + i) * HEADS] = -p[(size_t)(first + i) * HEADS];
+#pragma unroll
+        for (int i = 0; i < LANES; i++)
+            if (first + i < tokens && words[i] < drop.threshold) p[(size_t)(first + i) * HEADS] = -p[(size_t)(first + i) * HEADS];
     }
     if (DROPOUT) GLOBAL_BARRIER;
     FOR_TOKENS(t, tokens)
@@ -255,6 +263,7 @@ ROW_KERNEL void attention_first_backward(__global float *restrict dqkv, __global
         __global float *own_ds = ds + (size_t)first * HEADS, *values_part = dqkv + s * 3 * C + 2 * C;
         __local float *own_v = v + s * C;
         float every = 0;
+#pragma unroll 2
         for (int d = 0; d < D; d++) every += own_dout[d] * bias[d];
         copy_out(dz + s * D_WORK, own_v);
         multiply_rows(own_ds, 0, HEADS, own_v, 1, 0, own, tokens, scratch);
@@ -290,6 +299,7 @@ ROW_KERNEL void attention_first_backward_input(__global float *restrict dx, __gl
             lanes sums[ROWS];
 #pragma unroll
             for (int r = 0; r < ROWS; r++) sums[r] = t + r == 0 ? load_block(b, d_first) : (lanes)(0.0f);
+#pragma unroll 2
             for (int head = 0; head < HEADS; head++) {
                 const lanes forward = load_block(b, dz + head * C), backward = load_block(b, u + head * C);
 #pragma unroll
