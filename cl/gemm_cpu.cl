@@ -20,7 +20,8 @@
 //          PACKED           defined: gemm takes a packed B, and gemm_pack makes one
 // Launch   (ceil(n / tile_n), ceil(m / tile_m)) work-groups of 1 item; tile_n a multiple of PANEL, tile_m of ROWS
 //          gemm_pack: (columns / PANEL, ceil(k / KC)) work-groups of 1 item
-// Writes   C (beta 0: whatever it held) or adds to it (beta 1). bias may be NULL. Sums run over k in order.
+// Writes   C (beta 0: whatever it held) or adds to it (beta 1); with A_TRANSPOSED and unless sums (m) is NULL, adds the
+//          columns of A, in fp32, to it. bias may be NULL. Sums run over k in order.
 //          gemm_pack: all of the packed B
 
 #include "lanes.h"
@@ -117,6 +118,22 @@ INLINE void pack_a(__local float *tile, __global const float *a, const size_t ld
     }
 }
 
+// sums += the columns of a packed tile (kc, ROWS), of which `columns` exist. Four sums of each need not wait for each other.
+INLINE void add_column_sums(__global float *sums, __local const float *tile, const int kc, const int columns)
+{
+    float parts[4 * ROWS];
+    int k = 0;
+#pragma unroll
+    for (int i = 0; i < 4 * ROWS; i++) parts[i] = 0;
+    for (; k + 4 <= kc; k += 4, tile += 4 * ROWS) {
+#pragma unroll
+        for (int i = 0; i < 4 * ROWS; i++) parts[i] += tile[i];
+    }
+    for (int i = 0; i < (kc - k) * ROWS; i++) parts[i] += tile[i];
+    for (int i = 0; i < min(columns, ROWS); i++)
+        sums[i] += (parts[i] + parts[ROWS + i]) + (parts[2 * ROWS + i] + parts[3 * ROWS + i]);
+}
+
 // The register tile: C (ROWS, PANEL) = [C +] start + A (ROWS, kc) panel (kc, PANEL), cut to the rows and columns left
 // in C. Rows of A that do not exist are read from the last one that does, and not stored. `ahead`: of a packed B or a
 // transposed A, what is fetched meanwhile, a cache line a step, each ahead_step behind the one before.
@@ -159,8 +176,8 @@ INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm(__global float *restrict c, __global const float *restrict a, __global const float *restrict b,
      __global const float *restrict bias, const ulong c_first, const ulong a_first, const ulong b_first, const uint ldc,
-     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate, const int tile_m,
-     const int tile_n)
+     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate, __global float *restrict sums,
+     const int tile_m, const int tile_n)
 {
 #ifndef PACKED
     __local float panels[PANELS * PANEL_STRIDE] __attribute__((aligned(128)));
@@ -192,6 +209,7 @@ gemm(__global float *restrict c, __global const float *restrict a, __global cons
         for (int i = 0; i < mc; i += ROWS) {
             __global const float *columns = a + (size_t)k0 * lda + i;
             pack_a(a_tile, columns, lda, kc, mc - i);
+            if (sums && n0 == 0) add_column_sums(sums + m0 + i, a_tile, kc, mc - i);
             // With the first panel the columns of the tile after the next are fetched: their pieces lie on pages of
             // their own, where no hardware prefetcher looks.
             for (int j = 0; j < nc; j += PANEL)

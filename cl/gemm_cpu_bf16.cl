@@ -15,7 +15,8 @@
 //          PACKED           defined: gemm takes a packed B, and gemm_pack makes one
 // Launch   (ceil(n / tile_n), ceil(m / tile_m)) work-groups of 1 item; tile_n a multiple of PANEL, tile_m of A_ROWS
 //          gemm_pack: (columns / PANEL, ceil(k / KC)) work-groups of 1 item
-// Writes   C (beta 0: whatever it held) or adds to it (beta 1). bias may be NULL. Sums run in a fixed order.
+// Writes   C (beta 0: whatever it held) or adds to it (beta 1); with A_TRANSPOSED and unless sums (m) is NULL, adds the
+//          columns of A, in fp32, to it. bias may be NULL. Sums run in a fixed order.
 //          gemm_pack: all of the packed B
 
 #include "lanes.h"
@@ -69,17 +70,28 @@ INLINE void pack_b_rows(PANEL_SPACE uint *panels, __global const float *b, const
     }
 }
 
-// LANES columns of a transposed A (`rows` of them exist): (kc, rows) -> (pairs, LANES), filled up with zeros.
-INLINE void pack_a_columns(__local uint *to, __global const float *a, const size_t lda, const int kc, const int rows)
+// LANES columns of a transposed A (`rows` of them exist): (kc, rows) -> (pairs, LANES), filled up with zeros. Unless sums
+// is NULL the columns, before they are rounded, are added to it.
+INLINE void pack_a_columns(__local uint *to, __global float *sums, __global const float *a, const size_t lda,
+                           const int kc, const int rows)
 {
+    lanes even_sum = 0, odd_sum = 0;
     int k = 0;
     if (rows >= LANES)
         for (; k + 1 < kc; k += 2, a += 2 * lda) {
+            const lanes even = load(0, a), odd = load(0, a + lda);
             PREFETCH(a + AHEAD * lda);
             PREFETCH(a + (AHEAD + 1) * lda);
-            store(round_rows(load(0, a), load(0, a + lda)), k / 2, to);
+            even_sum += even;
+            odd_sum += odd;
+            store(round_rows(even, odd), k / 2, to);
         }
-    for (; k < kc; k += 2, a += 2 * lda) store(round_some(a, lda, kc - k, rows), k / 2, to);
+    for (; k < kc; k += 2, a += 2 * lda) {
+        even_sum += load_some(a, rows);
+        if (k + 1 < kc) odd_sum += load_some(a + lda, rows);
+        store(round_some(a, lda, kc - k, rows), k / 2, to);
+    }
+    if (sums) store_some(load_some(sums, rows) + (even_sum + odd_sum), sums, rows);
 }
 
 // ---- operands whose rows run along k: pairs are neighbours
@@ -146,10 +158,12 @@ INLINE void pack_b(PANEL_SPACE uint *panels, __global const float *b, const size
 #endif
 
 // A_ROWS rows of op(A), of which `rows` exist; the others are filled up with zeros or repeat the last.
-INLINE void pack_a(__local uint *to, __global const float *a, const size_t lda, const int kc, const int rows)
+INLINE void pack_a(__local uint *to, __global float *sums, __global const float *a, const size_t lda, const int kc,
+                   const int rows)
 {
 #if A_TRANSPOSED
-    for (int i = 0; i < min(rows, A_ROWS); i += LANES) pack_a_columns(to + ROW_OF_A(i), a + i, lda, kc, rows - i);
+    for (int i = 0; i < min(rows, A_ROWS); i += LANES)
+        pack_a_columns(to + ROW_OF_A(i), sums ? sums + i : 0, a + i, lda, kc, rows - i);
 #else
     for (int i = 0; i < min(rows, A_ROWS); i++) pack_a_row(to + ROW_OF_A(i), a + i * lda, kc);
 #endif
@@ -193,8 +207,8 @@ INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a,
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm(__global float *restrict c, __global const float *restrict a, __global const float *restrict b,
      __global const float *restrict bias, const ulong c_first, const ulong a_first, const ulong b_first, const uint ldc,
-     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate, const int tile_m,
-     const int tile_n)
+     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate, __global float *restrict sums,
+     const int tile_m, const int tile_n)
 {
 #ifndef PACKED
     __local uint panels[PANELS * PANEL_STRIDE] __attribute__((aligned(128)));
@@ -225,7 +239,8 @@ gemm(__global float *restrict c, __global const float *restrict a, __global cons
                                                          : (__global const uint *)b + (size_t)((k0 + kc) / 2) * ldb +
                                                                (size_t)n0 * ((min(KC, max(k - k0 - kc, 0)) + 1) / 2);
 #endif
-            pack_a(a_rows, a + (A_TRANSPOSED ? (size_t)k0 * lda + i0 : (size_t)i0 * lda + k0), lda, kc, mc - i0);
+            pack_a(a_rows, sums && n0 == 0 ? sums + m0 + i0 : 0,
+                   a + (A_TRANSPOSED ? (size_t)k0 * lda + i0 : (size_t)i0 * lda + k0), lda, kc, mc - i0);
             for (int j = 0; j < nc; j += PANEL)
                 for (int i = i0; i < min(i0 + A_ROWS, mc); i += ROWS)
                     multiply(c + (size_t)i * ldc + j, ldc, a_rows + ROW_OF_A(i - i0), panels + j / PANEL * PANEL_STRIDE,

@@ -54,8 +54,11 @@ ebm_status ebm_linear_product(ebm_device *device, const ebm_linear *l, ebm_slice
 ebm_status ebm_linear_backward_weights(ebm_device *device, const ebm_linear *l, ebm_slice dy, ebm_slice x,
                                        ebm_slice scratch, size_t rows)
 {
-    EBM_TRY(ebm_gemm(device, EBM_GEMM_TN, l->outputs, l->inputs, rows, ebm_matrix_of(dy, l->outputs),
-                     ebm_matrix_of(x, l->inputs), 1, ebm_matrix_of(l->weight->gradient, l->inputs), NONE));
+    const ebm_matrix a = ebm_matrix_of(dy, l->outputs), b = ebm_matrix_of(x, l->inputs),
+                     c = ebm_matrix_of(l->weight->gradient, l->inputs);
+    if (l->bias && ebm_gemm_sums_columns(device))
+        return ebm_gemm_with_sums(device, l->outputs, l->inputs, rows, a, b, c, l->bias->gradient);
+    EBM_TRY(ebm_gemm(device, EBM_GEMM_TN, l->outputs, l->inputs, rows, a, b, 1, c, NONE));
     return l->bias ? ebm_bias_gradient(device, l->bias->gradient, dy, scratch, rows, l->outputs) : ebm_ok();
 }
 

@@ -218,6 +218,36 @@ ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, 
     return ebm_gemm_dispatch(&product);
 }
 
+bool ebm_gemm_sums_columns(const ebm_device *device)
+{
+    ebm_gemm_plan to_come;
+    if (ebm_gemm_precision(device) == EBM_BF16) return true;
+    return ebm_gemm_plan_all(ebm_gemm_plan_of(device, &to_come), EBM_GEMM_TN, EBM_BACKEND_CPU);
+}
+
+ebm_status ebm_gemm_with_sums(ebm_device *device, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
+                              ebm_matrix c, ebm_slice sums)
+{
+    const ebm_product product = {.device = device,
+                                 .form = EBM_GEMM_TN,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .a = a,
+                                 .b = b,
+                                 .c = c,
+                                 .accumulate = true,
+                                 .sums = sums};
+    EBM_TRY(ebm_gemm_product_check(&product, 1));
+    if (n == 0 || sums.count != m)
+        return ebm_fail(EBM_ERROR_DEVICE, "gemm: %zu sums of %zu columns, in a product with %zu others", sums.count, m,
+                        n);
+    if (!ebm_gemm_sums_columns(device))
+        return ebm_fail(EBM_ERROR_UNSUPPORTED, "gemm: only the CPU kernels add columns up, %s has products by %s",
+                        device->info.name, ebm_gemm_backend(device));
+    return ebm_gemm_dispatch(&product);
+}
+
 const char *ebm_gemm_name(const ebm_product *p)
 {
     if (p->packed.count > 0) return "gemm_packed";

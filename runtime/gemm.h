@@ -34,6 +34,13 @@ static inline ebm_matrix ebm_matrix_of(ebm_slice slice, size_t columns)
 ebm_status ebm_gemm(ebm_device *device, ebm_gemm_form form, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
                     float beta, ebm_matrix c, ebm_slice bias);
 
+// C += A^T B, as ebm_gemm with EBM_GEMM_TN and beta = 1, and in the same pass sums (m) += the columns of A (k x m):
+// with A the gradient of a linear layer's output, those of its weights and bias. Only where ebm_gemm_sums_columns,
+// which is where our CPU kernels do all such products, in either precision.
+ebm_status ebm_gemm_with_sums(ebm_device *device, size_t m, size_t n, size_t k, ebm_matrix a, ebm_matrix b,
+                              ebm_matrix c, ebm_slice sums);
+bool ebm_gemm_sums_columns(const ebm_device *device);
+
 // Plans for products of up to m rows (tn: of up to k steps, the other sizes as given; beta 1 with adds), of matrices
 // without gaps: the temporary memory that CLBlast takes for the largest of all, which ebm_arena_plan counts and
 // ebm_arena_allocate allocates. Other products are allowed; memory they need beside it is allocated when they come.

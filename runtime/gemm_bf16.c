@@ -67,18 +67,14 @@ typedef struct {
 
 static ebm_status check_form(ebm_device *device, ebm_gemm_form form, size_t m, workspace *w)
 {
-    const ebm_slice none = {NULL, 0};
-    const ebm_product product = {device,
-                                 form,
-                                 m,
-                                 N,
-                                 K,
-                                 ebm_matrix_of(w->a, form == EBM_GEMM_TN ? M : K),
-                                 ebm_matrix_of(w->b, form == EBM_GEMM_NT ? K : N),
-                                 ebm_matrix_of(w->c, N),
-                                 false,
-                                 none,
-                                 none};
+    const ebm_product product = {.device = device,
+                                 .form = form,
+                                 .m = m,
+                                 .n = N,
+                                 .k = K,
+                                 .a = ebm_matrix_of(w->a, form == EBM_GEMM_TN ? M : K),
+                                 .b = ebm_matrix_of(w->b, form == EBM_GEMM_NT ? K : N),
+                                 .c = ebm_matrix_of(w->c, N)};
     EBM_TRY(ebm_gemm_bf16(&product));
     EBM_TRY(ebm_slice_read(device, w->c, 0, m * N, w->host_c));
     for (size_t i = 0; i < m * N; i++) {

@@ -108,6 +108,7 @@ static ebm_status run_panels(const ebm_product *p, const blocking *b)
     choose_tile(p, b, &tile_m, &tile_n);
     ebm_launch l = begin(p->device, p->form, b, "gemm");
     ebm_gemm_arguments(&l, p);
+    ebm_arg_slice(&l, p->sums);
     ebm_arg_i32(&l, (int64_t)tile_m);
     ebm_arg_i32(&l, (int64_t)tile_n);
     const size_t groups[2] = {parts(p->n, tile_n), parts(p->m, tile_m)}, one[2] = {1, 1};

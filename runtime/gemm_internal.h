@@ -37,6 +37,7 @@ typedef struct {
     ebm_matrix a, b, c;
     bool accumulate;
     ebm_slice bias;   // 0 elements: none
+    ebm_slice sums;   // tn: the columns of A are added to it; 0 elements: they are not
     ebm_slice packed; // B as ebm_gemm_cpu_pack left it; 0 elements: B is taken as it is
 } ebm_product;
 

@@ -7,10 +7,7 @@
 static bool packs(const ebm_device *device, ebm_gemm_form form)
 {
     ebm_gemm_plan to_come;
-    const ebm_gemm_plan *plan = ebm_gemm_plan_of(device, &to_come);
-    for (size_t rows = 0; rows < EBM_ROW_CLASSES; rows++)
-        if (plan->backend[form][rows] != EBM_BACKEND_CPU) return false;
-    return true;
+    return ebm_gemm_plan_all(ebm_gemm_plan_of(device, &to_come), form, EBM_BACKEND_CPU);
 }
 
 void ebm_packed_reserve(ebm_device *device, ebm_gemm_form form, size_t n, size_t k, ebm_arena *arena,

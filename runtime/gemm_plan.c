@@ -117,10 +117,15 @@ void ebm_gemm_plan_text(const ebm_gemm_plan *plan, char *text, size_t size)
         snprintf(text + used, size - used, "; CLBlast's parameters %016" PRIx64, parameters_key(&plan->parameters));
 }
 
+bool ebm_gemm_plan_all(const ebm_gemm_plan *plan, ebm_gemm_form form, ebm_backend backend)
+{
+    bool all = true;
+    for (size_t rows = 0; rows < EBM_ROW_CLASSES; rows++) all &= plan->backend[form][rows] == backend;
+    return all;
+}
+
 bool ebm_gemm_plan_rows_independent(const ebm_gemm_plan *plan)
 {
-    const ebm_backend *nn = plan->backend[EBM_GEMM_NN];
-    bool same = true;
-    for (size_t rows = 1; rows < EBM_ROW_CLASSES; rows++) same &= nn[rows] == nn[0];
-    return same && nn[0] != EBM_BACKEND_CLBLAST;
+    const ebm_backend first = plan->backend[EBM_GEMM_NN][0];
+    return first != EBM_BACKEND_CLBLAST && ebm_gemm_plan_all(plan, EBM_GEMM_NN, first);
 }

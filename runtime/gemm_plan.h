@@ -24,5 +24,6 @@ const char *ebm_gemm_plan_name(const ebm_gemm_plan *plan); // "cpu", "clblast an
 // "cpu", or "nn: cpu cpu clblast, nt: ..., tn: ...; CLBlast's parameters 1f3a..." with the classes of rows in order.
 void ebm_gemm_plan_text(const ebm_gemm_plan *plan, char *text, size_t size);
 bool ebm_gemm_plan_rows_independent(const ebm_gemm_plan *plan);
+bool ebm_gemm_plan_all(const ebm_gemm_plan *plan, ebm_gemm_form form, ebm_backend backend); // whatever the rows
 
 #endif

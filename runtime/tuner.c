@@ -33,18 +33,15 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static ebm_status multiply_into(const tuner *t, const ebm_tuner_product *p, ebm_gemm_run *run)
 {
-    const ebm_slice none = {NULL, 0};
-    const ebm_product product = {t->device,
-                                 p->form,
-                                 p->m,
-                                 p->n,
-                                 p->k,
-                                 ebm_matrix_of(t->a, p->form == EBM_GEMM_TN ? p->m : p->k),
-                                 ebm_matrix_of(t->b, p->form == EBM_GEMM_NT ? p->k : p->n),
-                                 ebm_matrix_of(t->c, p->n),
-                                 p->adds,
-                                 none,
-                                 none};
+    const ebm_product product = {.device = t->device,
+                                 .form = p->form,
+                                 .m = p->m,
+                                 .n = p->n,
+                                 .k = p->k,
+                                 .a = ebm_matrix_of(t->a, p->form == EBM_GEMM_TN ? p->m : p->k),
+                                 .b = ebm_matrix_of(t->b, p->form == EBM_GEMM_NT ? p->k : p->n),
+                                 .c = ebm_matrix_of(t->c, p->n),
+                                 .accumulate = p->adds};
     return run(&product);
 }
 

@@ -302,6 +302,59 @@ static void wrong_packed_operands_are_refused(void **state)
     ebm_arena_free(arena);
 }
 
+// ---- columns of A added up on the way
+
+static void read_c(size_t count, float *values) { assert_ok(ebm_slice_read(device, C.slice, 0, count, values)); }
+
+// C has the same bits as without; sums are of A as given, in bf16 too, each off by at most k roundings of its
+// magnitudes.
+static void check_sums(size_t m, size_t n, size_t k)
+{
+    static float held[LARGEST], without[LARGEST], with[LARGEST];
+    const product p = {.form = EBM_GEMM_TN, .m = m, .n = n, .k = k, .accumulate = true};
+    const ebm_matrix a = ebm_matrix_of(A.slice, m), b = ebm_matrix_of(B.slice, n), c = ebm_matrix_of(C.slice, n);
+    const ebm_slice none = {0}, sums = {bias.slice.memory, m};
+    fill_matrix(&A, k, m, 0, m, 1);
+    fill_matrix(&B, k, n, 0, n, 2);
+    fill_matrix(&bias, 1, m, 0, m, 3);
+    bias.host[m] = sentinel;
+    upload(&bias, m + 1);
+    fill_c(&p, held);
+    assert_ok(ebm_gemm(device, EBM_GEMM_TN, m, n, k, a, b, 1, c, none));
+    read_c(m * n, without);
+    fill_c(&p, held);
+    assert_ok(ebm_gemm_with_sums(device, m, n, k, a, b, c, sums));
+    read_c(m * n, with);
+    assert_memory_equal(with, without, m * n * sizeof *with);
+    assert_ok(ebm_slice_read(device, bias.slice, 0, m + 1, with));
+    assert_true(with[m] == sentinel);
+    for (size_t column = 0; column < m; column++) {
+        double expected = (double)bias.host[column], magnitudes = fabs(expected);
+        for (size_t row = 0; row < k; row++) {
+            expected += (double)A.host[row * m + column];
+            magnitudes += fabs((double)A.host[row * m + column]);
+        }
+        assert_true(fabs((double)with[column] - expected) <= (double)(k + 1) * 0x1p-24 * magnitudes);
+    }
+}
+
+static void columns_are_added_up_on_the_way(void **state)
+{
+    static const size_t sizes[][3] = {{1, 1, 1},    {7, 48, 33},  {8, 49, 3},      {17, 50, 769}, {16, 384, 385},
+                                      {33, 300, 2}, {50, 97, 64}, {200, 97, 1000}, {600, 130, 77}};
+    const ebm_slice one = {bias.slice.memory, 1}, two = {bias.slice.memory, 2};
+    const ebm_matrix of_one = ebm_matrix_of(A.slice, 1);
+    if (!ebm_gemm_sums_columns(device)) {
+        assert_fails(ebm_gemm_with_sums(device, 1, 1, 1, of_one, of_one, ebm_matrix_of(C.slice, 1), one),
+                     EBM_ERROR_UNSUPPORTED, "only the CPU kernels add columns up");
+        return;
+    }
+    assert_fails(ebm_gemm_with_sums(device, 1, 1, 1, of_one, of_one, ebm_matrix_of(C.slice, 1), two), EBM_ERROR_DEVICE,
+                 "2 sums of 1 columns");
+    for (size_t i = 0; i < (small ? 3 : sizeof sizes / sizeof *sizes); i++)
+        check_sums(sizes[i][0], sizes[i][1], sizes[i][2]);
+}
+
 static void few_rows(void **state)
 {
     for (size_t m = 1; m <= (small ? 3 : 24); m++) check_size(m, small ? 21 : 101, small ? 19 : 77);
@@ -625,6 +678,7 @@ int main(void)
         cmocka_unit_test(long_sums),
         cmocka_unit_test(many_tiles),
         cmocka_unit_test(few_rows),
+        cmocka_unit_test(columns_are_added_up_on_the_way),
         cmocka_unit_test(packed_before),
         cmocka_unit_test(packed_in_another_precision),
         cmocka_unit_test(wrong_packed_operands_are_refused),
