@@ -1,7 +1,7 @@
 """Writes the tables of bench/GPU.md anew, between their marks:
 
     tests/vendor/run.sh          # what the vendors' compilers say, into build/vendors/results.json
-    EBMCL_KERNELS=gpu EBMCL_GEMM=cpu ebmcl bench step --random roberta-base --repeats 1 --profile --json \\
+    EBMCL_KERNELS=gpu ebmcl bench step --random roberta-base --repeats 1 --profile --json \\
         --peak_gflops 100 --peak_gb_s 10 > step.json      # the work of a step; the times in it are not used
     python3 bench/gpu_tables.py build/vendors/results.json step.json
 """
