@@ -18,8 +18,8 @@
 //
 // A head costs 4 C flops a token this way; keys and values and the scores between them 4 C D. Two primitives do nearly
 // all: sums of weighted rows, and products of rows with a vector. Their loops are unrolled only a little: compilers for
-// GPUs would keep all rows in registers, and spill. In the form for CPUs no barrier stands in a loop of unknown length,
-// which PoCL 3.1 and Intel's runtime got wrong.
+// GPUs would keep all rows in registers, and spill. No barrier stands in a loop over sequences, of as many rounds as
+// another loop: PoCL 3.1 does not leave it (tests/drivers/loop_barrier.cl), and Intel's runtime got it wrong too.
 //
 // Macros   C, D     channels, a multiple of 16, and head size, likewise; C / D heads
 //          SCALE    1 / sqrt(D)
