@@ -218,6 +218,17 @@ static ebm_status attend_backward(ebm_post_norm *e, size_t l, const ebm_batch *b
     return ebm_linear_backward(device, &w->qkv, e->base.gradient, 1, e->d_qkv, layer_input(e, l), scratch, T);
 }
 
+// From the gradient of a norm's output, in base.gradient, to that of the sum before it there and of the sublayer in
+// d_branch.
+static ebm_status residual_backward(ebm_post_norm *e, const ebm_norm *norm, ebm_slice sum, ebm_slice mean,
+                                    ebm_slice rstd, const ebm_dropout *dropout, size_t rows)
+{
+    const ebm_slice d = e->base.gradient;
+    return ebm_residual_layernorm_backward_all(e->base.device, d, e->d_branch, norm->gain->gradient,
+                                               norm->shift->gradient, d, sum, mean, rstd, norm->gain->weight, dropout,
+                                               e->column_scratch, rows, e->C);
+}
+
 // base.gradient holds the gradient of the layer's output and leaves holding that of its input. In half storage sum2 and
 // its statistics are the layer's on entry, and those of what made its input when it leaves.
 static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *batch, const ebm_run *run)
@@ -225,13 +236,11 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     ebm_device *device = e->base.device;
     const ebm_post_norm_weights *w = &e->weights[l];
     ebm_post_norm_activations *a = ebm_post_norm_kept(e, l);
-    const size_t C = e->C, n = ebm_encoder_rows_behind(&e->base, l, batch);
+    const size_t n = ebm_encoder_rows_behind(&e->base, l, batch);
     const ebm_slice d_stream = e->base.gradient, scratch = e->column_scratch;
     const ebm_dropout first = after_attention(e, batch, run, l), second = after_inner(e, batch, run, l);
 
-    EBM_TRY(ebm_norm_backward_weights(device, &w->norm2, d_stream, a->sum2, a->mean2, a->rstd2, scratch, n));
-    EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum2, a->mean2, a->rstd2,
-                                            w->norm2.gain->weight, &second, n, C));
+    EBM_TRY(residual_backward(e, &w->norm2, a->sum2, a->mean2, a->rstd2, &second, n));
     EBM_TRY(ebm_linear_backward_input(device, &w->down, e->d_inner, 0, e->d_branch, n));
     EBM_TRY(ebm_encoder_restore(&e->base, a->up, a->half.up, n * e->F));
     // GELU is made again, in place: to keep it for every layer costs more than it is worth.
@@ -240,9 +249,7 @@ static ebm_status layer_backward(ebm_post_norm *e, size_t l, const ebm_batch *ba
     EBM_TRY(restore_middle(e, l, n));
     EBM_TRY(ebm_linear_backward(device, &w->up, d_stream, 1, e->d_inner, a->y1, scratch, n));
 
-    EBM_TRY(ebm_norm_backward_weights(device, &w->norm1, d_stream, a->sum1, a->mean1, a->rstd1, scratch, n));
-    EBM_TRY(ebm_residual_layernorm_backward(device, d_stream, e->d_branch, d_stream, a->sum1, a->mean1, a->rstd1,
-                                            w->norm1.gain->weight, &first, n, C));
+    EBM_TRY(residual_backward(e, &w->norm1, a->sum1, a->mean1, a->rstd1, &first, n));
     return attend_backward(e, l, batch, run);
 }
 

@@ -59,6 +59,13 @@ ebm_status ebm_residual_layernorm_backward(ebm_device *device, ebm_slice ds, ebm
                                            ebm_slice mean, ebm_slice rstd, ebm_slice gain, const ebm_dropout *dropout,
                                            size_t rows, size_t channels);
 
+// Both: ebm_layernorm_backward_weights, with its scratch, and then ebm_residual_layernorm_backward. On CPUs one pass
+// over dy and s.
+ebm_status ebm_residual_layernorm_backward_all(ebm_device *device, ebm_slice ds, ebm_slice da, ebm_slice dgain,
+                                               ebm_slice dshift, ebm_slice dy, ebm_slice s, ebm_slice mean,
+                                               ebm_slice rstd, ebm_slice gain, const ebm_dropout *dropout,
+                                               ebm_slice scratch, size_t rows, size_t channels);
+
 // y = dropout(x); y may be x. With probability 0 a copy.
 ebm_status ebm_dropout_apply(ebm_device *device, ebm_slice y, ebm_slice x, const ebm_dropout *dropout, size_t rows,
                              size_t channels);

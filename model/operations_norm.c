@@ -38,6 +38,14 @@ ebm_status ebm_layernorm_backward(ebm_device *device, ebm_slice dx, ebm_slice dy
     return ebm_launch_rows(&l, rows);
 }
 
+static ebm_status add_weight_slabs(ebm_device *device, ebm_slice dgain, ebm_slice dshift, ebm_slice scratch,
+                                   size_t slabs, size_t channels)
+{
+    EBM_TRY(ebm_add_slabs(device, dgain, scratch, 0, 2 * channels, slabs, channels));
+    if (dshift.count == 0) return ebm_ok();
+    return ebm_add_slabs(device, dshift, scratch, channels, 2 * channels, slabs, channels);
+}
+
 ebm_status ebm_layernorm_backward_weights(ebm_device *device, ebm_slice dgain, ebm_slice dshift, ebm_slice dy,
                                           ebm_slice x, ebm_slice mean, ebm_slice rstd, ebm_slice scratch, size_t rows,
                                           size_t channels)
@@ -55,9 +63,7 @@ ebm_status ebm_layernorm_backward_weights(ebm_device *device, ebm_slice dgain, e
     ebm_arg_i32(&l, (int64_t)rows);
     ebm_launch_cost(&l, 5.0 * (double)all, 8.0 * (double)all);
     EBM_TRY(ebm_launch_grid(&l, ebm_strip_groups(device, channels), slabs));
-    EBM_TRY(ebm_add_slabs(device, dgain, scratch, 0, 2 * channels, slabs, channels));
-    if (dshift.count == 0) return ebm_ok();
-    return ebm_add_slabs(device, dshift, scratch, channels, 2 * channels, slabs, channels);
+    return add_weight_slabs(device, dgain, dshift, scratch, slabs, channels);
 }
 
 ebm_status ebm_residual_layernorm_forward(ebm_device *device, ebm_slice y, ebm_slice s, ebm_slice mean, ebm_slice rstd,
@@ -104,4 +110,40 @@ ebm_status ebm_residual_layernorm_backward(ebm_device *device, ebm_slice ds, ebm
     ebm_arg_dropout(&l, dropout, channels);
     ebm_launch_cost(&l, 15.0 * (double)all, 16.0 * (double)all);
     return ebm_launch_rows(&l, rows);
+}
+
+static ebm_status backward_slabs(ebm_device *device, ebm_slice ds, ebm_slice da, ebm_slice dgain, ebm_slice dshift,
+                                 ebm_slice dy, ebm_slice s, ebm_slice mean, ebm_slice rstd, ebm_slice gain,
+                                 const ebm_dropout *dropout, ebm_slice scratch, size_t rows, size_t channels)
+{
+    const size_t all = rows * channels, slabs = ebm_column_slabs(rows);
+    EBM_OPERANDS("residual_layernorm_backward_all", channels, 16, {"ds", ds, all}, {"da", da, all},
+                 {"dgain", dgain, channels}, {"dshift", dshift, dshift.count ? channels : 0}, {"dy", dy, all},
+                 {"s", s, all}, {"mean", mean, rows}, {"rstd", rstd, rows}, {"gain", gain, channels},
+                 {"scratch", scratch, slabs * 2 * channels});
+    ebm_launch l = ebm_launch_begin(device, "residual.cl", "residual_layernorm_backward_slabs", "-DC=%zu", channels);
+    ebm_arg_slice(&l, ds);
+    ebm_arg_slice(&l, da);
+    ebm_arg_slice(&l, scratch);
+    ebm_arg_slice(&l, dy);
+    ebm_arg_slice(&l, s);
+    ebm_arg_slice(&l, mean);
+    ebm_arg_slice(&l, rstd);
+    ebm_arg_slice(&l, gain);
+    ebm_arg_i32(&l, (int64_t)rows);
+    ebm_arg_dropout(&l, dropout, channels);
+    ebm_launch_cost(&l, 20.0 * (double)all, 16.0 * (double)all);
+    EBM_TRY(ebm_launch_rows(&l, slabs));
+    return add_weight_slabs(device, dgain, dshift, scratch, slabs, channels);
+}
+
+ebm_status ebm_residual_layernorm_backward_all(ebm_device *device, ebm_slice ds, ebm_slice da, ebm_slice dgain,
+                                               ebm_slice dshift, ebm_slice dy, ebm_slice s, ebm_slice mean,
+                                               ebm_slice rstd, ebm_slice gain, const ebm_dropout *dropout,
+                                               ebm_slice scratch, size_t rows, size_t channels)
+{
+    if (ebm_device_group(device) == 1)
+        return backward_slabs(device, ds, da, dgain, dshift, dy, s, mean, rstd, gain, dropout, scratch, rows, channels);
+    EBM_TRY(ebm_layernorm_backward_weights(device, dgain, dshift, dy, s, mean, rstd, scratch, rows, channels));
+    return ebm_residual_layernorm_backward(device, ds, da, dy, s, mean, rstd, gain, dropout, rows, channels);
 }

@@ -172,30 +172,32 @@ static void backward_case(size_t rows, size_t channels)
 
 static void layernorm_backward_is_exact(void **state) { for_sizes(backward_case); }
 
-// A column's sum has at most rows of a slab + slabs + 2 roundings one after another, each of at most the sum of
-// absolute values; a term of dgain has three of its own.
-static void weights_case(size_t rows, size_t channels)
+typedef struct {
+    tensor *x, *dy, *mean, *rstd, *dgain, *dshift;
+} weights_tensors;
+
+static weights_tensors make_weights(tensors *all, size_t rows, size_t channels)
 {
     const size_t count = rows * channels;
-    tensors all = {.device = device};
-    tensor *x = tensors_normal(&all, count, 0.3, 1.5), *dy = tensors_normal(&all, count, 0, 1);
-    tensor *mean = tensors_normal(&all, rows, 0.3, 0.1), *rstd = tensors_normal(&all, rows, 0.7, 0.05);
-    tensor *dgain = tensors_normal(&all, channels, 0, 1), *dshift = tensors_normal(&all, channels, 0, 1);
-    tensor *scratch = tensors_normal(&all, EBM_COLUMN_SLABS * 2 * channels, 0, 1);
-    tensors_upload(&all);
-    assert_ok(ebm_layernorm_backward_weights(device, dgain->slice, dshift->slice, dy->slice, x->slice, mean->slice,
-                                             rstd->slice, scratch->slice, rows, channels));
-    tensors_download(&all);
+    return (weights_tensors){tensors_normal(all, count, 0.3, 1.5), tensors_normal(all, count, 0, 1),
+                             tensors_normal(all, rows, 0.3, 0.1),  tensors_normal(all, rows, 0.7, 0.05),
+                             tensors_normal(all, channels, 0, 1),  tensors_normal(all, channels, 0, 1)};
+}
+
+// A column's sum has at most rows of a slab + slabs + 2 roundings one after another, each of at most the sum of
+// absolute values; a term of dgain has three of its own.
+static void check_weights(const weights_tensors *w, size_t rows, size_t channels)
+{
     double *gains = doubles(channels), *shifts = doubles(channels), *gain_allowed = doubles(channels);
     double *shift_allowed = doubles(channels);
     for (size_t c = 0; c < channels; c++) {
-        gains[c] = (double)dgain->before[c];
-        shifts[c] = (double)dshift->before[c];
+        gains[c] = (double)w->dgain->before[c];
+        shifts[c] = (double)w->dshift->before[c];
         double gain_size = fabs(gains[c]), shift_size = fabs(shifts[c]);
         for (size_t row = 0; row < rows; row++) {
-            const double d = (double)dy->before[row * channels + c];
-            const double h =
-                ((double)x->before[row * channels + c] - (double)mean->before[row]) * (double)rstd->before[row];
+            const double d = (double)w->dy->before[row * channels + c];
+            const double h = ((double)w->x->before[row * channels + c] - (double)w->mean->before[row]) *
+                             (double)w->rstd->before[row];
             gains[c] += d * h;
             shifts[c] += d;
             gain_size += fabs(d * h);
@@ -205,12 +207,24 @@ static void weights_case(size_t rows, size_t channels)
         gain_allowed[c] = (roundings + 3) * u * gain_size;
         shift_allowed[c] = roundings * u * shift_size;
     }
-    assert_within("dgain", dgain->now, gains, gain_allowed, channels);
-    assert_within("dshift", dshift->now, shifts, shift_allowed, channels);
+    assert_within("dgain", w->dgain->now, gains, gain_allowed, channels);
+    assert_within("dshift", w->dshift->now, shifts, shift_allowed, channels);
     free(gains);
     free(shifts);
     free(gain_allowed);
     free(shift_allowed);
+}
+
+static void weights_case(size_t rows, size_t channels)
+{
+    tensors all = {.device = device};
+    const weights_tensors w = make_weights(&all, rows, channels);
+    tensor *scratch = tensors_normal(&all, EBM_COLUMN_SLABS * 2 * channels, 0, 1);
+    tensors_upload(&all);
+    assert_ok(ebm_layernorm_backward_weights(device, w.dgain->slice, w.dshift->slice, w.dy->slice, w.x->slice,
+                                             w.mean->slice, w.rstd->slice, scratch->slice, rows, channels));
+    tensors_download(&all);
+    check_weights(&w, rows, channels);
     tensors_free(&all);
 }
 
@@ -289,6 +303,36 @@ static void sublayer_case(size_t rows, size_t channels)
 }
 
 static void the_end_of_a_sublayer_is_exact(void **state) { for_sizes(sublayer_case); }
+
+// In one call the bits of ds and da are the same, dy being overwritten, and the weights' gradients as good.
+static void together_case(size_t rows, size_t channels)
+{
+    const ebm_dropout dropout = {.probability = 0.1f, .seed = 77, .step = 4, .site = 97, .first_row = 1000};
+    const size_t count = rows * channels;
+    tensors all = {.device = device};
+    const weights_tensors w = make_weights(&all, rows, channels);
+    tensor *gain = tensors_normal(&all, channels, 1, 0.5), *in_place = tensors_zero(&all, count);
+    tensor *ds = tensors_zero(&all, count), *da = tensors_zero(&all, count), *da_together = tensors_zero(&all, count);
+    tensor *scratch = tensors_normal(&all, EBM_COLUMN_SLABS * 2 * channels, 0, 1);
+    memcpy(in_place->before, w.dy->before, count * sizeof(float));
+    tensors_upload(&all);
+    assert_ok(ebm_residual_layernorm_backward(device, ds->slice, da->slice, w.dy->slice, w.x->slice, w.mean->slice,
+                                              w.rstd->slice, gain->slice, &dropout, rows, channels));
+    assert_ok(ebm_residual_layernorm_backward_all(
+        device, in_place->slice, da_together->slice, w.dgain->slice, w.dshift->slice, in_place->slice, w.x->slice,
+        w.mean->slice, w.rstd->slice, gain->slice, &dropout, scratch->slice, rows, channels));
+    tensors_download(&all);
+    assert_memory_equal(in_place->now, ds->now, count * sizeof(float));
+    assert_memory_equal(da_together->now, da->now, count * sizeof(float));
+    check_weights(&w, rows, channels);
+    tensors_free(&all);
+}
+
+static void all_of_a_sublayers_end_at_once(void **state)
+{
+    for_sizes(together_case);
+    if (!getenv("EBMCL_TEST_SMALL")) together_case(5000, 80);
+}
 
 // A slice of no elements for the shift: the bits of a shift of zeros, and of dgain with a dshift beside it.
 static void no_shift_case(size_t rows, size_t channels)
@@ -387,6 +431,7 @@ int main(void)
         cmocka_unit_test(layernorm_weight_gradients_are_exact),
         cmocka_unit_test(a_layernorm_without_a_shift_is_exact),
         cmocka_unit_test(the_end_of_a_sublayer_is_exact),
+        cmocka_unit_test(all_of_a_sublayers_end_at_once),
         cmocka_unit_test(the_end_of_a_bare_sublayer_is_exact),
         cmocka_unit_test(layernorm_gradients_are_finite_differences),
     };

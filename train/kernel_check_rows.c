@@ -106,15 +106,14 @@ static void compare_norm_gradient(ebm_trial *t, const float *dx, const float *dy
 static const double COLUMN = 32 + (double)ROWS / 32 + 2 + (double)ROWS / EBM_COLUMN_SLABS;
 
 static void compare_weights(ebm_trial *t, const ebm_trial_tensor *dgain, const ebm_trial_tensor *dshift,
-                            const float *dy, const ebm_trial_tensor *x, const norm_tensors *n)
+                            const float *dy, const float *x, const norm_tensors *n)
 {
     for (size_t c = 0; c < CHANNELS; c++) {
         double gain = (double)dgain->before[c], shift = (double)dshift->before[c];
         double gain_size = fabs(gain), shift_size = fabs(shift);
         for (size_t row = 0; row < ROWS; row++) {
             const double d = (double)dy[row * CHANNELS + c];
-            const double h =
-                ((double)x->before[row * CHANNELS + c] - (double)n->mean->now[row]) * (double)n->rstd->now[row];
+            const double h = ((double)x[row * CHANNELS + c] - (double)n->mean->now[row]) * (double)n->rstd->now[row];
             gain += d * h, gain_size += fabs(d * h);
             shift += d, shift_size += fabs(d);
         }
@@ -143,7 +142,7 @@ ebm_status ebm_check_layernorm(ebm_device *device, double *worst)
     EBM_TRIAL(&t, ebm_trial_download(&t));
     compare_norm(&t, x->before, &n);
     compare_norm_gradient(&t, dx->now, dy->before, x->before, n.mean->now, n.rstd->now, n.gain->before);
-    compare_weights(&t, dgain, dshift, dy->before, x, &n);
+    compare_weights(&t, dgain, dshift, dy->before, x->before, &n);
     return ebm_trial_end(&t, worst);
 }
 
@@ -157,15 +156,18 @@ static ebm_status check_sublayer(ebm_device *device, double *worst)
     ebm_trial_tensor *a = ebm_trial_normal(&t, COUNT, 0, 1), *bias = ebm_trial_normal(&t, CHANNELS, 0, 1),
                      *residual = ebm_trial_normal(&t, COUNT, 0, 1), *s = ebm_trial_zero(&t, COUNT),
                      *dy = ebm_trial_normal(&t, COUNT, 0, 1), *ds = ebm_trial_zero(&t, COUNT),
-                     *da = ebm_trial_zero(&t, COUNT);
+                     *da = ebm_trial_zero(&t, COUNT), *dgain = ebm_trial_normal(&t, CHANNELS, 0, 1),
+                     *dshift = ebm_trial_normal(&t, CHANNELS, 0, 1),
+                     *scratch = ebm_trial_zero(&t, (size_t)EBM_COLUMN_SLABS * 2 * CHANNELS);
     const norm_tensors n = {ebm_trial_zero(&t, COUNT), ebm_trial_zero(&t, ROWS), ebm_trial_zero(&t, ROWS),
                             ebm_trial_normal(&t, CHANNELS, 1, 0.5), ebm_trial_normal(&t, CHANNELS, 0, 1)};
     EBM_TRIAL(&t, ebm_trial_upload(&t));
     EBM_TRIAL(&t, ebm_residual_layernorm_forward(device, n.y->slice, s->slice, n.mean->slice, n.rstd->slice, a->slice,
                                                  bias->slice, residual->slice, n.gain->slice, n.shift->slice,
                                                  (float)EPSILON, &SOME, ROWS, CHANNELS));
-    EBM_TRIAL(&t, ebm_residual_layernorm_backward(device, ds->slice, da->slice, dy->slice, s->slice, n.mean->slice,
-                                                  n.rstd->slice, n.gain->slice, &SOME, ROWS, CHANNELS));
+    EBM_TRIAL(&t, ebm_residual_layernorm_backward_all(device, ds->slice, da->slice, dgain->slice, dshift->slice,
+                                                      dy->slice, s->slice, n.mean->slice, n.rstd->slice, n.gain->slice,
+                                                      &SOME, scratch->slice, ROWS, CHANNELS));
     EBM_TRIAL(&t, ebm_trial_download(&t));
     for (size_t i = 0; i < COUNT; i++) {
         const double mask = ebm_reference_mask(&SOME, i / CHANNELS, i % CHANNELS, CHANNELS);
@@ -176,6 +178,7 @@ static ebm_status check_sublayer(ebm_device *device, double *worst)
     }
     compare_norm(&t, s->now, &n);
     compare_norm_gradient(&t, ds->now, dy->before, s->now, n.mean->now, n.rstd->now, n.gain->before);
+    compare_weights(&t, dgain, dshift, dy->before, s->now, &n);
     return ebm_trial_end(&t, worst);
 }
 

@@ -69,8 +69,9 @@ def flattened(folder, file, depth=0):
 
 
 def kernels_of(folder, file):
-    """Names after __kernel, whatever attributes lie between."""
+    """Names after __kernel, whatever attributes lie between; not of kernels for CPUs alone, where GROUP is 1."""
     text = re.sub(r'//[^\n]*', '', (Path(folder) / file).read_text())
+    text = re.sub(r'^#if GROUP == 1$.*?^#endif$', '', text, flags=re.DOTALL | re.MULTILINE)
     return set(re.findall(r'(?:__kernel|ROW_KERNEL)\b[^;{]*?\bvoid\s+(\w+)\s*\(', text))
 
 
