@@ -59,7 +59,8 @@
 #define BLOCK_OF_STRIP(b, i) (BLOCKS % STRIP == 0 ? (b) + (i) : min((b) + (i), BLOCKS - 1)) // repeats the last one
 #define FOR_TOKENS(t, tokens) for (int t = get_local_id(0); t < (tokens); t += GROUP)
 
-static float kept_weight(float p, float scale) { return DROPOUT ? fmax(p, 0.0f) * scale : p; }
+// Not fmax, which would make a number of NaN.
+static float kept_weight(float p, float scale) { return !DROPOUT ? p : p < 0.0f ? 0.0f : p * scale; }
 
 // v (sets, C): of each set the sum over r < count of weight r * row r. Weights are `stride` apart, those of the next set
 // `next` behind; sets behind the last one repeat it. Weights that may be dropped are p.

@@ -269,6 +269,21 @@ static void no_softmax_sees_the_bias_of_keys(void **state)
     tensors_free(&c.all);
 }
 
+static void not_a_number_stays_one(void **state)
+{
+    static const int lengths[] = {17, 1, 5};
+    problem c;
+    create_problem(&c, 2, 16, lengths, 3, 0.1f);
+    c.weights->before[0] = NAN; // of the first head's query
+    form f;
+    tensors_upload(&c.all);
+    fill_form(&f, &c);
+    assert_ok(forward(&c, &f, &c.attention));
+    tensors_download(&c.all);
+    for (size_t i = 0; i < c.S * c.C; i++) assert_int_equal(isnan(c.out->now[i]) != 0, i % c.C < c.D);
+    tensors_free(&c.all);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     static const int lengths[] = {17, 1, 5};
@@ -305,6 +320,7 @@ int main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(long_sequences),
         cmocka_unit_test(no_softmax_sees_the_bias_of_keys),
+        cmocka_unit_test(not_a_number_stays_one),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(what_fits),
     };
