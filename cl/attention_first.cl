@@ -62,13 +62,12 @@
 // Not fmax, which would make a number of NaN.
 static float kept_weight(float p, float scale) { return !DROPOUT ? p : p < 0.0f ? 0.0f : p * scale; }
 
-// v (sets, C): of each set the sum over r < count of weight r * row r. Weights are `stride` apart, those of the next set
-// `next` behind; sets behind the last one repeat it. Weights that may be dropped are p.
+// v (sets, C): of each set the sum over r < count of weight r * row r. Weights are `stride` apart, those of the next
+// set `next` behind; sets behind the last one repeat it. Weights that may be dropped are p.
 INLINE void sum_rows(__local float *v, int sets, int last, __global const float *weights, size_t next, int stride,
                      bool dropped, float scale, __global const float *rows, int count)
 {
-    FOR_STRIPS(b)
-    {
+    FOR_STRIPS(b) {
         lanes sums[SETS][STRIP];
 #pragma unroll
         for (int s = 0; s < sets; s++)
@@ -159,8 +158,7 @@ INLINE float softmax(__global float *p, int tokens, ulong word, dropout_stream d
     float most = -INFINITY, sum = 0, kept = 0;
     FOR_TOKENS(t, tokens) most = fmax(most, p[(size_t)t * HEADS]);
     most = most_over_group(most, scratch);
-    FOR_TOKENS(t, tokens)
-    {
+    FOR_TOKENS(t, tokens) {
         const float e = exp_one((p[(size_t)t * HEADS] - most) * SCALE);
         p[(size_t)t * HEADS] = e;
         sum += e;
@@ -171,12 +169,13 @@ INLINE float softmax(__global float *p, int tokens, ulong word, dropout_stream d
         uint words[LANES];
         store(random_lanes(drop.seed, drop.step, drop.site, word + first), 0, words);
 #pragma unroll
-        for (int i = 0; i < LANES; i++)
-            if (first + i < tokens && words[i] < drop.threshold) p[(size_t)(first + i) * HEADS] = -p[(size_t)(first + i) * HEADS];
+        for (int i = 0; i < LANES; i++) {
+            __global float *own = p + (size_t)(first + i) * HEADS;
+            if (first + i < tokens && words[i] < drop.threshold) *own = -*own;
+        }
     }
     if (DROPOUT) GLOBAL_BARRIER;
-    FOR_TOKENS(t, tokens)
-    {
+    FOR_TOKENS(t, tokens) {
         const float own = p[(size_t)t * HEADS] / sum;
         p[(size_t)t * HEADS] = own;
         kept += kept_weight(own, drop.scale);
@@ -223,16 +222,14 @@ INLINE float softmax_backward(__global float *ds, __global const float *p, int t
                               __local float *scratch)
 {
     float kept = 0, mean = 0;
-    FOR_TOKENS(t, tokens)
-    {
+    FOR_TOKENS(t, tokens) {
         const float weight = kept_weight(p[(size_t)t * HEADS], scale);
         kept += weight;
         mean += weight * (ds[(size_t)t * HEADS] + every);
     }
     kept = sum_over_group(kept, scratch);
     mean = sum_over_group(mean, scratch);
-    FOR_TOKENS(t, tokens)
-    {
+    FOR_TOKENS(t, tokens) {
         const float own = p[(size_t)t * HEADS], slope = ds[(size_t)t * HEADS] + every;
         ds[(size_t)t * HEADS] = (kept_weight(own, scale) * slope - fabs(own) * mean) * SCALE;
     }
@@ -271,8 +268,7 @@ ROW_KERNEL void attention_first_backward(__global float *restrict dqkv, __global
         const float kept = softmax_backward(own_ds, p + (size_t)first * HEADS, tokens, every, scale, scratch);
         sum_rows(own_v, 1, 0, own_ds, 0, HEADS, false, 1, own, tokens);
         copy_out(du + s * D_WORK, own_v);
-        FOR_TOKENS(d, D)
-        {
+        FOR_TOKENS(d, D) {
             values_part[d - C] = 0;
             values_part[d] = kept * own_dout[d];
         }
@@ -295,8 +291,7 @@ ROW_KERNEL void attention_first_backward_input(__global float *restrict dx, __gl
     p += (size_t)first * HEADS;
     ds += (size_t)first * HEADS;
     for (int t = tile; t < min(tile + TILE, tokens); t += ROWS)
-        FOR_BLOCKS(b, C)
-        {
+        FOR_BLOCKS(b, C) {
             lanes sums[ROWS];
 #pragma unroll
             for (int r = 0; r < ROWS; r++) sums[r] = t + r == 0 ? load_block(b, d_first) : (lanes)(0.0f);
@@ -326,8 +321,7 @@ ROW_KERNEL void attention_first_backward_weights(__global float *restrict dweigh
     __global const float *a = (of_values ? dout : work + 2 * HEADS * C) + head * D + row;
     __global const float *b = (of_values ? work : d_work) + (HEADS + head) * C;
     dweights += ((of_values ? 2 : 1) * C + head * D + row) * (size_t)C;
-    FOR_STRIPS(first)
-    {
+    FOR_STRIPS(first) {
         lanes sums[ROWS][STRIP];
 #pragma unroll
         for (int r = 0; r < ROWS; r++)

@@ -118,7 +118,8 @@ INLINE void pack_a(__local float *tile, __global const float *a, const size_t ld
     }
 }
 
-// sums += the columns of a packed tile (kc, ROWS), of which `columns` exist. Four sums of each need not wait for each other.
+// sums += the columns of a packed tile (kc, ROWS), of which `columns` exist. Four sums of each need not wait for each
+// other.
 INLINE void add_column_sums(__global float *sums, __local const float *tile, const int kc, const int columns)
 {
     float parts[4 * ROWS];
@@ -176,8 +177,8 @@ INLINE void multiply(__global float *c, const size_t ldc, A_SPACE const float *a
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm(__global float *restrict c, __global const float *restrict a, __global const float *restrict b,
      __global const float *restrict bias, const ulong c_first, const ulong a_first, const ulong b_first, const uint ldc,
-     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate, __global float *restrict sums,
-     const int tile_m, const int tile_n)
+     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate,
+     __global float *restrict sums, const int tile_m, const int tile_n)
 {
 #ifndef PACKED
     __local float panels[PANELS * PANEL_STRIDE] __attribute__((aligned(128)));

@@ -70,8 +70,8 @@ INLINE void pack_b_rows(PANEL_SPACE uint *panels, __global const float *b, const
     }
 }
 
-// LANES columns of a transposed A (`rows` of them exist): (kc, rows) -> (pairs, LANES), filled up with zeros. Unless sums
-// is NULL the columns, before they are rounded, are added to it.
+// LANES columns of a transposed A (`rows` of them exist): (kc, rows) -> (pairs, LANES), filled up with zeros. Unless
+// sums is NULL the columns, before they are rounded, are added to it.
 INLINE void pack_a_columns(__local uint *to, __global float *sums, __global const float *a, const size_t lda,
                            const int kc, const int rows)
 {
@@ -87,9 +87,10 @@ INLINE void pack_a_columns(__local uint *to, __global float *sums, __global cons
             store(round_rows(even, odd), k / 2, to);
         }
     for (; k < kc; k += 2, a += 2 * lda) {
-        even_sum += load_some(a, rows);
-        if (k + 1 < kc) odd_sum += load_some(a + lda, rows);
-        store(round_some(a, lda, kc - k, rows), k / 2, to);
+        const lanes even = load_some(a, rows), odd = k + 1 < kc ? load_some(a + lda, rows) : (lanes)(0);
+        even_sum += even;
+        odd_sum += odd;
+        store(round_rows(even, odd), k / 2, to);
     }
     if (sums) store_some(load_some(sums, rows) + (even_sum + odd_sum), sums, rows);
 }
@@ -207,8 +208,8 @@ INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a,
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm(__global float *restrict c, __global const float *restrict a, __global const float *restrict b,
      __global const float *restrict bias, const ulong c_first, const ulong a_first, const ulong b_first, const uint ldc,
-     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate, __global float *restrict sums,
-     const int tile_m, const int tile_n)
+     const uint lda, const uint ldb, const int m, const int n, const int k, const int accumulate,
+     __global float *restrict sums, const int tile_m, const int tile_n)
 {
 #ifndef PACKED
     __local uint panels[PANELS * PANEL_STRIDE] __attribute__((aligned(128)));

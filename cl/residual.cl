@@ -80,8 +80,8 @@ ROW_KERNEL void residual_layernorm_backward(__global float *ds, __global float *
 }
 
 #if GROUP == 1
-// The same for a slab of tokens, with its part of the gradients of gain and shift: slabs as layernorm_weight_slabs makes
-// them, (number of slabs, 2C).
+// The same for a slab of tokens, with its part of the gradients of gain and shift: slabs as layernorm_weight_slabs
+// makes them, (number of slabs, 2C).
 ROW_KERNEL void residual_layernorm_backward_slabs(__global float *ds, __global float *restrict da,
                                                   __global float *restrict slabs, __global const float *dy,
                                                   __global const float *restrict s, __global const float *restrict mean,
@@ -97,7 +97,8 @@ ROW_KERNEL void residual_layernorm_backward_slabs(__global float *ds, __global f
     FOR_BLOCKS(b, 2 * C) store_block((lanes)(0.0f), b, sums);
     for (int token = first; token < end; token++) {
         const size_t row = (size_t)token * C;
-        backward_row(ds + row, da + row, sums, dy + row, s + row, mean[token], rstd[token], gain, dropout, row, scratch);
+        backward_row(ds + row, da + row, sums, dy + row, s + row, mean[token], rstd[token], gain, dropout, row,
+                     scratch);
     }
 }
 #endif

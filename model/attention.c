@@ -11,7 +11,7 @@ size_t ebm_attention_longest(const ebm_attention *attention)
     return attention->longest ? attention->longest : USUAL_TOKENS;
 }
 
-static ebm_status check_shape(const ebm_attention *attention)
+ebm_status ebm_attention_check(const ebm_attention *attention)
 {
     const size_t size = attention->head_size;
     if (attention->heads == 0 || size == 0 || size % 16 != 0 || size > MAX_HEAD_SIZE)
@@ -236,7 +236,7 @@ static ebm_status backward_gpu(ebm_device *device, ebm_slice dqkv, ebm_slice dou
 ebm_status ebm_attention_forward(ebm_device *device, ebm_slice out, ebm_slice lse, ebm_slice qkv,
                                  const ebm_batch *batch, const ebm_attention *attention)
 {
-    EBM_TRY(check_shape(attention));
+    EBM_TRY(ebm_attention_check(attention));
     EBM_TRY(check_batch(batch, ebm_attention_longest(attention)));
     EBM_TRY(check_slice("out", out, batch->tokens * channels_of(attention)));
     EBM_TRY(check_slice("lse", lse, batch->tokens * attention->heads));
@@ -250,7 +250,7 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
                                   ebm_slice lse, ebm_slice scratch, const ebm_batch *batch,
                                   const ebm_attention *attention)
 {
-    EBM_TRY(check_shape(attention));
+    EBM_TRY(ebm_attention_check(attention));
     EBM_TRY(check_batch(batch, ebm_attention_longest(attention)));
     EBM_TRY(check_slice("dqkv", dqkv, batch->tokens * 3 * channels_of(attention)));
     EBM_TRY(check_slice("dout", dout, batch->tokens * channels_of(attention)));
@@ -266,7 +266,7 @@ ebm_status ebm_attention_backward(ebm_device *device, ebm_slice dqkv, ebm_slice 
 
 static ebm_status check_cache(ebm_slice cache, size_t slots, size_t capacity, const ebm_attention *attention)
 {
-    EBM_TRY(check_shape(attention));
+    EBM_TRY(ebm_attention_check(attention));
     if (attention->window > 0)
         return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention: a cache has no window, found one of %zu", attention->window);
     if (capacity == 0 || capacity > USUAL_TOKENS)

@@ -26,6 +26,8 @@ typedef struct {
 } ebm_attention;
 
 size_t ebm_attention_longest(const ebm_attention *attention); // as given, or the 1024 of 0
+// Sizes and probability are possible; what follows checks it itself.
+ebm_status ebm_attention_check(const ebm_attention *attention);
 
 // qkv (tokens, 3C): query, key, value of each token side by side. out (tokens, C). lse (tokens, heads): log-sum-exp of
 // the scaled scores of each query, for backward. Scale 1 / sqrt(head_size). Work grows with the keys seen, not with the

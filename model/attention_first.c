@@ -26,10 +26,9 @@ size_t ebm_attention_first_most(size_t heads, size_t tokens) { return 3 * tokens
 
 static ebm_status check_attention(const ebm_attention *attention)
 {
-    if (!attention->causal && attention->window == 0 && attention->head_size % 16 == 0) return ebm_ok();
-    return ebm_fail(EBM_ERROR_UNSUPPORTED,
-                    "attention of first tokens: expected heads of a multiple of 16 that see all, found ones of %zu",
-                    attention->head_size);
+    EBM_TRY(ebm_attention_check(attention));
+    if (!attention->causal && attention->window == 0) return ebm_ok();
+    return ebm_fail(EBM_ERROR_UNSUPPORTED, "attention of first tokens: expected heads that see all");
 }
 
 static ebm_launch begin(const shape *s, const char *kernel, const ebm_attention *attention)

@@ -112,10 +112,15 @@ ebm_status ebm_residual_layernorm_backward(ebm_device *device, ebm_slice ds, ebm
     return ebm_launch_rows(&l, rows);
 }
 
-static ebm_status backward_slabs(ebm_device *device, ebm_slice ds, ebm_slice da, ebm_slice dgain, ebm_slice dshift,
-                                 ebm_slice dy, ebm_slice s, ebm_slice mean, ebm_slice rstd, ebm_slice gain,
-                                 const ebm_dropout *dropout, ebm_slice scratch, size_t rows, size_t channels)
+ebm_status ebm_residual_layernorm_backward_all(ebm_device *device, ebm_slice ds, ebm_slice da, ebm_slice dgain,
+                                               ebm_slice dshift, ebm_slice dy, ebm_slice s, ebm_slice mean,
+                                               ebm_slice rstd, ebm_slice gain, const ebm_dropout *dropout,
+                                               ebm_slice scratch, size_t rows, size_t channels)
 {
+    if (ebm_device_group(device) > 1) {
+        EBM_TRY(ebm_layernorm_backward_weights(device, dgain, dshift, dy, s, mean, rstd, scratch, rows, channels));
+        return ebm_residual_layernorm_backward(device, ds, da, dy, s, mean, rstd, gain, dropout, rows, channels);
+    }
     const size_t all = rows * channels, slabs = ebm_column_slabs(rows);
     EBM_OPERANDS("residual_layernorm_backward_all", channels, 16, {"ds", ds, all}, {"da", da, all},
                  {"dgain", dgain, channels}, {"dshift", dshift, dshift.count ? channels : 0}, {"dy", dy, all},
@@ -135,15 +140,4 @@ static ebm_status backward_slabs(ebm_device *device, ebm_slice ds, ebm_slice da,
     ebm_launch_cost(&l, 20.0 * (double)all, 16.0 * (double)all);
     EBM_TRY(ebm_launch_rows(&l, slabs));
     return add_weight_slabs(device, dgain, dshift, scratch, slabs, channels);
-}
-
-ebm_status ebm_residual_layernorm_backward_all(ebm_device *device, ebm_slice ds, ebm_slice da, ebm_slice dgain,
-                                               ebm_slice dshift, ebm_slice dy, ebm_slice s, ebm_slice mean,
-                                               ebm_slice rstd, ebm_slice gain, const ebm_dropout *dropout,
-                                               ebm_slice scratch, size_t rows, size_t channels)
-{
-    if (ebm_device_group(device) == 1)
-        return backward_slabs(device, ds, da, dgain, dshift, dy, s, mean, rstd, gain, dropout, scratch, rows, channels);
-    EBM_TRY(ebm_layernorm_backward_weights(device, dgain, dshift, dy, s, mean, rstd, scratch, rows, channels));
-    return ebm_residual_layernorm_backward(device, ds, da, dy, s, mean, rstd, gain, dropout, rows, channels);
 }
