@@ -1,4 +1,6 @@
 // The program with every source of noise: what it trains from it, writes of it, records and refuses.
+#include <math.h>
+
 #include "check.h"
 
 #include "command.h"
@@ -85,6 +87,40 @@ static void guessing_is_told(void **state)
     free_ran(&r);
     r = train_many("learns", "learnable.tsv", "--max_steps", "40", "--learning_rate", "5e-3");
     if (r.code != 0 || strstr(r.err, "guessing")) fail_msg("%s", r.err);
+    free_ran(&r);
+}
+
+// A model that has learnt labels which the validation texts do not have is sure and wrong in half of them.
+static void calibration_is_told(void **state)
+{
+    put_many("random.tsv", false);
+    put_many("learnable.tsv", true);
+#define train_wrong(name, ...)                                                                                         \
+    run("train", "--model_name_or_path", "model", "--train_file", "learnable.tsv", "--validation_file", "random.tsv",  \
+        "--max_seq_length", "16", "--per_device_train_batch_size", "24", "--max_steps", "40", "--learning_rate",       \
+        "5e-3", "--keep_last_model", "--token_budget", "256", "--no_report", "--output_dir", name, __VA_ARGS__)
+    ran r = train_wrong("sure", "--seed", "3");
+    double sure = 0, right = 0, ece = 0, floor = 0;
+    const char *line = strstr(r.err, "calibration, 120 texts");
+    assert_non_null(line);
+    assert_int_equal(sscanf(line,
+                            "calibration, 120 texts: predicted labels have a probability of %lf on average, %lf of them"
+                            " are right; class-wise ECE %lf, of a calibrated model %lf",
+                            &sure, &right, &ece, &floor),
+                     4);
+    assert_true(sure > 0.8 && fabs(right - 0.5) < 1e-9 && fabs(ece - (sure - right)) < 0.05 && floor < ece / 2);
+    assert_non_null(strstr(r.err, "its probabilities are too high: `ebmcl calibrate` fits a temperature"));
+    assert_non_null(strstr(r.err, "--focal_gamma 3 or joint training"));
+    free_ran(&r);
+    r = train_wrong("focal", "--focal_gamma", "1");
+    assert_non_null(strstr(r.err, "its probabilities are too high"));
+    assert_null(strstr(r.err, "--focal_gamma 3"));
+    free_ran(&r);
+    // Of texts that have both labels a model learns that it cannot know them.
+    r = train_many("even", "random.tsv", "--max_steps", "60", "--learning_rate", "3e-3", "--keep_last_model",
+                   "--no_report");
+    assert_non_null(strstr(r.err, "calibration, 120 texts"));
+    assert_null(strstr(r.err, "its probabilities are too"));
     free_ran(&r);
 }
 
@@ -213,9 +249,10 @@ static void sources_are_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shuffled_texts),         cmocka_unit_test(plain_text),      cmocka_unit_test(filled_texts),
-        cmocka_unit_test(labelled_models),        cmocka_unit_test(sources_are_one), cmocka_unit_test(guessing_is_told),
-        cmocka_unit_test(the_other_kind_is_told),
+        cmocka_unit_test(shuffled_texts),      cmocka_unit_test(plain_text),
+        cmocka_unit_test(filled_texts),        cmocka_unit_test(labelled_models),
+        cmocka_unit_test(sources_are_one),     cmocka_unit_test(guessing_is_told),
+        cmocka_unit_test(calibration_is_told), cmocka_unit_test(the_other_kind_is_told),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

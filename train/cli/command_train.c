@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "file.h"
+#include "json_file.h"
 #include "json_output.h"
 #include "model_source.h"
 #include "program.h"
@@ -13,6 +14,7 @@
 #include "progress.h"
 #include "train_check.h"
 #include "train_results.h"
+#include "train_verdict.h"
 #include "trainer.h"
 
 typedef struct {
@@ -432,24 +434,15 @@ static void say_exchange(const train_run *r)
             (double)x.bytes / 1e6, x.buckets, 4e-6 * (double)x.largest, 1e3 * x.exposed);
 }
 
-enum { FEW_TEXTS = 100 }; // fewer say nothing of chance
-
-// Where labels are hard to learn their gradients begin small; NCE's, which are clipped together with them, can then be
-// all that is left. The correlation of independent labels has a standard deviation of 1 / sqrt(texts).
-static void say_guessing(const train_run *r)
+static void say_verdict(const train_run *r)
 {
-    ebm_trainer_evaluation best;
-    const size_t texts = r->validation ? ebm_dataset_count(r->validation) : 0;
-    if (texts < FEW_TEXTS || !ebm_trainer_best(r->trainer, &best)) return;
-    const double matthews = best.value[EBM_MATTHEWS], chance = 2 / sqrt((double)texts);
-    if (!(matthews < chance)) return;
-    ebm_program_say("warning: the predicted labels cannot be told from guessing: their correlation with the true ones "
-                    "(Matthews) is %.3f, of %zu texts chance alone gives up to %.3f; %s",
-                    matthews, texts, chance,
-                    is_joint(r)
-                        ? "noise contrastive estimation may hold them back: try --nce_warmup_ratio 1, or a smaller "
-                          "--nce_weight, such as 0.1, or more steps"
-                        : "try more steps or another --learning_rate");
+    json_t *results = NULL;
+    if (!r->validation) return;
+    ebm_program_say_guessing(r->trainer, ebm_dataset_count(r->validation), is_joint(r));
+    if (ebm_json_file_read(r->set.output_dir, "eval_results.json", &results).code != EBM_OK) return;
+    const ebm_step_settings step = step_settings(r);
+    ebm_program_say_calibration(results, !is_joint(r) && ebm_label_loss_is_plain(&step.label_loss));
+    json_decref(results);
 }
 
 static ebm_status print_result(const train_run *r)
@@ -457,7 +450,7 @@ static ebm_status print_result(const train_run *r)
     ebm_trainer_evaluation best = {0};
     if (is_joint(r) && !r->noise.texts) say_noise(r);
     say_exchange(r);
-    say_guessing(r);
+    say_verdict(r);
     ebm_program_say("model written to %s", r->set.output_dir);
     if (!r->set.json) return ebm_ok();
     json_t *json = json_pack("{s:s s:I}", "output_dir", r->set.output_dir, "steps",
