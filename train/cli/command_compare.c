@@ -29,7 +29,9 @@ static const ebm_option OPTIONS[] = {
     {"shard", EBM_OPTION_STRING, AT(shard), NULL,
      .help = "i/n: only every n-th cell from the i-th (from 0); default: the rank of mpirun or srun, else all"},
     {"only_table", EBM_OPTION_FLAG, AT(only_table), NULL, .help = "Train nothing, measure what is done"},
-    {"keep_models", EBM_OPTION_FLAG, AT(keep_models), NULL, .help = "Keep the weights of every cell"},
+    {"keep_models", EBM_OPTION_FLAG, AT(keep_models), NULL,
+     .help = "Keep the weights of every cell, so that MC dropout or other texts can be asked for later without "
+             "training anew"},
     {"full", EBM_OPTION_FLAG, AT(full), NULL,
      .help = "More errors of calibration, selective prediction and detection of errors in the files"},
     {"device", EBM_OPTION_STRING, AT(device), NULL, .help = "Index, platform:device or part of a name"},
