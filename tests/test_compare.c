@@ -119,6 +119,17 @@ static void every_cell_is_made_once(void **state)
     free(after);
 }
 
+// Joint cells have the paper's losses unless they say otherwise, not those of ebmcl train.
+static void joint_cells_are_the_papers(void **state)
+{
+    char *text = get("out/cells/films/joint-K=2/seed-1/model/training_args.json");
+    json_t *set = json_loads(text, 0, NULL);
+    assert_true(number(set, "nce_weight") == 1 && number(set, "focal_gamma") == 0 &&
+                number(set, "nce_warmup_ratio") == 0);
+    json_decref(set);
+    free(text);
+}
+
 // scale 2 of 4 steps, and half of it.
 static void scales_multiply_the_steps(void **state)
 {
@@ -588,6 +599,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cell_is_made_once),
+        cmocka_unit_test(joint_cells_are_the_papers),
         cmocka_unit_test(scales_multiply_the_steps),
         cmocka_unit_test(values_are_means_over_seeds_and_halves),
         cmocka_unit_test(stopping_is_chosen_on_the_other_half),

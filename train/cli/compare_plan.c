@@ -532,6 +532,14 @@ void compare_plan_texts(const compare_task *task, json_t *options)
     }
 }
 
+// A method named joint is that of the paper; ebmcl train has other losses where nothing is said.
+static void set_paper_losses(json_t *options)
+{
+    const char *objective = json_string_value(json_object_get(options, "objective"));
+    if (!objective || strcmp(objective, "joint") != 0 || json_object_get(options, "nce_weight")) return;
+    json_object_set_new(options, "nce_weight", json_integer(1));
+}
+
 json_t *compare_plan_options(const compare_plan *plan, const compare_task *task, const compare_variant *variant)
 {
     json_t *o = json_object(), *own = json_object();
@@ -550,6 +558,7 @@ json_t *compare_plan_options(const compare_plan *plan, const compare_task *task,
         json_object_del(o, "warmup_steps");
     }
     json_object_update(o, own);
+    set_paper_losses(o);
     const double scale = plan->scale * variant->scale;
     multiply(o, "max_steps", scale, 1);
     multiply(o, "warmup_steps", scale, 0);

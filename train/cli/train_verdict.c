@@ -18,7 +18,7 @@ void ebm_program_say_guessing(const ebm_trainer *trainer, size_t texts, bool joi
                     "(Matthews) is %.3f, of %zu texts chance alone gives up to %.3f; %s",
                     matthews, texts, chance,
                     joint ? "noise contrastive estimation may hold them back: try --nce_warmup_ratio 1, or a smaller "
-                            "--nce_weight, such as 0.1, or more steps"
+                            "--nce_weight, or more steps"
                           : "try more steps or another --learning_rate");
 }
 
