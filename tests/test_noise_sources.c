@@ -144,6 +144,10 @@ static void calibration_is_told(void **state)
     assert_non_null(strstr(r.err, "its probabilities are too high"));
     assert_null(strstr(r.err, "--focal_gamma 3"));
     free_ran(&r);
+    r = train_wrong("mixed", "--mixup_alpha", "0.01");
+    assert_non_null(strstr(r.err, "its probabilities are too high"));
+    assert_null(strstr(r.err, "--focal_gamma 3")); // which is refused beside mixup
+    free_ran(&r);
     // Of texts that have both labels a model learns that it cannot know them.
     r = train_many("even", "random.tsv", "--max_steps", "60", "--learning_rate", "3e-3", "--keep_last_model",
                    "--no_report");

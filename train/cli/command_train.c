@@ -468,7 +468,8 @@ static void say_verdict(const train_run *r)
     ebm_program_say_guessing(r->trainer, ebm_dataset_count(r->validation), is_joint(r));
     if (ebm_json_file_read(r->set.output_dir, "eval_results.json", &results).code != EBM_OK) return;
     const ebm_step_settings step = step_settings(r);
-    ebm_program_say_calibration(results, !is_joint(r) && ebm_label_loss_is_plain(&step.label_loss));
+    const bool plain = ebm_label_loss_is_plain(&step.label_loss) && !ebm_mixup_is_on(&step.mixup);
+    ebm_program_say_calibration(results, !is_joint(r) && plain);
     json_decref(results);
 }
 
