@@ -86,12 +86,9 @@ static const ebm_option OPTIONS[] = {
     {"energy", EBM_OPTION_ENUM, AT(energy), "hidden", .help = "Form of the energy", .choices = ENERGIES},
     {"noise_ratio", EBM_OPTION_INT, AT(noise_ratio), "1", .help = "Noise samples for each text (K)", .least = 1,
      .most = 1024},
-    {"nce_weight", EBM_OPTION_FLOAT, AT(nce_weight), "1",
-     .help =
-         "Weight of the NCE loss; where no option says anything of the losses, a joint run has 0.3, growing over all "
-         "steps, and focal loss of gamma 3",
+    {"nce_weight", EBM_OPTION_FLOAT, AT(nce_weight), "0.3", .help = "Weight of the NCE loss; as published: 1",
      .least = 0, .most = 1000},
-    {"nce_warmup_ratio", EBM_OPTION_FLOAT, AT(nce_warmup), "0",
+    {"nce_warmup_ratio", EBM_OPTION_FLOAT, AT(nce_warmup), "1",
      .help = "The NCE loss gets its weight little by little over this share of the steps; 0: at once", .least = 0,
      .most = 1},
     {"nce_data", EBM_OPTION_ENUM, AT(nce_data), "separate",
@@ -102,8 +99,9 @@ static const ebm_option OPTIONS[] = {
      .help = "Of the margin loss: data below minus it, noise above it", .least = 0, .most = 1000, .above_least = true},
     {"label_smoothing_factor", EBM_OPTION_FLOAT, AT(smoothing), "0", .help = "Label smoothing; 0: none", .least = 0,
      .most = 0.999},
-    {"focal_gamma", EBM_OPTION_FLOAT, AT(focal_gamma), "0", .help = "Gamma of the focal loss; 0: none; see nce_weight",
-     .least = 0, .most = 100},
+    {"focal_gamma", EBM_OPTION_FLOAT, AT(focal_gamma), "0",
+     .help = "Gamma of the focal loss; 0: none; joint training has 3 where no loss of the labels is said", .least = 0,
+     .most = 100},
     {"confidence_penalty", EBM_OPTION_FLOAT, AT(confidence_penalty), "0",
      .help = "Weight of the predictions' entropy, taken off the loss; 0: none", .least = 0, .most = 100},
     {"poscal_weight", EBM_OPTION_FLOAT, AT(poscal_weight), "0",
@@ -140,7 +138,6 @@ static const ebm_option_table TABLE = {"ebmcl train", "Fine-tunes an encoder for
 typedef struct {
     train_options set;
     ebm_options *parsed;
-    bool losses_chosen;     // by choose_joint_losses
     const ebm_ranks *ranks; // NULL: one process
     ebm_device *device;
     ebm_dataset *train, *validation;
@@ -170,22 +167,17 @@ static void free_run(train_run *r)
 
 static bool is_joint(const train_run *r) { return r->set.objective == EBM_OBJECTIVE_JOINT; }
 
-enum { JOINT_FOCAL_GAMMA = 3, JOINT_NCE_WARMUP = 1 };
-static const double JOINT_NCE_WEIGHT = 0.3;
+enum { JOINT_FOCAL_GAMMA = 3 };
 
-// Losses of a joint run of which nothing is said: those that won (bench/EXPERIMENTS.md). Whoever says one thing of them
-// has the method of He et al. 2021 for the rest, cross-entropy and the whole NCE loss.
-static void choose_joint_losses(train_run *r)
+// The labels' loss that won beside NCE (bench/EXPERIMENTS.md), where none is said.
+static void choose_label_loss(train_run *r)
 {
-    static const char *const SAID[] = {"nce_weight",  "nce_warmup_ratio",   "energy_loss",   "label_smoothing_factor",
-                                       "focal_gamma", "confidence_penalty", "poscal_weight", "mixup_alpha"};
+    static const char *const SAID[] = {"focal_gamma", "label_smoothing_factor", "confidence_penalty", "poscal_weight",
+                                       "mixup_alpha"};
     if (!is_joint(r)) return;
     for (size_t i = 0; i < sizeof SAID / sizeof *SAID; i++)
         if (ebm_options_given(r->parsed, SAID[i])) return;
     r->set.focal_gamma = JOINT_FOCAL_GAMMA;
-    r->set.nce_weight = JOINT_NCE_WEIGHT;
-    r->set.nce_warmup = JOINT_NCE_WARMUP;
-    r->losses_chosen = true;
 }
 
 static ebm_half_settings half_settings(const train_run *r)
@@ -285,6 +277,20 @@ static ebm_status check_step(const train_run *r)
     return ebm_step_settings_check(&settings);
 }
 
+// Many come for the published method, which is not what a joint run has by itself.
+static void say_losses(const train_run *r)
+{
+    const train_options *o = &r->set;
+    const ebm_step_settings step = step_settings(r);
+    const bool published = o->nce_weight == 1 && o->nce_warmup == 0 && o->focal_gamma == 0;
+    char labels[128];
+    ebm_label_loss_text(&step.label_loss, labels, sizeof labels);
+    ebm_program_say("losses: %s; between data and noise %s, its weight %s %g%s", labels,
+                    o->energy_loss == ENERGY_MARGIN ? "a margin" : "NCE", o->nce_warmup > 0 ? "grows to" : "is",
+                    o->nce_weight,
+                    published ? "" : " (as published: --focal_gamma 0 --nce_weight 1 --nce_warmup_ratio 0)");
+}
+
 static ebm_status open_noise(train_run *r)
 {
     const train_options *o = &r->set;
@@ -298,10 +304,7 @@ static ebm_status open_noise(train_run *r)
     EBM_TRY(ebm_program_noise_open(r->device, &settings, &r->noise));
     r->set.noise.mask = r->noise.mask_probability; // training_args.json tells what was used
     ebm_program_say("noise: %s", ebm_noise_stream_route(r->noise.stream));
-    if (r->losses_chosen)
-        ebm_program_say(
-            "losses: focal loss of gamma %g, NCE's weight grows to %g (defaults; the published method: --nce_weight 1)",
-            r->set.focal_gamma, r->set.nce_weight);
+    say_losses(r);
     return ebm_ok();
 }
 
@@ -461,11 +464,19 @@ static void say_exchange(const train_run *r)
             (double)x.bytes / 1e6, x.buckets, 4e-6 * (double)x.largest, 1e3 * x.exposed);
 }
 
+static const char *guess_advice(const train_run *r)
+{
+    if (!is_joint(r)) return "try more steps or another --learning_rate";
+    return r->set.nce_warmup == 1 ? "NCE may hold them back: try a smaller --nce_weight or more steps"
+                                  : "NCE may hold them back: try --nce_warmup_ratio 1, a smaller --nce_weight or more "
+                                    "steps";
+}
+
 static void say_verdict(const train_run *r)
 {
     json_t *results = NULL;
     if (!r->validation) return;
-    ebm_program_say_guessing(r->trainer, ebm_dataset_count(r->validation), is_joint(r));
+    ebm_program_say_guessing(r->trainer, ebm_dataset_count(r->validation), guess_advice(r));
     if (ebm_json_file_read(r->set.output_dir, "eval_results.json", &results).code != EBM_OK) return;
     const ebm_step_settings step = step_settings(r);
     const bool plain = ebm_label_loss_is_plain(&step.label_loss) && !ebm_mixup_is_on(&step.mixup);
@@ -525,7 +536,7 @@ static ebm_status write_results(const train_run *r)
 static ebm_status prepare(train_run *r)
 {
     EBM_TRY(check_options(r));
-    choose_joint_losses(r);
+    choose_label_loss(r);
     EBM_TRY(check_step(r));
     EBM_TRY(read_texts(r));
     EBM_TRY(ebm_program_config(r->set.model, ebm_dataset_labels(r->train), &r->config));
@@ -563,7 +574,7 @@ ebm_status ebm_train_check(const char *options_file)
     ebm_status status = ebm_options_parse(&TABLE, 1, &options_file, &r.set, &r.parsed);
     r.set.overwrite = true; // what an output directory holds is not asked here
     if (status.code == EBM_OK) status = check_options(&r);
-    choose_joint_losses(&r);
+    choose_label_loss(&r);
     if (status.code == EBM_OK) status = check_step(&r);
     ebm_options_free(r.parsed);
     return status;

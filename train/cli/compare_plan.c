@@ -535,9 +535,15 @@ void compare_plan_texts(const compare_task *task, json_t *options)
 // A method named joint is that of the paper; ebmcl train has other losses where nothing is said.
 static void set_paper_losses(json_t *options)
 {
+    static const struct {
+        const char *key;
+        int value;
+    } LOSSES[] = {{"focal_gamma", 0}, {"nce_weight", 1}, {"nce_warmup_ratio", 0}};
     const char *objective = json_string_value(json_object_get(options, "objective"));
-    if (!objective || strcmp(objective, "joint") != 0 || json_object_get(options, "nce_weight")) return;
-    json_object_set_new(options, "nce_weight", json_integer(1));
+    if (!objective || strcmp(objective, "joint") != 0) return;
+    for (size_t i = 0; i < sizeof LOSSES / sizeof *LOSSES; i++)
+        if (!json_object_get(options, LOSSES[i].key))
+            json_object_set_new(options, LOSSES[i].key, json_integer(LOSSES[i].value));
 }
 
 json_t *compare_plan_options(const compare_plan *plan, const compare_task *task, const compare_variant *variant)

@@ -8,7 +8,7 @@ enum { FEW_TEXTS = 100 }; // fewer say nothing of chance
 
 // Where labels are hard to learn their gradients begin small; NCE's, which are clipped together with them, can then be
 // all that is left. The correlation of independent labels has a standard deviation of 1 / sqrt(texts).
-void ebm_program_say_guessing(const ebm_trainer *trainer, size_t texts, bool joint)
+void ebm_program_say_guessing(const ebm_trainer *trainer, size_t texts, const char *advice)
 {
     ebm_trainer_evaluation best;
     if (texts < FEW_TEXTS || !ebm_trainer_best(trainer, &best)) return;
@@ -16,10 +16,7 @@ void ebm_program_say_guessing(const ebm_trainer *trainer, size_t texts, bool joi
     if (!(matthews < chance)) return;
     ebm_program_say("warning: the predicted labels cannot be told from guessing: their correlation with the true ones "
                     "(Matthews) is %.3f, of %zu texts chance alone gives up to %.3f; %s",
-                    matthews, texts, chance,
-                    joint ? "noise contrastive estimation may hold them back: try --nce_warmup_ratio 1, or a smaller "
-                            "--nce_weight, or more steps"
-                          : "try more steps or another --learning_rate");
+                    matthews, texts, chance, advice);
 }
 
 static double number(const json_t *results, const char *key)

@@ -8,8 +8,8 @@
 
 #include "trainer.h"
 
-// Says so where the labels predicted for the validation texts cannot be told from guessing; `joint`: what to try then.
-void ebm_program_say_guessing(const ebm_trainer *trainer, size_t validation_texts, bool joint);
+// Says so where the labels predicted for the validation texts cannot be told from guessing; `advice`: what to try then.
+void ebm_program_say_guessing(const ebm_trainer *trainer, size_t validation_texts, const char *advice);
 
 // One line, or two, of eval_results.json (report_internal.h): how sure the model is of its labels, how often they are
 // right, its class-wise ECE beside that of a calibrated model; and what helps where that difference is no chance
