@@ -6,6 +6,7 @@
 #     cmake/check.sh [--no-sanitizers]
 #     cmake/check.sh --huggingface        # the whole comparison with transformers and nothing else; fetches PyTorch
 #     cmake/check.sh --oracles            # that of the metrics with scikit-learn, netcal, relplot and more; likewise
+#     cmake/check.sh --browser            # reports in Chromium, on a narrow and a wide screen and on paper; installs it
 #     cmake/check.sh --all-devices [NAME...]   # what computes on a device, on PoCL, Intel's CPU runtime, Mesa's rusticl and
 #                                              # oclgrind, or on some: pocl intel rusticl oclgrind; prints a table
 #     cmake/check.sh --platforms [clang] [headers] [arm64] [i386] [cores]    # other compilers and processors
@@ -17,12 +18,14 @@ set -euo pipefail
 sanitizers=yes
 huggingface=no
 oracles=no
+browser=no
 drivers=()
 case "${1:-}" in
 '') ;;
 --no-sanitizers) sanitizers=no ;;
 --huggingface) huggingface=yes ;;
 --oracles) oracles=yes ;;
+--browser) browser=yes ;;
 --all-devices)
     drivers=("${@:2}")
     [ ${#drivers[@]} -gt 0 ] || drivers=("${all_drivers[@]}")
@@ -32,7 +35,7 @@ case "${1:-}" in
     ;;
 --platforms) exec "$root/tests/platforms/run.sh" "${@:2}" ;;
 --vendors) exec "$root/tests/vendor/run.sh" "${@:2}" ;;
-*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface | --oracles |
+*) die "unknown argument '$1'; usage: cmake/check.sh [--no-sanitizers | --huggingface | --oracles | --browser |
     --all-devices [NAME...] | --platforms [PART...] | --vendors]" ;;
 esac
 
@@ -55,6 +58,11 @@ if [ "$oracles" = yes ]; then
     fi
     configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
     exec ctest --preset release --label-regex '^oracles$'
+fi
+if [ "$browser" = yes ]; then
+    install_missing chromium
+    configure_and_build release -DEBMCL_WERROR=ON -DEBMCL_BUILD_TESTS=ON
+    exec ctest --preset release --tests-regex '^report_browser$' --no-tests=error
 fi
 if [ ${#drivers[@]} -gt 0 ]; then
     for driver in "${drivers[@]}"; do
