@@ -498,6 +498,65 @@ static void a_wrong_comparison_is_refused_at_once(void **state)
     assert_bad("--shard: i/n with", COMPARE, "--shard", "one");
 }
 
+static void expect_kept_methods(const char *const *names, size_t count)
+{
+    char *text = get("chosen/comparison.json");
+    json_t *kept = json_loads(text, 0, NULL), *methods = json_object_get(kept, "methods");
+    assert_int_equal(json_array_size(methods), count);
+    for (size_t i = 0; i < count; i++) assert_string_equal(string(json_array_get(methods, i), "name"), names[i]);
+    json_decref(kept);
+    free(text);
+}
+
+// A comparison that names no methods has some, joint ones where there is noise and an ensemble where there are seeds;
+// all of them come to an end.
+static void without_methods_there_are_some(void **state)
+{
+    static const char *const plain[] = {"CE",     "focal loss",        "label smoothing",
+                                        "PosCal", "CE stopped by NLL", "MC dropout"};
+    static const char *const all[] = {"CE",
+                                      "joint",
+                                      "joint, focal loss",
+                                      "focal loss",
+                                      "label smoothing",
+                                      "PosCal",
+                                      "CE stopped by NLL",
+                                      "CE at joint's training CE",
+                                      "MC dropout",
+                                      "ensemble"};
+    static const char *const start =
+        "{\"model_name_or_path\": \"model\", \"seeds\": [%s], \"options\": {\"max_steps\":"
+        " 2, \"eval_steps\": 1, \"logging_steps\": 1, \"max_seq_length\": 16%s}, \"tasks\":"
+        " [{\"name\": \"films\", \"train_file\": \"train.tsv\", \"validation_file\":"
+        " \"dev.tsv\"%s}]}";
+    char text[600];
+    snprintf(text, sizeof text, start, "1", "", "");
+    put("changed.json", text);
+    ran r = run(CHANGED, "chosen", "--only_table");
+    if (!strstr(r.err, "without 'noise' for every task joint training is not among")) fail_msg("%s", r.err);
+    free_ran(&r);
+    expect_kept_methods(plain, sizeof plain / sizeof *plain);
+
+    snprintf(text, sizeof text, start, "1, 2", ", \"noise_source\": \"shuffle\"", "");
+    put("changed.json", text);
+    r = run(CHANGED, "chosen", "--only_table");
+    if (r.code != 0 || !strstr(r.err, "12 methods, 16 cells, 0 of them done")) fail_msg("%s", r.err);
+    free_ran(&r);
+    expect_kept_methods(all, sizeof all / sizeof *all);
+
+    snprintf(text, sizeof text, start, "1", "", ", \"noise\": {\"noise_file\": \"noise.txt\"}");
+    put("changed.json", text);
+    r = run(CHANGED, "chosen", "--json");
+    json_t *table = json_loads(r.out, 0, NULL);
+    if (r.code != 0 || !table) fail_msg("%d: %s", r.code, r.err);
+    const json_t *list = json_object_get(json_array_get(json_object_get(table, "tasks"), 0), "methods");
+    assert_int_equal(json_array_size(list), 11);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        assert_true(number(json_object_get(json_array_get(list, i), "raw"), "nll") > 0);
+    json_decref(table);
+    free_ran(&r);
+}
+
 // An option that ebmcl train does not know fails its own cells, before any text is read.
 static void an_unknown_option_fails_its_cell(void **state)
 {
@@ -614,6 +673,7 @@ int main(void)
         cmocka_unit_test(annotators_are_columns_of_the_texts),
         cmocka_unit_test(a_cell_of_other_settings_is_not_taken),
         cmocka_unit_test(a_wrong_comparison_is_refused_at_once),
+        cmocka_unit_test(without_methods_there_are_some),
         cmocka_unit_test(an_unknown_option_fails_its_cell),
         cmocka_unit_test(a_stopped_comparison_goes_on),
         cmocka_unit_test(a_stopped_noise_model_is_trained_on),

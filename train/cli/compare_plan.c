@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare_methods.h"
 #include "file.h"
 #include "options.h"
+#include "program.h"
 
 enum { MOST_VARIANTS = 1000, MOST_SPEC = 1 << 24 };
 
@@ -408,8 +410,38 @@ static ebm_status read_method(compare_plan *plan, const char *where, json_t *met
     return read_trained(plan, where, method, name);
 }
 
+// Whether an option says where noise comes from.
+static bool names_noise(json_t *options)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(options, key, value) if (strncmp(key, "noise_", 6) == 0 && strcmp(key, "noise_ratio") != 0 &&
+                                                 strcmp(key, "noise_slots") != 0) return true;
+    return false;
+}
+
+// Options of all cells, or of the task's.
+static bool options_name_noise(const compare_plan *plan, const compare_task *task)
+{
+    return names_noise(json_object_get(plan->spec, "options")) || names_noise(json_object_get(task->spec, "options"));
+}
+
+static ebm_status choose_methods(compare_plan *plan)
+{
+    bool noise = true;
+    for (size_t t = 0; t < plan->task_count; t++) {
+        const compare_task *task = plan->tasks + t;
+        noise = noise && (json_object_get(task->spec, "noise") || options_name_noise(plan, task));
+    }
+    if (!noise)
+        ebm_program_say("%s: without 'noise' for every task joint training is not among the methods", plan->path);
+    json_t *methods = compare_default_methods(noise, json_array_size(json_object_get(plan->spec, "seeds")) > 1);
+    return methods && json_object_set_new(plan->spec, "methods", methods) == 0 ? ebm_ok() : no_memory();
+}
+
 static ebm_status read_methods(compare_plan *plan)
 {
+    if (!json_object_get(plan->spec, "methods")) EBM_TRY(choose_methods(plan));
     json_t *methods = json_object_get(plan->spec, "methods");
     if (!json_is_array(methods) || json_array_size(methods) == 0)
         return ebm_fail(EBM_ERROR_INPUT, "%s: a list of 'methods' expected", plan->path);
@@ -581,15 +613,6 @@ const char *compare_noise_name(json_t *noise)
     return name ? name : "noise";
 }
 
-static bool names_noise(json_t *options)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach(options, key, value) if (strncmp(key, "noise_", 6) == 0 && strcmp(key, "noise_ratio") != 0 &&
-                                                 strcmp(key, "noise_slots") != 0) return true;
-    return false;
-}
-
 static bool is_joint(const compare_plan *plan, const compare_task *task, const compare_variant *variant)
 {
     json_t *options = compare_plan_options(plan, task, variant);
@@ -605,8 +628,7 @@ ebm_status compare_plan_noise(const compare_plan *plan, const compare_task *task
     json_t *all = json_object_get(task->spec, "noise");
     const char *name = variant->noise;
     *noise = NULL;
-    if (!is_joint(plan, task, variant) || names_noise(variant->options) ||
-        names_noise(json_object_get(task->spec, "options")))
+    if (!is_joint(plan, task, variant) || names_noise(variant->options) || options_name_noise(plan, task))
         return ebm_ok();
     if (json_is_object(all) && (!*name || strcmp(name, compare_noise_name(all)) == 0)) *noise = all;
     for (size_t i = 0; json_is_array(all) && i < json_array_size(all) && !*noise; i++)

@@ -25,7 +25,8 @@
 //   }
 //
 // A list as an option's value, as scale or as a method's noise is a dimension: each of its values makes a method of its
-// own, named by the method and the value. The first method is what the others are compared with.
+// own, named by the method and the value. The first method is what the others are compared with. Without "methods" they
+// are those of compare_methods.c; the comparison.json that is left in the folder lists them, to be changed.
 //
 // Steps: GLUE's tasks have the settings of He et al. 2021 (METHOD: steps, warm-up, rate, batch) until an option says
 // otherwise; num_train_epochs takes the place of their steps and warm-up.
