@@ -177,6 +177,13 @@ static void test_text(void **state)
 
 static float logit(double p) { return (float)log(p / (1 - p)); }
 
+static void test_gamma_of_passes(void **state)
+{
+    static const float passes[] = {0, 0.3f, 1, 1.5f, 2, 3, 4, 4.1f, 100}, gammas[] = {0, 0, 0, 0.5f, 1, 2, 3, 3, 3};
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
+        assert_true(ebm_focal_gamma_of_passes((double)passes[i]) == gammas[i]);
+}
+
 static void add(ebm_posterior *posterior, double p, int32_t label)
 {
     const float f[2] = {0, logit(p)}; // p is label 1's
@@ -262,6 +269,7 @@ int main(void)
         cmocka_unit_test_teardown(test_extremes, free_slices),
         cmocka_unit_test_teardown(test_bad_arguments, free_slices),
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_gamma_of_passes),
         cmocka_unit_test(test_posterior_counts_the_last_epoch),
         cmocka_unit_test(test_posterior_edges),
         cmocka_unit_test(test_posterior_is_restored),

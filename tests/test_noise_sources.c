@@ -28,6 +28,17 @@ static int make_files(void **state)
         "--max_seq_length", "16", "--max_steps", "4", "--per_device_train_batch_size", "4", "--objective", "joint",    \
         "--token_budget", "256", "--output_dir", name, __VA_ARGS__)
 
+static json_t *settings_in(const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/training_args.json", name);
+    char *text = get(path);
+    json_t *settings = json_loads(text, 0, NULL);
+    assert_non_null(settings);
+    free(text);
+    return settings;
+}
+
 // A finished run has a log in which data and noise are told apart, and says what the noise was.
 static json_t *settings_of(ran r, const char *name)
 {
@@ -38,12 +49,7 @@ static json_t *settings_of(ran r, const char *name)
     char *log = get(path);
     if (!strstr(log, "told_apart")) fail_msg("told apart? %s", log);
     free(log);
-    snprintf(path, sizeof path, "%s/training_args.json", name);
-    char *text = get(path);
-    json_t *settings = json_loads(text, 0, NULL);
-    assert_non_null(settings);
-    free(text);
-    return settings;
+    return settings_in(name);
 }
 
 // Refused after the device was opened: exit code 2 and the sentence among what was said before.
@@ -94,37 +100,57 @@ static void guessing_is_told(void **state)
     free_ran(&r);
 }
 
-// The losses a joint run has by itself, each until it is said; and what it says of them.
+// The losses a joint run has by itself, each until it is said; and what it says of them. Five steps are one pass.
 static void joint_losses(void **state)
 {
     static const struct {
-        const char *option, *value;
+        const char *steps, *option, *value;
         double gamma, weight, warmup;
         const char *told;
     } RUNS[] = {
-        {"--seed", "1", 3, 0.3, 1, "focal loss with gamma 3; between data and noise NCE, its weight grows to 0.3"},
-        {"--nce_weight", "1", 3, 1, 1, "focal loss with gamma 3; between data and noise NCE, its weight grows to 1"},
-        {"--nce_warmup_ratio", "0", 3, 0.3, 0, "its weight is 0.3"},
-        {"--energy_loss", "margin", 3, 0.3, 1, "between data and noise a margin, its weight grows to 0.3"},
-        {"--label_smoothing_factor", "0.1", 0, 0.3, 1, "losses: label smoothing 0.1; "},
-        {"--mixup_alpha", "0.4", 0, 0.3, 1, "losses: cross-entropy; "},
-        {"--focal_gamma", "0", 0, 0.3, 1, "(as published: --focal_gamma 0 --nce_weight 1 --nce_warmup_ratio 0)"}};
+        {"20", "--seed", "1", 3, 0.3, 1,
+         "focal loss with gamma 3; between data and noise NCE, its weight grows to 0.3"},
+        {"10", "--nce_weight", "1", 1, 1, 1,
+         "focal loss with gamma 1; between data and noise NCE, its weight grows to 1"},
+        {"5", "--nce_warmup_ratio", "0", 0, 0.3, 0,
+         "losses: cross-entropy; between data and noise NCE, its weight is 0.3"},
+        {"2", "--energy_loss", "margin", 0, 0.3, 1, "between data and noise a margin, its weight grows to 0.3"},
+        {"10", "--label_smoothing_factor", "0.1", 0, 0.3, 1, "losses: label smoothing 0.1; "},
+        {"10", "--mixup_alpha", "0.4", 0, 0.3, 1, "losses: cross-entropy; "},
+        {"10", "--focal_gamma", "0", 0, 0.3, 1, "(as published: --focal_gamma 0 --nce_weight 1 --nce_warmup_ratio 0)"},
+        {"11", "--focal_gamma", "auto", 1.2, 0.3, 1, "losses: focal loss with gamma 1.2; "}};
     put_many("learnable.tsv", true);
     for (size_t i = 0; i < sizeof RUNS / sizeof *RUNS; i++) {
         char name[32];
         snprintf(name, sizeof name, "losses%zu", i);
-        ran r = train_many(name, "learnable.tsv", "--max_steps", "2", "--objective", "joint", "--noise_source",
-                           "shuffle", "--no_report", RUNS[i].option, RUNS[i].value);
+        ran r = train_many(name, "learnable.tsv", "--max_steps", RUNS[i].steps, "--objective", "joint",
+                           "--noise_source", "shuffle", "--no_report", RUNS[i].option, RUNS[i].value);
         if (r.code != 0 || !strstr(r.err, RUNS[i].told)) fail_msg("\"%s\" is not in %s", RUNS[i].told, r.err);
         json_t *set = settings_of(r, name);
-        assert_true(number(set, "focal_gamma") == RUNS[i].gamma && number(set, "nce_weight") == RUNS[i].weight &&
-                    number(set, "nce_warmup_ratio") == RUNS[i].warmup);
+        assert_float_equal(number(set, "focal_gamma"), RUNS[i].gamma, 1e-6);
+        assert_true(number(set, "nce_weight") == RUNS[i].weight && number(set, "nce_warmup_ratio") == RUNS[i].warmup);
         json_decref(set);
     }
     ran r = train_many("published", "learnable.tsv", "--max_steps", "2", "--objective", "joint", "--noise_source",
                        "shuffle", "--no_report", "--focal_gamma", "0", "--nce_weight", "1", "--nce_warmup_ratio", "0");
     assert_non_null(strstr(r.err, "losses: cross-entropy; between data and noise NCE, its weight is 1\n"));
     free_ran(&r);
+}
+
+// Without noise gamma is found when asked for: 1.5 passes.
+static void gamma_of_passes(void **state)
+{
+    put_many("learnable.tsv", true);
+    ran r = train_many("passes", "learnable.tsv", "--num_train_epochs", "1.5", "--focal_gamma", "auto", "--no_report");
+    if (r.code != 0) fail_msg("%s", r.err);
+    free_ran(&r);
+    json_t *set = settings_in("passes");
+    assert_true(number(set, "focal_gamma") == 0.5);
+    json_decref(set);
+    assert_bad("expected a number from 0 to 100 or auto, found \"some\"", "train", "--model_name_or_path", "model",
+               "--train_file", "learnable.tsv", "--output_dir", "new", "--focal_gamma", "some");
+    assert_bad("mixup", "train", "--model_name_or_path", "model", "--train_file", "learnable.tsv", "--output_dir",
+               "new", "--focal_gamma", "auto", "--mixup_alpha", "0.4");
 }
 
 // A model that has learnt labels which the validation texts do not have is sure and wrong in half of them.
@@ -147,15 +173,15 @@ static void calibration_is_told(void **state)
                      4);
     assert_true(sure > 0.8 && fabs(right - 0.5) < 1e-9 && fabs(ece - (sure - right)) < 0.05 && floor < ece / 2);
     assert_non_null(strstr(r.err, "its probabilities are too high: `ebmcl calibrate` fits a temperature"));
-    assert_non_null(strstr(r.err, "--focal_gamma 3 or joint training"));
+    assert_non_null(strstr(r.err, "--focal_gamma auto or joint training"));
     free_ran(&r);
     r = train_wrong("focal", "--focal_gamma", "1");
     assert_non_null(strstr(r.err, "its probabilities are too high"));
-    assert_null(strstr(r.err, "--focal_gamma 3"));
+    assert_null(strstr(r.err, "--focal_gamma auto"));
     free_ran(&r);
     r = train_wrong("mixed", "--mixup_alpha", "0.01");
     assert_non_null(strstr(r.err, "its probabilities are too high"));
-    assert_null(strstr(r.err, "--focal_gamma 3")); // which is refused beside mixup
+    assert_null(strstr(r.err, "--focal_gamma auto")); // which is refused beside mixup
     free_ran(&r);
     // Of texts that have both labels a model learns that it cannot know them.
     r = train_many("even", "random.tsv", "--max_steps", "60", "--learning_rate", "3e-3", "--keep_last_model",
@@ -290,10 +316,9 @@ static void sources_are_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shuffled_texts),         cmocka_unit_test(plain_text),
-        cmocka_unit_test(filled_texts),           cmocka_unit_test(labelled_models),
-        cmocka_unit_test(sources_are_one),        cmocka_unit_test(guessing_is_told),
-        cmocka_unit_test(calibration_is_told),    cmocka_unit_test(joint_losses),
+        cmocka_unit_test(shuffled_texts),         cmocka_unit_test(plain_text),      cmocka_unit_test(filled_texts),
+        cmocka_unit_test(labelled_models),        cmocka_unit_test(sources_are_one), cmocka_unit_test(guessing_is_told),
+        cmocka_unit_test(calibration_is_told),    cmocka_unit_test(joint_losses),    cmocka_unit_test(gamma_of_passes),
         cmocka_unit_test(the_other_kind_is_told),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

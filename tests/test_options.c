@@ -12,13 +12,14 @@ typedef struct {
     bool overwrite, shuffle;
     int64_t threads;
     size_t batch_size;
-    double rate, ratio;
+    double rate, ratio, gamma;
     const char *output, *model;
     int objective, energy;
     ebm_string_list files;
 } settings;
 
 static const char *const objectives[] = {"ce", "joint", NULL};
+static const char *const automatic[] = {"auto", NULL};
 static const char *const no_model[] = {"none", NULL};
 static const char *const energies[] = {"scalar", "hidden", "sharp-hidden", NULL};
 
@@ -33,6 +34,8 @@ static const ebm_option options[] = {
     {"learning_rate", EBM_OPTION_FLOAT, offsetof(settings, rate), "5e-5", .help = "Peak learning rate",
      .least = 0, .most = HUGE_VAL, .above_least = true},
     {"warmup_ratio", EBM_OPTION_FLOAT, offsetof(settings, ratio), NULL, .help = "Share of steps", .least = 0, .most = 1},
+    {"gamma", EBM_OPTION_FLOAT, offsetof(settings, gamma), "2", .help = "Of the loss", .least = 0, .most = 9,
+     .choices = automatic},
     {"output_dir", EBM_OPTION_STRING, offsetof(settings, output), NULL, .help = "Where to write", .required = true},
     {"noise_model", EBM_OPTION_MODEL, offsetof(settings, model), NULL, .help = "A long sentence that has to be broken "
      "over more than one line of the help text because it holds far more words than fit into one hundred columns",
@@ -82,7 +85,7 @@ static void test_defaults(void **state)
     assert_true(s.shuffle);
     assert_int_equal(s.threads, -1);
     assert_int_equal(s.batch_size, 32);
-    assert_true(s.rate == 5e-5 && s.ratio == 0);
+    assert_true(s.rate == 5e-5 && s.ratio == 0 && s.gamma == 2);
     assert_string_equal(s.output, "out");
     assert_null(s.model);
     assert_int_equal(s.objective, 0);
@@ -101,7 +104,8 @@ static void test_forms(void **state)
     ebm_options *parsed = NULL;
     assert_parses(&s, &parsed, "--output-dir=a=b", "--overwrite-output_dir", "--threads", "-1", "--shuffle", "False",
                   "--per-device-train-batch-size=8", "--learning_rate", "1E-3", "--energy", "sharp-hidden",
-                  "--pretrain_files", "a.txt", "-", "c.txt", "--noise_model=--odd");
+                  "--pretrain_files", "a.txt", "-", "c.txt", "--noise_model=--odd", "--gamma", "auto");
+    assert_true(isnan(s.gamma));
     assert_string_equal(s.output, "a=b");
     assert_true(s.overwrite);
     assert_false(s.shuffle);
@@ -135,6 +139,7 @@ static void test_help(void **state)
     assert_ok(ebm_options_help(&table, &help));
     assert_non_null(strstr(help, "usage: ebmcl train [--OPTION VALUE]...\n"));
     assert_non_null(strstr(help, "  --learning_rate NUMBER (default 5e-5)\n        Peak learning rate\n"));
+    assert_non_null(strstr(help, "  --gamma NUMBER|auto (default 2)\n        Of the loss\n"));
     assert_non_null(strstr(help, "  --output_dir TEXT (required)\n"));
     assert_non_null(strstr(help, "  --energy scalar|hidden|sharp-hidden\n"));
     assert_non_null(strstr(help, "  --config TEXT\n"));
@@ -188,6 +193,9 @@ static void test_wrong_numbers(void **state)
         assert_refused(part, out, dir, argument);
     }
     assert_refused("--warmup_ratio: expected a number from 0 to 1, found \"1.01\"", out, dir, "--warmup_ratio", "1.01");
+    assert_refused("--warmup_ratio: expected a number from 0 to 1, found \"auto\"", out, dir, "--warmup_ratio", "auto");
+    assert_refused("--gamma: expected a number from 0 to 9 or auto, found \"nan\"", out, dir, "--gamma", "nan");
+    assert_refused("--gamma: expected a number from 0 to 9 or auto, found \"10\"", out, dir, "--gamma", "10");
 }
 
 static void test_json_file(void **state)
@@ -239,6 +247,9 @@ static void test_wrong_json(void **state)
         {"{\"shuffle\": \"true\"}", "bad.json: shuffle: expected true or false, found a string"},
         {"{\"shuffle\": 1}", "bad.json: shuffle: expected true or false, found an integer"},
         {"{\"learning_rate\": true}", "bad.json: learning_rate: expected a number above 0, found true"},
+        {"{\"learning_rate\": \"auto\"}", "bad.json: learning_rate: expected a number above 0, found a string"},
+        {"{\"gamma\": \"2\"}", "bad.json: gamma: expected a number from 0 to 9 or auto, found a string"},
+        {"{\"gamma\": \"Auto\"}", "bad.json: gamma: expected a number from 0 to 9 or auto, found a string"},
         {"{\"output_dir\": 5}", "bad.json: output_dir: expected a text, found an integer"},
         {"{\"output_dir\": \"\"}", "bad.json: output_dir: expected a text, found \"\""},
         {"{\"output_dir\": {}}", "bad.json: output_dir: expected a text, found an object"},
@@ -263,6 +274,7 @@ static void test_resolved_reads_back(void **state)
     assert_parses(&s, &parsed, "--output_dir", "a \"b\"\\caf\xC3\xA9", "--learning_rate", "5e-5", "--warmup_ratio",
                   "0.1", "--pretrain_files", "x", "y z", "--energy", "hidden");
     s.ratio = 1.0 / 3; // a number that needs 16 digits
+    s.gamma = NAN;     // the word
     assert_ok(ebm_options_json(&table, &s, &text));
     assert_non_null(strstr(text, "\"learning_rate\": 5e-05,"));
     assert_non_null(strstr(text, "\"noise_model\": null,"));
@@ -270,7 +282,7 @@ static void test_resolved_reads_back(void **state)
     char *path = put("resolved.json", text);
     assert_parses(&again, &reparsed, path);
     free(path);
-    assert_true(again.ratio == s.ratio && again.rate == s.rate);
+    assert_true(again.ratio == s.ratio && again.rate == s.rate && isnan(again.gamma));
     assert_string_equal(again.output, s.output);
     assert_ok(ebm_options_json(&table, &again, &second));
     assert_string_equal(second, text);

@@ -28,6 +28,11 @@ typedef struct {
     float posterior_weight;   // w, 0 or more
 } ebm_label_loss;
 
+// The gamma with which a training of so many passes over its texts says its probabilities as they are, measured:
+// passes - 1, from 0 to 3 (bench/EXPERIMENTS.md). In the first pass all texts are new, and cross-entropy is proper on
+// new texts; what later passes learn by heart makes models too sure, and gamma takes it off.
+float ebm_focal_gamma_of_passes(double passes);
+
 bool ebm_label_loss_is_plain(const ebm_label_loss *loss); // cross-entropy and nothing else
 // EBM_ERROR_INPUT for a number out of its range or not finite.
 ebm_status ebm_label_loss_check(const ebm_label_loss *loss);

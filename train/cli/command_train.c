@@ -31,6 +31,7 @@ typedef struct {
 } train_options;
 
 static const char *const OBJECTIVES[] = {"ce", "joint", NULL};
+static const char *const AUTOMATIC[] = {"auto", NULL};
 static const char *const ENERGIES[] = {"scalar", "hidden", "sharp-hidden", NULL};
 enum { ENERGY_NCE, ENERGY_MARGIN };
 static const char *const ENERGY_LOSSES[] = {"nce", "margin", NULL};
@@ -100,8 +101,10 @@ static const ebm_option OPTIONS[] = {
     {"label_smoothing_factor", EBM_OPTION_FLOAT, AT(smoothing), "0", .help = "Label smoothing; 0: none", .least = 0,
      .most = 0.999},
     {"focal_gamma", EBM_OPTION_FLOAT, AT(focal_gamma), "0",
-     .help = "Gamma of the focal loss; 0: none; joint training has 3 where no loss of the labels is said", .least = 0,
-     .most = 100},
+     .help =
+         "Gamma of the focal loss; 0: none; auto: passes over the training texts less one, at most 3, which is what "
+         "joint training has where no loss of the labels is said",
+     .least = 0, .most = 100, .choices = AUTOMATIC},
     {"confidence_penalty", EBM_OPTION_FLOAT, AT(confidence_penalty), "0",
      .help = "Weight of the predictions' entropy, taken off the loss; 0: none", .least = 0, .most = 100},
     {"poscal_weight", EBM_OPTION_FLOAT, AT(poscal_weight), "0",
@@ -167,8 +170,6 @@ static void free_run(train_run *r)
 
 static bool is_joint(const train_run *r) { return r->set.objective == EBM_OBJECTIVE_JOINT; }
 
-enum { JOINT_FOCAL_GAMMA = 3 };
-
 // The labels' loss that won beside NCE (bench/EXPERIMENTS.md), where none is said.
 static void choose_label_loss(train_run *r)
 {
@@ -177,7 +178,18 @@ static void choose_label_loss(train_run *r)
     if (!is_joint(r)) return;
     for (size_t i = 0; i < sizeof SAID / sizeof *SAID; i++)
         if (ebm_options_given(r->parsed, SAID[i])) return;
-    r->set.focal_gamma = JOINT_FOCAL_GAMMA;
+    r->set.focal_gamma = NAN;
+}
+
+static double passes_over_texts(const train_run *r)
+{
+    const double steps = ceil((double)ebm_dataset_count(r->train) / (double)r->set.batch_size); // of one pass
+    return r->set.max_steps ? (double)r->set.max_steps / steps : r->set.epochs;
+}
+
+static void find_focal_gamma(train_run *r)
+{
+    if (isnan(r->set.focal_gamma)) r->set.focal_gamma = (double)ebm_focal_gamma_of_passes(passes_over_texts(r));
 }
 
 static ebm_half_settings half_settings(const train_run *r)
@@ -248,6 +260,7 @@ static ebm_step_settings step_settings(const train_run *r)
     const train_options *o = &r->set;
     const size_t budget = o->token_budget ? o->token_budget : 8192;
     const size_t passes = is_joint(r) ? 2 + (size_t)o->noise_ratio : 1;
+    const double gamma = isnan(o->focal_gamma) ? 1 : o->focal_gamma;   // not found yet: goes with what any would
     const size_t rows = o->batch_size * passes, most = budget / 4 + 1; // no batch has more texts than that
     const ebm_step_settings settings = {
         .objective = (ebm_objective_kind)o->objective,
@@ -255,8 +268,7 @@ static ebm_step_settings step_settings(const train_run *r)
         .noise_ratio = (int)o->noise_ratio,
         .nce_weight = (float)o->nce_weight,
         .energy_margin = is_joint(r) && o->energy_loss == ENERGY_MARGIN ? (float)o->margin : 0,
-        .label_loss = {(float)o->smoothing, (float)o->focal_gamma, (float)o->confidence_penalty,
-                       (float)o->poscal_weight},
+        .label_loss = {(float)o->smoothing, (float)gamma, (float)o->confidence_penalty, (float)o->poscal_weight},
         .mlm_weight = (float)o->mlm_weight,
         .hidden_norm_weight = (float)o->hidden_norm_weight,
         .mixup = {(float)o->mixup_alpha, (ebm_mixup_kind)o->mixup},
@@ -479,8 +491,8 @@ static void say_verdict(const train_run *r)
     ebm_program_say_guessing(r->trainer, ebm_dataset_count(r->validation), guess_advice(r));
     if (ebm_json_file_read(r->set.output_dir, "eval_results.json", &results).code != EBM_OK) return;
     const ebm_step_settings step = step_settings(r);
-    const bool plain = ebm_label_loss_is_plain(&step.label_loss) && !ebm_mixup_is_on(&step.mixup);
-    ebm_program_say_calibration(results, !is_joint(r) && plain);
+    const bool plain = ebm_label_loss_is_plain(&step.label_loss) && !ebm_mixup_is_on(&step.mixup) && !is_joint(r);
+    ebm_program_say_calibration(results, plain && ebm_focal_gamma_of_passes(passes_over_texts(r)) > 0.5f);
     json_decref(results);
 }
 
@@ -539,6 +551,7 @@ static ebm_status prepare(train_run *r)
     choose_label_loss(r);
     EBM_TRY(check_step(r));
     EBM_TRY(read_texts(r));
+    find_focal_gamma(r);
     EBM_TRY(ebm_program_config(r->set.model, ebm_dataset_labels(r->train), &r->config));
     EBM_TRY(ebm_tokenizer_load(r->set.model, &r->tokenizer));
     EBM_TRY(encode_texts(r));

@@ -12,8 +12,8 @@ static const struct {
     {WITH_NOISE, "{\"name\": \"joint\", \"options\": {\"objective\": \"joint\","
                  " \"energy\": [\"hidden\", \"scalar\", \"sharp-hidden\"]}}"},
     {WITH_NOISE, "{\"name\": \"joint, focal loss\", \"options\": {\"objective\": \"joint\", \"energy\": \"hidden\","
-                 " \"focal_gamma\": 3, \"nce_weight\": 0.3, \"nce_warmup_ratio\": 1}}"},
-    {ALWAYS, "{\"name\": \"focal loss\", \"options\": {\"focal_gamma\": 3}}"},
+                 " \"focal_gamma\": \"auto\", \"nce_weight\": 0.3, \"nce_warmup_ratio\": 1}}"},
+    {ALWAYS, "{\"name\": \"focal loss\", \"options\": {\"focal_gamma\": \"auto\"}}"},
     {ALWAYS, "{\"name\": \"label smoothing\", \"options\": {\"label_smoothing_factor\": 0.1}}"},
     {ALWAYS, "{\"name\": \"PosCal\", \"options\": {\"poscal_weight\": 1}}"},
     {ALWAYS, "{\"name\": \"CE stopped by NLL\", \"of\": \"CE\", \"stop\": \"nll\"}"},

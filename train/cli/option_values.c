@@ -41,6 +41,10 @@ void ebm_option_expected(const ebm_option *option, char *text, size_t size)
     };
     snprintf(text, size, "%s", kinds[option->type]);
     append_limits(option, text, size);
+    if (option->type == EBM_OPTION_FLOAT && option->choices) {
+        append(text, size, " or ");
+        append(text, size, option->choices[0]);
+    }
     for (size_t i = 0; option->type == EBM_OPTION_ENUM && option->choices[i]; i++) {
         if (i) append(text, size, ", ");
         append(text, size, option->choices[i]);
@@ -69,8 +73,19 @@ static bool read_integer(const ebm_option *option, const char *text, long long *
     return !*end && errno == 0 && in_limits(option, (double)*number);
 }
 
+bool ebm_option_is_word(const ebm_option *option, const char *text)
+{
+    for (const char *const *words = option->choices; words && *words; words++)
+        if (strcmp(*words, text) == 0) return true;
+    return false;
+}
+
 static bool read_float(const ebm_option *option, const char *text, double *number)
 {
+    if (ebm_option_is_word(option, text)) {
+        *number = NAN;
+        return true;
+    }
     if (!*text || text[strspn(text, "+-.0123456789eE")]) return false; // no blanks, inf, nan or hexadecimal
     char *end;
     *number = strtod(text, &end);
@@ -158,13 +173,6 @@ ebm_status ebm_option_set(ebm_options *options, const ebm_option *option, const 
     return good ? ebm_ok() : wrong(option, source, text);
 }
 
-static bool is_word(const char *const *words, const char *text)
-{
-    for (; words && *words; words++)
-        if (strcmp(*words, text) == 0) return true;
-    return false;
-}
-
 ebm_status ebm_options_find_models(ebm_options *options, void *values,
                                    void (*found)(const char *option, const char *name, const char *directory))
 {
@@ -173,7 +181,7 @@ ebm_status ebm_options_find_models(ebm_options *options, void *values,
         if (option->type != EBM_OPTION_MODEL) continue;
         const char **value = (const char **)(void *)((char *)values + option->offset), *name = *value;
         char *directory = NULL;
-        if (!name || is_word(option->choices, name)) continue;
+        if (!name || ebm_option_is_word(option, name)) continue;
         EBM_TRY(ebm_in(ebm_model_find(name, &directory), "--%s", option->name));
         const ebm_status status = keep(options, directory, value);
         if (status.code == EBM_OK && found && strcmp(name, directory) != 0) found(option->name, name, directory);

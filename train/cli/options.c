@@ -59,6 +59,8 @@ static const char *scalar_text(const ebm_option *option, const json_t *value, ch
     case EBM_OPTION_INT:
     case EBM_OPTION_SIZE:
     case EBM_OPTION_FLOAT:
+        if (real && json_is_string(value) && ebm_option_is_word(option, json_string_value(value)))
+            return json_string_value(value);
         if (real && json_is_real(value)) {
             snprintf(number, 40, "%.17g", json_real_value(value));
             return number;

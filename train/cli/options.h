@@ -31,7 +31,7 @@ typedef enum {
     EBM_OPTION_FLAG,   // bool
     EBM_OPTION_INT,    // int64_t
     EBM_OPTION_SIZE,   // size_t, at most 2^63 - 1
-    EBM_OPTION_FLOAT,  // double, finite
+    EBM_OPTION_FLOAT,  // double, finite; NAN for the word among its choices
     EBM_OPTION_STRING, // const char *, NULL without default, never empty when given
     EBM_OPTION_ENUM,   // int: the place of the chosen name, -1 without default
     EBM_OPTION_LIST,   // ebm_string_list
@@ -46,12 +46,14 @@ typedef struct {
 typedef struct {
     const char *name; // with '_'
     ebm_option_type type;
-    size_t offset;              // of the value in the command's struct
-    const char *fallback;       // the default as one would write it; NULL: false, 0, NULL, -1, an empty list
-    const char *help;           // one sentence, no full stop
-    double least, most;         // numbers: inclusive limits; equal: none; HUGE_VAL leaves one side open
-    bool above_least;           // the lower limit itself is not allowed
-    const char *const *choices; // ENUM: names, NULL at the end; MODEL: words that are not a model, or NULL
+    size_t offset;        // of the value in the command's struct
+    const char *fallback; // the default as one would write it; NULL: false, 0, NULL, -1, an empty list
+    const char *help;     // one sentence, no full stop
+    double least, most;   // numbers: inclusive limits; equal: none; HUGE_VAL leaves one side open
+    bool above_least;     // the lower limit itself is not allowed
+    // Each ends with NULL. ENUM: names; MODEL: words that are not a model, or NULL; FLOAT: a word that stands for a
+    // number which the command finds itself ("auto"), or NULL.
+    const char *const *choices;
     bool required;
 } ebm_option;
 

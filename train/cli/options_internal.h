@@ -18,6 +18,9 @@ struct ebm_options {
 ebm_status ebm_option_set(ebm_options *options, const ebm_option *option, const char *source, const char *const *texts,
                           size_t count, void *values);
 
+// Whether the text is one of the option's choices, letter by letter.
+bool ebm_option_is_word(const ebm_option *option, const char *text);
+
 // "a number from 0 to 1": what a value must be.
 void ebm_option_expected(const ebm_option *option, char *text, size_t size);
 

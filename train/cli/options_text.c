@@ -1,6 +1,7 @@
 #include "options_internal.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,10 @@ static void put_value(FILE *out, const ebm_option *option, const void *value)
         fprintf(out, "%zu", *(const size_t *)value);
         break;
     case EBM_OPTION_FLOAT:
-        put_number(out, *(const double *)value);
+        if (isnan(*(const double *)value))
+            put_string(out, option->choices[0]);
+        else
+            put_number(out, *(const double *)value);
         break;
     case EBM_OPTION_STRING:
     case EBM_OPTION_MODEL:
@@ -120,6 +124,7 @@ static void put_option(FILE *out, const ebm_option *option)
         [EBM_OPTION_LIST] = " TEXT...", [EBM_OPTION_MODEL] = " MODEL",
     };
     fprintf(out, "  --%s%s", option->name, kinds[option->type]);
+    if (option->type == EBM_OPTION_FLOAT && option->choices) fprintf(out, "|%s", option->choices[0]);
     for (size_t i = 0; option->type == EBM_OPTION_ENUM && option->choices[i]; i++)
         fprintf(out, "%s%s", i ? "|" : "", option->choices[i]);
     if (option->required) fputs(" (required)", out);

@@ -38,7 +38,7 @@ static double mean_confidence(const json_t *results)
     return count > 0 ? sum / count : 0;
 }
 
-void ebm_program_say_calibration(const json_t *results, bool plain)
+void ebm_program_say_calibration(const json_t *results, bool focal)
 {
     const double texts = number(results, "examples"), right = number(results, "accuracy");
     const double sure = mean_confidence(results);
@@ -50,5 +50,5 @@ void ebm_program_say_calibration(const json_t *results, bool plain)
     if (number(results, "ece_class_wise_floor_p") > 0.05) return;
     ebm_program_say("its probabilities are too %s: `ebmcl calibrate` fits a temperature to held-out texts%s",
                     sure > right ? "high" : "low",
-                    plain && sure > right ? "; --focal_gamma 3 or joint training lower them without any" : "");
+                    focal && sure > right ? "; --focal_gamma auto or joint training lower them without any" : "");
 }

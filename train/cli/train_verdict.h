@@ -14,7 +14,7 @@ void ebm_program_say_guessing(const ebm_trainer *trainer, size_t validation_text
 // One line, or two, of eval_results.json (report_internal.h): how sure the model is of its labels, how often they are
 // right, its class-wise ECE beside that of a calibrated model; and what helps where that difference is no chance
 // (METHOD section 5: at most one in twenty of sets of labels redrawn from the model's own probabilities has such an
-// ECE). `plain`: it was trained by cross-entropy without additions. Too few texts, and nothing is said.
-void ebm_program_say_calibration(const json_t *results, bool plain);
+// ECE). `focal`: focal loss might have helped. Too few texts, and nothing is said.
+void ebm_program_say_calibration(const json_t *results, bool focal);
 
 #endif
