@@ -149,6 +149,7 @@ static ebm_status create_trainer(quickstart *q, classifier_run *r, const ebm_ste
         .batch_size = BATCH,
         .epochs = r->model->epochs,
         .max_steps = q->set.max_steps,
+        .nce_warmup_ratio = 1,
         .warmup_ratio = 0.2, // from random weights a short one leaves some seeds' joint runs behind
         .learning_rate = 1e-3,
         .adamw = ADAMW,
@@ -180,7 +181,8 @@ static ebm_status create_classifier(quickstart *q, classifier_run *r)
         .objective = r->model->objective,
         .nce_data = EBM_NCE_SHARED,
         .noise_ratio = 1,
-        .nce_weight = 1,
+        .nce_weight = 0.3f, // grows, and beside focal loss: as ebmcl train has it
+        .label_loss = {.focal_gamma = joint ? ebm_focal_gamma_of_passes(r->model->epochs) : 0},
         .limits = {.tokens = 2048, .sequences = 2048 / 3, .training = true}, // [CLS] word [SEP] is the shortest text
     };
     const ebm_classifier_settings settings = {.limits = step.limits, .has_energy = joint, .energy = EBM_ENERGY_HIDDEN};
