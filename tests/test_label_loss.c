@@ -179,7 +179,8 @@ static float logit(double p) { return (float)log(p / (1 - p)); }
 
 static void test_gamma_of_passes(void **state)
 {
-    static const float passes[] = {0, 0.3f, 1, 1.5f, 2, 3, 4, 4.1f, 100}, gammas[] = {0, 0, 0, 0.5f, 1, 2, 3, 3, 3};
+    static const float passes[] = {0, 0.3f, 1, 1.5f, 2, 3, 4, 6, 6.1f, 100},
+                       gammas[] = {0, 0, 0, 0.5f, 1, 2, 3, 5, 5, 5};
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
         assert_true(ebm_focal_gamma_of_passes((double)passes[i]) == gammas[i]);
 }

@@ -33,7 +33,7 @@ static void add_part(char *text, size_t size, const char *what, float value)
     if (value != 0) snprintf(text + used, size - used, "%s%s %g", used ? ", " : "", what, (double)value);
 }
 
-float ebm_focal_gamma_of_passes(double passes) { return (float)fmin(3, fmax(0, passes - 1)); }
+float ebm_focal_gamma_of_passes(double passes) { return (float)fmin(5, fmax(0, passes - 1)); }
 
 void ebm_label_loss_text(const ebm_label_loss *l, char *text, size_t size)
 {

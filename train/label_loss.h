@@ -29,7 +29,7 @@ typedef struct {
 } ebm_label_loss;
 
 // The gamma with which a training of so many passes over its texts says its probabilities as they are, measured:
-// passes - 1, from 0 to 3 (bench/EXPERIMENTS.md). In the first pass all texts are new, and cross-entropy is proper on
+// passes - 1, from 0 to 5 (bench/EXPERIMENTS.md). In the first pass all texts are new, and cross-entropy is proper on
 // new texts; what later passes learn by heart makes models too sure, and gamma takes it off.
 float ebm_focal_gamma_of_passes(double passes);
 

@@ -102,7 +102,7 @@ static const ebm_option OPTIONS[] = {
      .most = 0.999},
     {"focal_gamma", EBM_OPTION_FLOAT, AT(focal_gamma), "0",
      .help =
-         "Gamma of the focal loss; 0: none; auto: passes over the training texts less one, at most 3, which is what "
+         "Gamma of the focal loss; 0: none; auto: passes over the training texts less one, at most 5, which is what "
          "joint training has where no loss of the labels is said",
      .least = 0, .most = 100, .choices = AUTOMATIC},
     {"confidence_penalty", EBM_OPTION_FLOAT, AT(confidence_penalty), "0",
