@@ -189,7 +189,9 @@ static double passes_over_texts(const train_run *r)
 
 static void find_focal_gamma(train_run *r)
 {
-    if (isnan(r->set.focal_gamma)) r->set.focal_gamma = (double)ebm_focal_gamma_of_passes(passes_over_texts(r));
+    if (!isnan(r->set.focal_gamma)) return;
+    r->set.focal_gamma = (double)ebm_focal_gamma_of_passes(passes_over_texts(r));
+    if (!is_joint(r)) ebm_program_say("losses: focal loss with gamma %g", r->set.focal_gamma); // joint: say_losses
 }
 
 static ebm_half_settings half_settings(const train_run *r)
