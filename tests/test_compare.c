@@ -562,10 +562,13 @@ static void an_unknown_option_fails_its_cell(void **state)
 {
     put("changed.json", "{\"model_name_or_path\": \"model\", \"seeds\": [1], \"tasks\": [{\"name\": \"films\","
                         " \"train_file\": \"train.tsv\", \"validation_file\": \"dev.tsv\"}],"
-                        " \"methods\": [{\"name\": \"CE\", \"options\": {\"learning_rat\": 1}}]}");
+                        " \"methods\": [{\"name\": \"CE\", \"options\": {\"learning_rat\": 1}},"
+                        " {\"name\": \"joint\", \"options\": {\"objective\": \"joint\", \"noise_source\":"
+                        " \"shuffle\", \"learning_rat\": 1}}]}");
     ran r = run(CHANGED, "unknown");
     assert_int_equal(r.code, 2);
     if (!strstr(r.err, "unknown option learning_rat, the nearest is learning_rate")) fail_msg("%s", r.err);
+    if (!strstr(r.err, "2 of 2 cells failed")) fail_msg("%s", r.err);
     if (!strstr(r.out, "nothing is done yet")) fail_msg("%s", r.out);
     free_ran(&r);
 }

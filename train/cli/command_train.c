@@ -547,11 +547,17 @@ static ebm_status write_results(const train_run *r)
     return ebm_program_write_results(&results);
 }
 
-static ebm_status prepare(train_run *r)
+// All that can be said of the options before any text is read.
+static ebm_status settle_options(train_run *r)
 {
     EBM_TRY(check_options(r));
     choose_label_loss(r);
-    EBM_TRY(check_step(r));
+    return check_step(r);
+}
+
+static ebm_status prepare(train_run *r)
+{
+    EBM_TRY(settle_options(r));
     EBM_TRY(read_texts(r));
     find_focal_gamma(r);
     EBM_TRY(ebm_program_config(r->set.model, ebm_dataset_labels(r->train), &r->config));
@@ -588,9 +594,7 @@ ebm_status ebm_train_check(const char *options_file)
     train_run r = {0};
     ebm_status status = ebm_options_parse(&TABLE, 1, &options_file, &r.set, &r.parsed);
     r.set.overwrite = true; // what an output directory holds is not asked here
-    if (status.code == EBM_OK) status = check_options(&r);
-    choose_label_loss(&r);
-    if (status.code == EBM_OK) status = check_step(&r);
+    if (status.code == EBM_OK) status = settle_options(&r);
     ebm_options_free(r.parsed);
     return status;
 }
