@@ -273,7 +273,7 @@ static ebm_status run_steps(ebm_noise_trainer *t, ebm_noise_phase_run *p)
 static ebm_status start_phase(ebm_noise_trainer *t, ebm_noise_phase_run *p)
 {
     const size_t n = ebm_noise_texts_count(p->texts), B = p->phase->batch_size;
-    p->steps_per_epoch = (n + B - 1) / B;
+    p->steps_per_epoch = ebm_order_batches(n, B);
     p->total =
         p->phase->max_steps ? p->phase->max_steps : (uint64_t)ceil(p->phase->epochs * (double)p->steps_per_epoch);
     p->schedule =

@@ -35,6 +35,8 @@ ebm_status ebm_order_create(uint64_t seed, uint32_t site, size_t count, ebm_orde
     return ebm_ok();
 }
 
+uint64_t ebm_order_batches(size_t count, size_t size) { return (count + size - 1) / size; }
+
 void ebm_order_next(ebm_order *order, size_t n, uint32_t *rows)
 {
     for (size_t i = 0; i < n; i++) {

@@ -30,6 +30,9 @@ uint32_t ebm_order_epoch(const ebm_order *order);  // epochs completed
 size_t ebm_order_position(const ebm_order *order); // rows already visited in this epoch, < count
 size_t ebm_order_left(const ebm_order *order);     // rows left in this epoch, > 0: to cut a batch at its end
 
+// Batches of an epoch over `count` rows, cut at its end: the last has what is left. size > 0.
+uint64_t ebm_order_batches(size_t count, size_t size);
+
 // Goes to a saved place; position < count, else EBM_ERROR_INPUT.
 ebm_status ebm_order_seek(ebm_order *order, uint32_t epoch, size_t position);
 

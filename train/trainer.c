@@ -25,8 +25,7 @@ static size_t most_noise(const ebm_trainer *t)
 
 static void plan_steps(ebm_trainer *t)
 {
-    const size_t n = ebm_encoded_count(t->in.train), B = t->set.batch_size;
-    t->steps_per_epoch = (n + B - 1) / B;
+    t->steps_per_epoch = ebm_order_batches(ebm_encoded_count(t->in.train), t->set.batch_size);
     t->total = t->set.max_steps ? t->set.max_steps : (uint64_t)ceil(t->set.epochs * (double)t->steps_per_epoch);
     t->schedule.peak = t->set.learning_rate;
     t->schedule.total = t->total;

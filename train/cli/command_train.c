@@ -9,6 +9,7 @@
 #include "json_file.h"
 #include "json_output.h"
 #include "model_source.h"
+#include "order.h"
 #include "program.h"
 #include "program_ranks.h"
 #include "progress.h"
@@ -183,8 +184,8 @@ static void choose_label_loss(train_run *r)
 
 static double passes_over_texts(const train_run *r)
 {
-    const double steps = ceil((double)ebm_dataset_count(r->train) / (double)r->set.batch_size); // of one pass
-    return r->set.max_steps ? (double)r->set.max_steps / steps : r->set.epochs;
+    const uint64_t steps = ebm_order_batches(ebm_dataset_count(r->train), r->set.batch_size); // of one pass
+    return r->set.max_steps ? (double)r->set.max_steps / (double)steps : r->set.epochs;
 }
 
 static void find_focal_gamma(train_run *r)
