@@ -3,7 +3,9 @@
 // Macros   LANES    floats of a vector
 //          CHAINS   chains an item, enough to hide the latency of fma
 //          BF16     defined: products of pairs of bf16 instead (bf16.h)
-// Launch   any number of work-groups of GROUP items: 2 * LANES * CHAINS * steps flops an item, twice that in bf16
+//          AMX      defined: products of tiles of them instead (amx.h), four chains of tiles
+// Launch   any number of work-groups of GROUP items: 2 * LANES * CHAINS * steps flops an item, twice that in bf16, with
+//          AMX 2^16 * steps
 // Writes   one float an item, so that nothing is optimised away
 
 #include "lanes.h"
@@ -15,6 +17,39 @@
 #define STEP(sum, factor) fma(sum, factor, factor)
 #endif
 
+#ifdef AMX
+#include "amx.h"
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void peak(__global float *restrict out, const float factor,
+                                                                  const int steps)
+{
+    float sums[4 * LANES * LANES] __attribute__((aligned(64)));
+    uint factors[LANES * LANES] __attribute__((aligned(64)));
+    for (int i = 0; i < 4 * LANES * LANES; i++) sums[i] = i / (LANES * LANES);
+    for (int i = 0; i < LANES; i++) store(round_row((lanes)factor, (lanes)factor), i, factors);
+    tiles_begin();
+    LOAD_TILE(0, sums, LANES);
+    LOAD_TILE(1, sums + LANES * LANES, LANES);
+    LOAD_TILE(2, sums + 2 * LANES * LANES, LANES);
+    LOAD_TILE(3, sums + 3 * LANES * LANES, LANES);
+    LOAD_TILE(4, factors, LANES);
+    LOAD_TILE(5, factors, LANES);
+    for (int step = 0; step < steps; step++) {
+        ADD_PRODUCTS(0, 4, 5);
+        ADD_PRODUCTS(1, 4, 5);
+        ADD_PRODUCTS(2, 4, 5);
+        ADD_PRODUCTS(3, 4, 5);
+    }
+    STORE_TILE(0, sums, LANES);
+    STORE_TILE(1, sums + LANES * LANES, LANES);
+    STORE_TILE(2, sums + 2 * LANES * LANES, LANES);
+    STORE_TILE(3, sums + 3 * LANES * LANES, LANES);
+    tiles_end();
+    float sum = 0;
+    for (int i = 0; i < 4 * LANES * LANES; i++) sum += sums[i];
+    out[get_global_id(0)] = sum;
+}
+#else
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void peak(__global float *restrict out, const float factor,
                                                                       const int steps)
 {
@@ -30,3 +65,4 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void peak(__global f
     for (int i = 0; i < CHAINS; i++) sum += chains[i];
     out[get_global_id(0)] = sum_lanes(sum);
 }
+#endif

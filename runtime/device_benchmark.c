@@ -1,5 +1,6 @@
 #include "device_benchmark.h"
 
+#include "device_internal.h"
 #include "gemm_internal.h"
 
 static const double SAMPLE_SECONDS = 0.02;
@@ -17,12 +18,17 @@ static const char *const names[] = {"fma, fp32",   "products, bf16", "memory rea
 
 const char *ebm_device_measure_name(ebm_device_measure measure) { return names[measure]; }
 
+// A step by AMX takes about eight times as long as one of the others.
+static int chain_steps(const probe *p, bool amx) { return amx ? (p->steps + 7) / 8 : p->steps; }
+
 static ebm_status launch_chains(probe *p, bool bf16)
 {
-    ebm_launch l = ebm_launch_begin(p->device, "peak.cl", "peak", "-DCHAINS=%d%s", (int)CHAINS, bf16 ? " -DBF16" : "");
+    const bool amx = bf16 && p->device->amx;
+    ebm_launch l = ebm_launch_begin(p->device, "peak.cl", "peak", "-DCHAINS=%d%s%s", (int)CHAINS, bf16 ? " -DBF16" : "",
+                                    amx ? " -DAMX" : "");
     ebm_arg_slice(&l, p->partials);
     ebm_arg_f32(&l, 0.5f);
-    ebm_arg_i32(&l, p->steps);
+    ebm_arg_i32(&l, chain_steps(p, amx));
     return ebm_launch_rows(&l, p->groups);
 }
 
@@ -121,7 +127,8 @@ static void state_work(const probe *p, double bytes, ebm_measured measured[EBM_D
     const double lanes = CHAINS * ebm_device_lanes(p->device) * items * p->steps;
     for (int i = 0; i < EBM_DEVICE_MEASURES; i++) measured[i] = (ebm_measured){0};
     measured[EBM_MEASURE_FMA].flops = 2 * lanes;
-    measured[EBM_MEASURE_BF16].flops = ebm_gemm_bf16_check(p->device).code == EBM_OK ? 4 * lanes : 0;
+    const bool has_bf16 = ebm_gemm_bf16_check(p->device).code == EBM_OK, amx = has_bf16 && p->device->amx;
+    measured[EBM_MEASURE_BF16].flops = amx ? 65536 * items * chain_steps(p, true) : has_bf16 ? 4 * lanes : 0;
     measured[EBM_MEASURE_READ].bytes = bytes;
     measured[EBM_MEASURE_UPDATE].bytes = measured[EBM_MEASURE_COPY].bytes = 2 * bytes;
     measured[EBM_MEASURE_TRIAD].bytes = 3 * bytes;

@@ -17,6 +17,7 @@ struct ebm_device {
     cl_context context;
     cl_command_queue queue;
     bool cpu_kernels;
+    bool amx; // products in bf16 are made by AMX's tiles; known once they are checked
     int lanes, group;
     ebm_program_table *programs;
     ebm_profile *profile;

@@ -44,7 +44,7 @@ const char *ebm_gemm_describe(const ebm_device *device, char *text, size_t size)
 {
     ebm_gemm_plan to_come;
     if (ebm_gemm_precision(device) == EBM_BF16)
-        snprintf(text, size, "bf16");
+        snprintf(text, size, device->amx ? "bf16 by AMX" : "bf16");
     else
         ebm_gemm_plan_text(ebm_gemm_plan_of(device, &to_come), text, size);
     return text;

@@ -68,7 +68,8 @@ const char *ebm_gemm_note(const ebm_device *device);
 // their way into a product. Products, sums, C and all that lies in memory stay fp32.
 typedef enum { EBM_FP32, EBM_BF16 } ebm_precision;
 
-// Products queued from now on. EBM_BF16 needs our CPU kernels and a processor with AVX512-BF16, whose results are
+// Products queued from now on. EBM_BF16 needs our CPU kernels and a processor with AVX512-BF16, by tiles of AMX where it
+// has them and EBMCL_AMX is not "off" (the order of sums, hence last bits, are others then), whose results are
 // checked against known ones; elsewhere EBM_ERROR_UNSUPPORTED says what is missing, and nothing changes.
 ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision);
 ebm_precision ebm_gemm_precision(const ebm_device *device);

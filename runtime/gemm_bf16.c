@@ -1,4 +1,5 @@
 // Whether products in bf16 can be had on a device: what the processor says, and a known answer.
+#include "device_internal.h"
 #include "gemm_internal.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static ebm_status check_device(ebm_device *device)
         return ebm_fail(EBM_ERROR_UNSUPPORTED,
                         "products in bf16 need a driver that compiles instructions of the processor, %s does not",
                         info->platform_name);
+    device->amx = ebm_processor_allows_amx() && ebm_device_takes_amx(device);
     return ebm_ok();
 }
 

@@ -1,4 +1,5 @@
 // The backend of our own CPU kernels: which kernel, which tiles.
+#include "device_internal.h"
 #include "gemm_internal.h"
 
 #include <math.h>
@@ -9,6 +10,7 @@ typedef struct {
     size_t rows, panel, kc, columns, a_rows;
     int lanes, vectors;
     bool bf16, packed; // packed: B is, before the product
+    bool amx;          // bf16 by AMX's tiles
 } blocking;
 
 // Rows of a tile: the longer it is, the less often B is packed, which reads memory that lies apart. In fp32 more of A
@@ -22,6 +24,10 @@ enum { FEW_ROWS = 24, FEW_ROWS_BF16 = 16 };
 // Rows of A in local memory at a time, in bf16: beside a packed B there is room for more.
 enum { A_ROWS = 16, MANY_A_ROWS = 64 };
 
+// By AMX: rows of a register tile, and columns of a transposed A packed at a time. More of those make longer runs in
+// memory: 32 take 1.4 times as long.
+enum { AMX_ROWS = 32, AMX_TN_A_ROWS = 128 };
+
 static size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 static size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
 
@@ -34,22 +40,35 @@ static size_t local_bytes(const blocking *b)
     return sizeof(float) * (packed + b->columns + a) + 3 * 128;
 }
 
-// Register tiles: 8 x 3 vectors fit the 32 registers of AVX-512, 6 x 2 the 16 of AVX2. Blocks: the largest that local
-// memory takes; wide ones read A less often, long ones C.
-static ebm_status choose_blocking(const ebm_device *device, bool bf16, blocking *b)
+// Register tiles: 8 x 3 vectors fit the 32 registers of AVX-512, 6 x 2 the 16 of AVX2; of AMX, 2 x 2 tiles of 16 x 16.
+static void choose_register_tile(const ebm_device *device, ebm_gemm_form form, bool bf16, blocking *b)
 {
-    static const struct {
-        size_t kc, columns;
-    } blocks[] = {{768, 384}, {384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
-    *b = (blocking){.bf16 = bf16};
+    b->bf16 = bf16;
+    b->amx = bf16 && device->amx;
     b->lanes = ebm_device_lanes(device);
-    b->vectors = b->lanes == 16 ? 3 : 2;
-    b->rows = b->lanes == 16 ? 8 : 6;
-    b->a_rows = A_ROWS;
+    b->vectors = b->lanes == 16 && !b->amx ? 3 : 2;
+    b->rows = b->amx ? AMX_ROWS : b->lanes == 16 ? 8 : 6;
+    b->a_rows = !b->amx ? A_ROWS : form == EBM_GEMM_TN ? AMX_TN_A_ROWS : AMX_ROWS;
     b->panel = (size_t)(b->lanes * b->vectors);
+}
+
+// Blocks: the largest that local memory takes; wide ones read A less often, long ones C. In bf16 twice as many steps
+// have as many bytes. With AMX products are so fast that passes over A and C are what takes time: blocks are as long as
+// k, and then as wide as can be.
+static ebm_status choose_blocking(const ebm_device *device, ebm_gemm_form form, bool bf16, size_t k, blocking *b)
+{
+    typedef struct {
+        size_t kc, columns;
+    } block;
+    static const block dots[] = {{768, 384}, {384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
+    static const block tiles[] = {{384, 1536}, {768, 768}, {1536, 384}, {384, 384}, {256, 192}, {128, 64}, {32, 32}};
+    *b = (blocking){0};
+    choose_register_tile(device, form, bf16, b);
+    const block *blocks = b->amx ? tiles : dots;
+    const size_t count = b->amx ? sizeof tiles / sizeof *tiles : sizeof dots / sizeof *dots;
+    const size_t first = !b->amx ? (bf16 ? 0 : 1) : k <= 384 || form == EBM_GEMM_TN ? 0 : k <= 768 ? 1 : 2;
     const uint64_t available = ebm_device_info_view(device)->local_bytes;
-    const size_t first = bf16 ? 0 : 1; // of bf16 twice as many steps have as many bytes
-    for (size_t i = first; i < sizeof blocks / sizeof *blocks; i++) {
+    for (size_t i = first; i < count; i++) {
         b->kc = blocks[i].kc;
         b->columns = blocks[i].columns;
         if (local_bytes(b) <= available) return ebm_ok();
@@ -59,15 +78,17 @@ static ebm_status choose_blocking(const ebm_device *device, bool bf16, blocking 
 }
 
 // Cost of one step (k, or a pair of them) for the slowest compute unit, in vector multiplications: the products,
-// padding included, and what packing takes, measured in the same unit.
+// padding included, and what packing takes, measured in the same unit. AMX multiplies so fast that packing waits for
+// memory.
 static double tile_cost(const ebm_product *p, const blocking *b, size_t tile_m, size_t tile_n)
 {
-    const double pack_b = b->packed ? 0 : p->form == EBM_GEMM_NT ? 8 : b->bf16 ? 4 : 2;
-    const double pack_a = p->form == EBM_GEMM_TN || b->bf16 ? 0.25 : 0.05;
+    const double pack_b = b->packed ? 0 : p->form == EBM_GEMM_NT ? 8 : b->amx ? 6 : b->bf16 ? 4 : 2;
+    const double pack_a = b->amx ? 1 : p->form == EBM_GEMM_TN || b->bf16 ? 0.25 : 0.05;
+    const double multiply = b->amx ? 0.125 : 1;
     const unsigned units = ebm_device_info_view(p->device)->compute_units;
     const size_t groups = parts(p->m, tile_m) * parts(p->n, tile_n), rounds = parts(groups, units ? units : 1);
     const double vectors = (double)tile_n / b->lanes, rows = (double)tile_m;
-    return (double)rounds * (rows * vectors + pack_b * vectors + pack_a * rows);
+    return (double)rounds * (multiply * rows * vectors + pack_b * vectors + pack_a * rows);
 }
 
 static void choose_tile(const ebm_product *p, const blocking *b, size_t *tile_m, size_t *tile_n)
@@ -95,8 +116,8 @@ static ebm_launch begin(ebm_device *device, ebm_gemm_form form, const blocking *
     if (b->bf16)
         return ebm_launch_begin(
             device, "gemm_cpu_bf16.cl", kernel,
-            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu -DA_ROWS=%zu%s",
-            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels, b->a_rows, packed);
+            "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu -DA_ROWS=%zu%s%s",
+            a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels, b->a_rows, packed, b->amx ? " -DAMX" : "");
     return ebm_launch_begin(device, "gemm_cpu.cl", kernel,
                             "-DA_TRANSPOSED=%d -DB_TRANSPOSED=%d -DROWS=%zu -DVECTORS=%d -DKC=%zu -DPANELS=%zu%s",
                             a_transposed, b_transposed, b->rows, b->vectors, b->kc, panels, packed);
@@ -118,7 +139,7 @@ static ebm_status run_panels(const ebm_product *p, const blocking *b)
 static ebm_status run_packing(const ebm_product *p, bool bf16)
 {
     blocking b;
-    EBM_TRY(choose_blocking(p->device, bf16, &b));
+    EBM_TRY(choose_blocking(p->device, p->form, bf16, p->k, &b));
     return run_panels(p, &b);
 }
 
@@ -128,9 +149,9 @@ static size_t packed_columns(const blocking *b, size_t n) { return round_up(n, b
 
 // Blocks of k are those of a product that packs on its way: the same sums have the same bits. In bf16 as many rows of A
 // as generation has lie in local memory, where room is: each panel is then read once.
-static ebm_status choose_packed(const ebm_device *device, bool bf16, blocking *b)
+static ebm_status choose_packed(const ebm_device *device, bool bf16, size_t k, blocking *b)
 {
-    EBM_TRY(choose_blocking(device, bf16, b));
+    EBM_TRY(choose_blocking(device, EBM_GEMM_NN, bf16, k, b));
     b->packed = true;
     const size_t few = b->a_rows;
     b->a_rows = MANY_A_ROWS;
@@ -141,15 +162,16 @@ static ebm_status choose_packed(const ebm_device *device, bool bf16, blocking *b
 size_t ebm_gemm_cpu_packed_count(const ebm_device *device, bool bf16, size_t n, size_t k)
 {
     blocking b;
-    if (choose_packed(device, bf16, &b).code != EBM_OK) return 0;
-    return packed_columns(&b, n) * (bf16 ? (k + 1) / 2 : k); // only the last block can be odd
+    if (choose_packed(device, bf16, k, &b).code != EBM_OK) return 0;
+    const size_t unit = b.amx ? (size_t)b.lanes : 1; // of pairs; only the last block is filled up
+    return packed_columns(&b, n) * (bf16 ? round_up(parts(k, 2), unit) : k);
 }
 
 ebm_status ebm_gemm_cpu_pack(ebm_device *device, ebm_gemm_form form, bool bf16, size_t n, size_t k, ebm_matrix matrix,
                              ebm_slice packed)
 {
     blocking b;
-    EBM_TRY(choose_packed(device, bf16, &b));
+    EBM_TRY(choose_packed(device, bf16, k, &b));
     ebm_launch l = begin(device, form, &b, "gemm_pack");
     ebm_arg_slice(&l, packed);
     ebm_arg_slice(&l, matrix.slice);
@@ -166,7 +188,7 @@ static ebm_status run_packed(const ebm_product *p, bool bf16)
 {
     blocking b;
     ebm_product with_packed = *p;
-    EBM_TRY(choose_packed(p->device, bf16, &b));
+    EBM_TRY(choose_packed(p->device, bf16, p->k, &b));
     with_packed.b = ebm_matrix_of(p->packed, packed_columns(&b, p->n));
     return run_panels(&with_packed, &b);
 }

@@ -13,6 +13,7 @@ static bool packs(const ebm_device *device, ebm_gemm_form form)
 void ebm_packed_reserve(ebm_device *device, ebm_gemm_form form, size_t n, size_t k, ebm_arena *arena,
                         ebm_packed *packed)
 {
+    (void)ebm_gemm_prepare(device); // which form bf16 has; a failure is told by the first product
     const ebm_precision precision = ebm_gemm_precision(device);
     *packed = (ebm_packed){.form = form, .n = n, .k = k, .precision = precision};
     if (form == EBM_GEMM_TN || !packs(device, form)) return;

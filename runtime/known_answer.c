@@ -42,7 +42,10 @@ ebm_status ebm_device_known_answer(ebm_device *device)
     return status;
 }
 
-bool ebm_device_takes_assembly(ebm_device *device)
+static bool builds(ebm_device *device, const char *macros)
 {
-    return ebm_launch_begin(device, "assembly_check.cl", "assembly_check", "%s", "").status.code == EBM_OK;
+    return ebm_launch_begin(device, "assembly_check.cl", "assembly_check", "%s", macros).status.code == EBM_OK;
 }
+
+bool ebm_device_takes_assembly(ebm_device *device) { return builds(device, ""); }
+bool ebm_device_takes_amx(ebm_device *device) { return builds(device, "-DAMX"); }

@@ -17,6 +17,7 @@ ebm_status ebm_device_known_answer(ebm_device *device);
 // Whether the driver compiles instructions of the processor for vectors of 16 floats (cl/assembly_check.cl), which the
 // kernels of bf16 and VNNI are made of. PoCL does, Intel's CPU runtime does not.
 bool ebm_device_takes_assembly(ebm_device *device);
+bool ebm_device_takes_amx(ebm_device *device); // those of AMX
 
 #ifdef __cplusplus
 }

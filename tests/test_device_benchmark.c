@@ -3,6 +3,7 @@
 
 #include "bf16.h"
 #include "launch.h"
+#include "processor.h"
 #include "on_device.h"
 
 static const float FACTOR = 0.5f;
@@ -111,6 +112,14 @@ static void chains_of_bf16_too(void **state)
     check_chains("-DBF16", expected);
 }
 
+// x = x + 32 times 1/4 from i, in all 16 x 16 sums of four tiles.
+static void tiles_too(void **state)
+{
+    if (!should_do_bf16(device) || !should_have_amx()) skip();
+    assert_true(ebm_processor_allows_amx()); // without having asked, tiles are an illegal instruction
+    check_chains("-DBF16 -DAMX", 256 * (0 + 1 + 2 + 3 + 4 * 8.0f * (float)STEPS));
+}
+
 static void an_empty_kernel_runs(void **state)
 {
     ebm_launch l = ebm_launch_begin(device, "bench_device.cl", "empty", "%s", "");
@@ -206,6 +215,7 @@ int main(void)
         cmocka_unit_test_teardown(memory_is_read_and_written_once, free_slices),
         cmocka_unit_test_teardown(chains_of_fma_are_all_computed, free_slices),
         cmocka_unit_test_teardown(chains_of_bf16_too, free_slices),
+        cmocka_unit_test_teardown(tiles_too, free_slices),
         cmocka_unit_test(an_empty_kernel_runs),
         cmocka_unit_test(measurements_are_positive_and_ordered),
         cmocka_unit_test(buffers_are_what_was_asked_or_fit_the_device),
