@@ -121,7 +121,8 @@ INLINE void set_sums(float *sums, __global const float *c, const size_t ldc, __l
 }
 
 // C (ROWS, PANEL) = (C or start) + A (ROWS, pairs) panel (pairs, PANEL), cut to the rows and columns left in C. Rows of A
-// that do not exist hold anything, and are not stored. `count` is a multiple of LANES.
+// that do not exist hold anything, and are not stored. `count` is a multiple of LANES. `ahead` is not needed here: a packed
+// panel fetched ahead comes no sooner.
 INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a, PANEL_SPACE const uint *panel,
                      PANEL_SPACE const uint *ahead, __local const float *start, const int count, const int rows,
                      const int columns, const int add)
