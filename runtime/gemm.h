@@ -74,6 +74,9 @@ typedef enum { EBM_FP32, EBM_BF16 } ebm_precision;
 ebm_status ebm_gemm_set_precision(ebm_device *device, ebm_precision precision);
 ebm_precision ebm_gemm_precision(const ebm_device *device);
 const char *ebm_precision_name(ebm_precision precision); // "fp32", "bf16"
+// Of the processor, what makes products in bf16 on this device: "AMX" or "AVX512-BF16"; "" where it cannot make them.
+// Nothing is run: whether results are right is found out by ebm_gemm_set_precision.
+const char *ebm_gemm_bf16_means(ebm_device *device);
 
 #ifdef __cplusplus
 }

@@ -31,6 +31,13 @@ static ebm_status check_device(ebm_device *device)
     return ebm_ok();
 }
 
+const char *ebm_gemm_bf16_means(ebm_device *device)
+{
+    ebm_gemm_plan to_come;
+    if (!ebm_gemm_plan_of(device, &to_come)->own_kernels || check_device(device).code != EBM_OK) return "";
+    return device->amx ? "AMX" : "AVX512-BF16";
+}
+
 // ---- a known answer
 
 enum { M = 27, N = 51, K = 67, LARGEST = K * N }; // more rows than dot products take, all with borders, an odd k

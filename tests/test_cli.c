@@ -61,6 +61,8 @@ static void devices_are_listed_and_checked(void **state)
         assert_true(number(device, "compute_units") > 0 && number(device, "memory_bytes") > 0);
         assert_string_equal(string(device, "check"), "ok");
         assert_true(number(device, "max_group_items") > 0 && number(device, "alignment_bytes") > 0);
+        const json_t *bf16 = json_object_get(device, "bf16");
+        assert_true(bf16 && (json_is_null(bf16) || strncmp(json_string_value(bf16), "A", 1) == 0));
         assert_true(json_is_boolean(json_object_get(device, "fp64")) && strstr(string(device, "kernels"), "form"));
         defaults += json_is_true(json_object_get(device, "default"));
     }

@@ -493,6 +493,9 @@ static void the_precision_can_be_set(void **state)
     memcpy(first, C.host + BEFORE, sizeof first);
     const ebm_status status = ebm_gemm_set_precision(device, EBM_BF16);
     assert_int_equal(status.code == EBM_OK, should_do_bf16(device));
+    assert_string_equal(ebm_gemm_bf16_means(device), status.code != EBM_OK ? ""
+                                                     : should_have_amx()   ? "AMX"
+                                                                           : "AVX512-BF16");
     if (status.code != EBM_OK) {
         assert_fails(status, EBM_ERROR_UNSUPPORTED, "products in bf16 need ");
         assert_int_equal(ebm_gemm_precision(device), EBM_FP32);
@@ -502,6 +505,10 @@ static void the_precision_can_be_set(void **state)
         assert_ok(ebm_gemm_set_precision(device, (ebm_precision)precision));
         assert_string_equal(ebm_gemm_backend(device), precision == EBM_BF16 ? "bf16" : "cpu");
         bf16 = precision == EBM_BF16;
+        char text[200];
+        assert_string_equal(ebm_gemm_describe(device, text, sizeof text), !bf16               ? "cpu"
+                                                                          : should_have_amx() ? "bf16 by AMX"
+                                                                                              : "bf16");
         check_product(&p);
         assert_int_equal(memcmp(first, C.host + BEFORE, sizeof first) == 0, precision == (int)before);
     }

@@ -121,6 +121,8 @@ static void add_products(json_t *object, const listed_device *d)
     } else {
         const char *file = ebm_gemm_tuning(d->device), *note = ebm_gemm_note(d->device);
         json_object_set_new(object, "products", json_string(ebm_gemm_backend(d->device)));
+        const char *bf16 = ebm_gemm_bf16_means(d->device);
+        json_object_set_new(object, "bf16", bf16[0] ? json_string(bf16) : json_null());
         json_object_set_new(object, "tuning", file[0] ? json_string(file) : json_null());
         json_object_set_new(object, "tuning_file", own_file ? json_string(own_file) : json_null());
         if (note[0]) json_object_set_new(object, "tuning_note", json_string(note));
@@ -136,7 +138,8 @@ static void print_products(const listed_device *d)
         printf("%14sproducts: %s\n", "", status.message);
     } else {
         const char *file = ebm_gemm_tuning(d->device), *note = ebm_gemm_note(d->device);
-        printf("%14sproducts by %s, ", "", ebm_gemm_backend(d->device));
+        const char *bf16 = ebm_gemm_bf16_means(d->device);
+        printf("%14sproducts by %s%s%s, ", "", ebm_gemm_backend(d->device), bf16[0] ? ", with --bf16 by " : "", bf16);
         if (file[0])
             printf("tuned by %s\n", file);
         else if (note[0])
