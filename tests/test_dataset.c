@@ -577,6 +577,8 @@ static void test_order(void **state)
     uint32_t all[STEPS * BATCH], again[STEPS * BATCH];
     ebm_order *order = NULL, *other = NULL;
     assert_true(ebm_order_batches(10, 5) == 2 && ebm_order_batches(11, 5) == 3 && ebm_order_batches(1, 5) == 1);
+    assert_true(ebm_order_passes(11, 5, 0, 2.5) == 2.5 && ebm_order_passes(11, 5, 6, 2.5) == 2);
+    assert_true(ebm_order_passes(10, 5, 1, 9) == 0.5);
     assert_ok(ebm_order_create(7, EBM_SITE_SHUFFLE, COUNT, &order));
     for (int i = 0; i < STEPS; i++) ebm_order_next(order, BATCH, all + i * BATCH);
     for (int epoch = 0; epoch < STEPS * BATCH / COUNT; epoch++) {

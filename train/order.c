@@ -37,6 +37,11 @@ ebm_status ebm_order_create(uint64_t seed, uint32_t site, size_t count, ebm_orde
 
 uint64_t ebm_order_batches(size_t count, size_t size) { return (count + size - 1) / size; }
 
+double ebm_order_passes(size_t count, size_t size, size_t max_steps, double epochs)
+{
+    return max_steps > 0 ? (double)max_steps / (double)ebm_order_batches(count, size) : epochs;
+}
+
 void ebm_order_next(ebm_order *order, size_t n, uint32_t *rows)
 {
     for (size_t i = 0; i < n; i++) {

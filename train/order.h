@@ -32,6 +32,8 @@ size_t ebm_order_left(const ebm_order *order);     // rows left in this epoch, >
 
 // Batches of an epoch over `count` rows, cut at its end: the last has what is left. size > 0.
 uint64_t ebm_order_batches(size_t count, size_t size);
+// How often a training goes over its rows: `epochs`, or with max_steps > 0 that many batches' part of them.
+double ebm_order_passes(size_t count, size_t size, size_t max_steps, double epochs);
 
 // Goes to a saved place; position < count, else EBM_ERROR_INPUT.
 ebm_status ebm_order_seek(ebm_order *order, uint32_t epoch, size_t position);

@@ -184,8 +184,7 @@ static void choose_label_loss(train_run *r)
 
 static double passes_over_texts(const train_run *r)
 {
-    const uint64_t steps = ebm_order_batches(ebm_dataset_count(r->train), r->set.batch_size); // of one pass
-    return r->set.max_steps ? (double)r->set.max_steps / (double)steps : r->set.epochs;
+    return ebm_order_passes(ebm_dataset_count(r->train), r->set.batch_size, r->set.max_steps, r->set.epochs);
 }
 
 static void find_focal_gamma(train_run *r)

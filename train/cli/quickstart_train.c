@@ -3,6 +3,7 @@
 #include "file.h"
 #include "model_source.h"
 #include "noise_trainer.h"
+#include "order.h"
 #include "program.h"
 #include "progress.h"
 #include "quickstart.h"
@@ -177,12 +178,14 @@ static ebm_status create_trainer(quickstart *q, classifier_run *r, const ebm_ste
 static ebm_status create_classifier(quickstart *q, classifier_run *r)
 {
     const bool joint = r->model->objective == EBM_OBJECTIVE_JOINT;
+    const size_t texts = ebm_dataset_count(q->data[QUICKSTART_TRAIN]);
+    const double passes = ebm_order_passes(texts, BATCH, q->set.max_steps, r->model->epochs);
     const ebm_step_settings step = {
         .objective = r->model->objective,
         .nce_data = EBM_NCE_SHARED,
         .noise_ratio = 1,
         .nce_weight = 0.3f, // grows, and beside focal loss: as ebmcl train has it
-        .label_loss = {.focal_gamma = joint ? ebm_focal_gamma_of_passes(r->model->epochs) : 0},
+        .label_loss = {.focal_gamma = joint ? ebm_focal_gamma_of_passes(passes) : 0},
         .limits = {.tokens = 2048, .sequences = 2048 / 3, .training = true}, // [CLS] word [SEP] is the shortest text
     };
     const ebm_classifier_settings settings = {.limits = step.limits, .has_energy = joint, .energy = EBM_ENERGY_HIDDEN};
