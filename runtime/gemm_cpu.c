@@ -52,23 +52,32 @@ static void choose_register_tile(const ebm_device *device, ebm_gemm_form form, b
     b->panel = (size_t)(b->lanes * b->vectors);
 }
 
-// Blocks: the largest that local memory takes; wide ones read A less often, long ones C. In bf16 twice as many steps
-// have as many bytes. With AMX products are so fast that passes over A and C are what takes time: blocks are as long as
-// k, and then as wide as can be.
+typedef struct {
+    size_t kc, columns;
+} block;
+
+static const block DOT_BLOCKS[] = {{768, 384}, {384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
+static const block AMX_BLOCKS[] = {{384, 1536}, {768, 768}, {1536, 384}, {384, 384}, {256, 192}, {128, 64}, {32, 32}};
+
+// The first to be tried. In bf16 twice as many steps have as many bytes. AMX multiplies so fast that passes over A and
+// C are what takes time: blocks are as long as k, and as wide as they then can be; but where k is tokens C is small,
+// and short blocks leave room for it in the second-level cache.
+static size_t first_block(const blocking *b, ebm_gemm_form form, size_t k)
+{
+    if (!b->amx) return b->bf16 ? 0 : 1;
+    if (form == EBM_GEMM_TN || k <= 384) return 0;
+    return k <= 768 ? 1 : 2;
+}
+
+// Blocks: the largest that local memory takes; wide ones read A less often, long ones C.
 static ebm_status choose_blocking(const ebm_device *device, ebm_gemm_form form, bool bf16, size_t k, blocking *b)
 {
-    typedef struct {
-        size_t kc, columns;
-    } block;
-    static const block dots[] = {{768, 384}, {384, 384}, {256, 192}, {128, 48}, {64, 48}, {32, 48}};
-    static const block tiles[] = {{384, 1536}, {768, 768}, {1536, 384}, {384, 384}, {256, 192}, {128, 64}, {32, 32}};
     *b = (blocking){0};
     choose_register_tile(device, form, bf16, b);
-    const block *blocks = b->amx ? tiles : dots;
-    const size_t count = b->amx ? sizeof tiles / sizeof *tiles : sizeof dots / sizeof *dots;
-    const size_t first = !b->amx ? (bf16 ? 0 : 1) : k <= 384 || form == EBM_GEMM_TN ? 0 : k <= 768 ? 1 : 2;
+    const block *blocks = b->amx ? AMX_BLOCKS : DOT_BLOCKS;
+    const size_t count = b->amx ? sizeof AMX_BLOCKS / sizeof *AMX_BLOCKS : sizeof DOT_BLOCKS / sizeof *DOT_BLOCKS;
     const uint64_t available = ebm_device_info_view(device)->local_bytes;
-    for (size_t i = first; i < count; i++) {
+    for (size_t i = first_block(b, form, k); i < count; i++) {
         b->kc = blocks[i].kc;
         b->columns = blocks[i].columns;
         if (local_bytes(b) <= available) return ebm_ok();

@@ -239,8 +239,9 @@ static void check_packed(ebm_gemm_form form, size_t m, size_t n, size_t k, size_
 // A B that was packed before gives the bits of one that the product packs, and is not read.
 static void packed_before(void **state)
 {
-    static const size_t sizes[][3] = {{1, 1, 1},     {7, 48, 33},    {8, 49, 64},   {25, 50, 77},   {64, 96, 384},
-                                      {65, 97, 385}, {64, 144, 769}, {130, 31, 47}, {600, 100, 95}, {64, 200, 1000}};
+    static const size_t sizes[][3] = {{1, 1, 1},      {7, 48, 33},     {8, 49, 64},    {25, 50, 77},
+                                      {64, 96, 384},  {65, 97, 385},   {64, 144, 769}, {130, 31, 47},
+                                      {600, 100, 95}, {64, 200, 1000}, {40, 52, 3201}};
     C_packed = buffer_new(LARGEST);
     buffer_allocate(&C_packed, LARGEST);
     for (size_t i = 0; i < (small ? 3 : sizeof sizes / sizeof *sizes); i++)
@@ -604,6 +605,7 @@ static void large_products(void **state)
     check_large(1024, 768, 768);
     check_large(777, 1153, 1001);
     check_large(64, 5000, 384);
+    check_large(70, 99, 3201); // blocks of k, whatever their length, and a rest
 }
 
 // Products of ones, queued one after the other: every element is k. A larger one in between takes a larger buffer while
