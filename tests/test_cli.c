@@ -67,6 +67,8 @@ static void devices_are_listed_and_checked(void **state)
         defaults += json_is_true(json_object_get(device, "default"));
     }
     assert_int_equal(defaults, 1);
+    const char *bf16 = json_string_value(json_object_get(json_array_get(list, 0), "bf16"));
+    if (bf16) assert_prints(run("devices"), PARTS("products with --bf16 by ", bf16));
     json_decref(object);
     assert_prints(run("devices"), PARTS("0 *", "units", "limits: work-groups of ", "supports: fp16 ", "; check: ok"));
 }

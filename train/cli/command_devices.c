@@ -139,13 +139,14 @@ static void print_products(const listed_device *d)
     } else {
         const char *file = ebm_gemm_tuning(d->device), *note = ebm_gemm_note(d->device);
         const char *bf16 = ebm_gemm_bf16_means(d->device);
-        printf("%14sproducts by %s%s%s, ", "", ebm_gemm_backend(d->device), bf16[0] ? ", with --bf16 by " : "", bf16);
+        printf("%14sproducts by %s, ", "", ebm_gemm_backend(d->device));
         if (file[0])
             printf("tuned by %s\n", file);
         else if (note[0])
             printf("not tuned: %s\n", note);
         else
             printf("not tuned; ebmcl tune writes %s\n", own_file ? own_file : "with --output");
+        if (bf16[0]) printf("%14sproducts with --bf16 by %s\n", "", bf16);
     }
     free(own_file);
 }
