@@ -1,5 +1,5 @@
-// Tiles of AMX, on CPUs that have them (LANES 16): eight registers of 16 rows of 64 bytes. They are no compiler's business
-// here; a kernel uses them by number between tiles_begin and tiles_end.
+// Tiles of AMX, on CPUs that have them (LANES 16): eight registers of 16 rows of 64 bytes. They are no compiler's
+// business here; a kernel uses them by number between tiles_begin and tiles_end.
 #ifndef EBM_AMX_H
 #define EBM_AMX_H
 
@@ -12,6 +12,15 @@
 // Sums + rows of A (16 rows of 16 pairs) times columns of B (16 pairs of 16 columns), in fp32. Of every pair the first
 // products are summed up apart from the second ones.
 #define ADD_PRODUCTS(sum, a, b) __asm__ volatile("tdpbf16ps " TILE(b) ", " TILE(a) ", " TILE(sum) : :)
+
+// Tiles 0 to 3 as the quarters of 2 LANES rows of 2 LANES sums, `stride` floats apart: OP is LOAD_TILE or STORE_TILE.
+#define FOR_SUMS(OP, at, stride)                                                                                       \
+    do {                                                                                                               \
+        OP(0, at, stride);                                                                                             \
+        OP(1, (at) + LANES, stride);                                                                                   \
+        OP(2, (at) + LANES * (stride), stride);                                                                        \
+        OP(3, (at) + LANES * (stride) + LANES, stride);                                                                \
+    } while (0)
 
 // All eight tiles have 16 rows of 64 bytes.
 static inline __attribute__((always_inline)) void tiles_begin(void)

@@ -5,13 +5,16 @@
 // All of them are fp32 in memory. Elements of A and B are rounded to bf16 while they are packed; products and sums are
 // fp32. The way through C is that of gemm_cpu.cl, with two differences: one step takes a pair of k at once, so the
 // panels of B hold pairs; and A is packed as well, A_ROWS rows at a time, rounded once for all panels. A packed B is
-// (pairs, columns) there, an odd block's last pair filled up with a zero.
+// (pairs, columns) there, an odd block's last pair filled up with a zero. Pairs are multiplied by dot products
+// (tile_dot.h) or, many at once, by AMX (tile_amx.h), for which a block has a multiple of 16 of them.
 //
 // Macros   A_TRANSPOSED, B_TRANSPOSED   0 or 1
-//          ROWS, VECTORS    register tile: ROWS rows of VECTORS vectors; ROWS * VECTORS + VECTORS + 1 registers
+//          ROWS, VECTORS    register tile: ROWS rows of VECTORS vectors; but for AMX ROWS * VECTORS + VECTORS + 1
+//                           registers
 //          KC               steps of k packed at once, a multiple of 32; an odd rest is filled up with a zero
 //          PANELS           panels in local memory: tile_n <= PANELS * PANEL
 //          A_ROWS           rows of A packed at once, a multiple of 16 and of ROWS
+//          AMX              defined: tiles of AMX; ROWS 32 and VECTORS 2 then
 //          PACKED           defined: gemm takes a packed B, and gemm_pack makes one
 // Launch   (ceil(n / tile_n), ceil(m / tile_m)) work-groups of 1 item; tile_n a multiple of PANEL, tile_m of A_ROWS
 //          gemm_pack: (columns / PANEL, ceil(k / KC)) work-groups of 1 item
@@ -36,6 +39,17 @@
 #include "tile_dot.h"
 #endif
 
+// A_ROWS rows of op(A), of which `rows` exist; the others are filled up with zeros or hold anything.
+INLINE void pack_a(__local uint *to, __global float *sums, __global const float *a, const size_t lda, const int kc,
+                   const int rows)
+{
+#if A_TRANSPOSED
+    pack_a_columns(to, sums, a, lda, kc, min(rows, A_ROWS));
+#else
+    for (int i = 0; i < min(rows, A_ROWS); i++) pack_a_row(to + ROW_OF_A(i), a + i * lda, kc);
+#endif
+}
+
 // As in gemm_cpu.cl; `next` is what comes behind the last panel: the first one, for more rows of A, or of the next
 // block.
 #ifdef PACKED
@@ -55,7 +69,7 @@ gemm(__global float *restrict c, __global const float *restrict a, __global cons
 #ifndef PACKED
     __local uint panels[PANELS * PANEL_STRIDE] __attribute__((aligned(128)));
 #endif
-    __local uint a_rows[A_ROWS * (PAIRS + 16)] __attribute__((aligned(128)));
+    __local uint a_rows[A_ROWS * A_STRIDE] __attribute__((aligned(128)));
     __local float start[PANELS * PANEL] __attribute__((aligned(128)));
     const int n0 = get_group_id(0) * tile_n, m0 = get_group_id(1) * tile_m;
     const int nc = min(tile_n, n - n0), mc = min(tile_m, m - m0);
@@ -67,7 +81,7 @@ gemm(__global float *restrict c, __global const float *restrict a, __global cons
     b += b_first + (B_TRANSPOSED ? (size_t)n0 * ldb : n0);
 #endif
 
-    tile_begin();
+    tiles_begin();
     for (int k0 = 0; k0 < k; k0 += KC) {
         const int kc = min(KC, k - k0), add = accumulate || k0 > 0;
         if (k0 <= KC) set_start(start, k0 == 0 ? bias : 0, n0, nc);
@@ -90,7 +104,7 @@ gemm(__global float *restrict c, __global const float *restrict a, __global cons
                              AHEAD_OF(i - i0, j), start + j, PAIRS_OF(kc), mc - i, nc - j, add);
         }
     }
-    tile_end();
+    tiles_end();
 }
 
 #ifdef PACKED

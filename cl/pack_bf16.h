@@ -1,5 +1,5 @@
-// Packing for the products in bf16 (gemm_cpu_bf16.cl): elements of op(A) and B are rounded and two neighbours along k go
-// side by side, in the order the register tile takes them. `lanes` (lanes.h) must be defined.
+// Packing for the products in bf16 (gemm_cpu_bf16.cl): elements of op(A) and B are rounded and two neighbours along k
+// go side by side, in the order the register tile takes them. `lanes` (lanes.h) must be defined.
 //
 // Macros   B_TRANSPOSED, KC, VECTORS, PACKED   as in gemm_cpu_bf16.cl
 //          PANEL       columns of a panel of B
@@ -14,6 +14,9 @@
 #define PANEL_SPACE __local
 #define PANEL_STRIDE (PANEL * PAIRS + 16)
 #endif
+
+// Rows of pairs of A are a cache line longer than they need be, for the reason panels are.
+#define A_STRIDE (PAIRS + 16)
 
 // Rows that are fetched ahead while they are packed: each is on a page of its own, where no hardware prefetcher looks.
 #define AHEAD 8

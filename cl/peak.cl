@@ -25,13 +25,10 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void peak(__global float
 {
     float sums[4 * LANES * LANES] __attribute__((aligned(64)));
     uint factors[LANES * LANES] __attribute__((aligned(64)));
-    for (int i = 0; i < 4 * LANES * LANES; i++) sums[i] = i / (LANES * LANES);
+    for (int i = 0; i < 4 * LANES * LANES; i++) sums[i] = i / (2 * LANES * LANES) * 2 + i / LANES % 2;
     for (int i = 0; i < LANES; i++) store(round_row((lanes)factor, (lanes)factor), i, factors);
     tiles_begin();
-    LOAD_TILE(0, sums, LANES);
-    LOAD_TILE(1, sums + LANES * LANES, LANES);
-    LOAD_TILE(2, sums + 2 * LANES * LANES, LANES);
-    LOAD_TILE(3, sums + 3 * LANES * LANES, LANES);
+    FOR_SUMS(LOAD_TILE, sums, 2 * LANES);
     LOAD_TILE(4, factors, LANES);
     LOAD_TILE(5, factors, LANES);
     for (int step = 0; step < steps; step++) {
@@ -40,10 +37,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void peak(__global float
         ADD_PRODUCTS(2, 4, 5);
         ADD_PRODUCTS(3, 4, 5);
     }
-    STORE_TILE(0, sums, LANES);
-    STORE_TILE(1, sums + LANES * LANES, LANES);
-    STORE_TILE(2, sums + 2 * LANES * LANES, LANES);
-    STORE_TILE(3, sums + 3 * LANES * LANES, LANES);
+    FOR_SUMS(STORE_TILE, sums, 2 * LANES);
     tiles_end();
     float sum = 0;
     for (int i = 0; i < 4 * LANES * LANES; i++) sum += sums[i];

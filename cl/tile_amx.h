@@ -1,19 +1,16 @@
-// The register tile of products in bf16 by AMX: 2 x 2 tiles of 16 x 16 sums (ROWS 32, VECTORS 2). From tile_begin to
-// tile_end tiles 0 to 3 hold the sums, 4 and 5 rows of A, 6 and 7 columns of B.
+// The register tile of products in bf16 by AMX: 2 x 2 tiles of 16 x 16 sums (ROWS 32, VECTORS 2). From tiles_begin to
+// tiles_end tiles 0 to 3 hold the sums, 4 and 5 rows of A, 6 and 7 columns of B.
 #include "amx.h"
 
-// Rows of pairs, of a transposed A too, each a cache line longer than it need be, for the reason panels are.
-#define A_STRIDE (PAIRS + 16)
+// Rows of pairs, of a transposed A too.
 #define ROW_OF_A(i) ((i) * A_STRIDE)
 
 // Blocks of LANES columns that are fetched ahead of a transposed A.
 #define AHEAD_BLOCKS 4
 
-#define tile_begin tiles_begin
-#define tile_end tiles_end
 
-// Pairs k to k + 2 LANES of LANES columns of a transposed A, of which `rows` and the k `left` exist, as rows; the columns
-// are added to *sum.
+// Pairs k to k + 2 LANES of LANES columns of a transposed A, of which `rows` and the k `left` exist, as rows; the
+// columns are added to *sum.
 INLINE void round_rest(lanes block[LANES], lanes *sum, __global const float *a, const size_t lda, const int left,
                        const int rows)
 {
@@ -46,9 +43,9 @@ INLINE void store_rows(__local uint *to, lanes block[LANES])
     for (int i = 0; i < LANES; i++) store(as_uint16(block[i]), 0, to + i * A_STRIDE);
 }
 
-// Columns of a transposed A (`rows` of them): (kc, rows) -> rows of pairs, filled up with zeros. Unless sums is NULL the
-// columns, before they are rounded, are added to it. Rows of memory are walked along, 2 LANES of them at a time: they lie
-// pages apart, and in walking down them one would wait for every cache line.
+// Columns of a transposed A (`rows` of them): (kc, rows) -> rows of pairs, filled up with zeros. Unless sums is NULL
+// the columns, before they are rounded, are added to it. Rows of memory are walked along, 2 LANES of them at a time:
+// they lie pages apart, and in walking down them one would wait for every cache line.
 INLINE void pack_a_columns(__local uint *to, __global float *sums, __global const float *a, const size_t lda,
                            const int kc, const int rows)
 {
@@ -61,40 +58,13 @@ INLINE void pack_a_columns(__local uint *to, __global float *sums, __global cons
                 store_rows(to + i * A_STRIDE + k / 2, block);
                 if (sums) store(load(0, sums + i) + sum, 0, sums + i);
             } else {
-                lanes block[LANES];
+                lanes block[LANES]; // its own: indexed in a loop it lies in memory, the other in registers
                 round_rest(block, &sum, a + i, lda, kc - k, rows - i);
                 store_rows(to + i * A_STRIDE + k / 2, block);
                 if (sums) store_some(load_some(sums + i, rows - i) + sum, sums + i, rows - i);
             }
         }
 }
-
-// A_ROWS rows of op(A), of which `rows` exist; the others are filled up with zeros or hold anything.
-INLINE void pack_a(__local uint *to, __global float *sums, __global const float *a, const size_t lda, const int kc,
-                   const int rows)
-{
-#if A_TRANSPOSED
-    pack_a_columns(to, sums, a, lda, kc, min(rows, A_ROWS));
-#else
-    for (int i = 0; i < min(rows, A_ROWS); i++) pack_a_row(to + ROW_OF_A(i), a + i * lda, kc);
-#endif
-}
-
-// The four tiles of sums from or to rows `stride` floats apart.
-#define LOAD_SUMS(from, stride)                                                                                        \
-    do {                                                                                                               \
-        LOAD_TILE(0, from, stride);                                                                                    \
-        LOAD_TILE(1, (from) + LANES, stride);                                                                          \
-        LOAD_TILE(2, (from) + LANES * (stride), stride);                                                               \
-        LOAD_TILE(3, (from) + LANES * (stride) + LANES, stride);                                                       \
-    } while (0)
-#define STORE_SUMS(to, stride)                                                                                         \
-    do {                                                                                                               \
-        STORE_TILE(0, to, stride);                                                                                     \
-        STORE_TILE(1, (to) + LANES, stride);                                                                           \
-        STORE_TILE(2, (to) + LANES * (stride), stride);                                                                \
-        STORE_TILE(3, (to) + LANES * (stride) + LANES, stride);                                                        \
-    } while (0)
 
 // Sums += A (ROWS, count pairs) panel (count pairs, PANEL).
 INLINE void add_all_products(__local const uint *a, PANEL_SPACE const uint *panel, const int count)
@@ -120,9 +90,9 @@ INLINE void set_sums(float *sums, __global const float *c, const size_t ldc, __l
             sums[i * PANEL + j] = !add ? start[j] : i < rows && j < columns ? c[i * ldc + j] : 0;
 }
 
-// C (ROWS, PANEL) = (C or start) + A (ROWS, pairs) panel (pairs, PANEL), cut to the rows and columns left in C. Rows of A
-// that do not exist hold anything, and are not stored. `count` is a multiple of LANES. `ahead` is not needed here: a packed
-// panel fetched ahead comes no sooner.
+// C (ROWS, PANEL) = (C or start) + A (ROWS, pairs) panel (pairs, PANEL), cut to the rows and columns left in C. Rows of
+// A that do not exist hold anything, and are not stored. `count` is a multiple of LANES. `ahead` is not needed here: a
+// packed panel fetched ahead comes no sooner.
 INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a, PANEL_SPACE const uint *panel,
                      PANEL_SPACE const uint *ahead, __local const float *start, const int count, const int rows,
                      const int columns, const int add)
@@ -130,18 +100,18 @@ INLINE void multiply(__global float *c, const size_t ldc, __local const uint *a,
     fetch_tile(c, ldc, rows);
     if (rows >= ROWS && columns >= PANEL) {
         if (add)
-            LOAD_SUMS(c, ldc);
+            FOR_SUMS(LOAD_TILE, c, ldc);
         else
-            LOAD_SUMS(start, 0);
+            FOR_SUMS(LOAD_TILE, start, 0);
         add_all_products(a, panel, count);
-        STORE_SUMS(c, ldc);
+        FOR_SUMS(STORE_TILE, c, ldc);
         return;
     }
     float sums[ROWS * PANEL] __attribute__((aligned(64)));
     set_sums(sums, c, ldc, start, rows, columns, add);
-    LOAD_SUMS(sums, PANEL);
+    FOR_SUMS(LOAD_TILE, sums, PANEL);
     add_all_products(a, panel, count);
-    STORE_SUMS(sums, PANEL);
+    FOR_SUMS(STORE_TILE, sums, PANEL);
     for (int i = 0; i < min(rows, ROWS); i++)
         for (int j = 0; j < min(columns, PANEL); j++) c[i * ldc + j] = sums[i * PANEL + j];
 }

@@ -1,22 +1,22 @@
 // The register tile of products in bf16 by dot products of pairs (AVX512-BF16): ROWS x VECTORS vectors of sums.
 //
-// Where it finds A: pair k of row i is at ROW_OF_A(i)[k * A_STEP]. Rows of pairs are a cache line longer than they need
-// be, for the reason panels are; of a transposed A, LANES columns stand side by side.
+// Where it finds A: pair k of row i is at ROW_OF_A(i)[k * A_STEP]; of a transposed A, LANES columns stand
+// side by side.
 #if A_TRANSPOSED
 #define A_STEP LANES
 #define ROW_OF_A(i) ((i) / LANES * (LANES * PAIRS) + (i) % LANES)
 #else
 #define A_STEP 1
-#define ROW_OF_A(i) ((i) * (PAIRS + 16))
+#define ROW_OF_A(i) ((i) * A_STRIDE)
 #endif
 
-INLINE void tile_begin(void) {}
-INLINE void tile_end(void) {}
+INLINE void tiles_begin(void) {}
+INLINE void tiles_end(void) {}
 
 // LANES columns of a transposed A (`rows` of them exist): (kc, rows) -> (pairs, LANES), filled up with zeros. Unless
 // sums is NULL the columns, before they are rounded, are added to it.
-INLINE void pack_a_columns(__local uint *to, __global float *sums, __global const float *a, const size_t lda,
-                           const int kc, const int rows)
+INLINE void pack_a_block(__local uint *to, __global float *sums, __global const float *a, const size_t lda,
+                         const int kc, const int rows)
 {
     lanes even_sum = 0, odd_sum = 0;
     int k = 0;
@@ -38,16 +38,12 @@ INLINE void pack_a_columns(__local uint *to, __global float *sums, __global cons
     if (sums) store_some(load_some(sums, rows) + (even_sum + odd_sum), sums, rows);
 }
 
-// A_ROWS rows of op(A), of which `rows` exist; the others are filled up with zeros or repeat the last.
-INLINE void pack_a(__local uint *to, __global float *sums, __global const float *a, const size_t lda, const int kc,
-                   const int rows)
+// The same of all `rows` columns.
+INLINE void pack_a_columns(__local uint *to, __global float *sums, __global const float *a, const size_t lda,
+                           const int kc, const int rows)
 {
-#if A_TRANSPOSED
-    for (int i = 0; i < min(rows, A_ROWS); i += LANES)
-        pack_a_columns(to + ROW_OF_A(i), sums ? sums + i : 0, a + i, lda, kc, rows - i);
-#else
-    for (int i = 0; i < min(rows, A_ROWS); i++) pack_a_row(to + ROW_OF_A(i), a + i * lda, kc);
-#endif
+    for (int i = 0; i < rows; i += LANES)
+        pack_a_block(to + ROW_OF_A(i), sums ? sums + i : 0, a + i, lda, kc, rows - i);
 }
 
 // The register tile: C (ROWS, PANEL) = [C +] start + A (ROWS, pairs) panel (pairs, PANEL), cut to the rows and columns

@@ -18,6 +18,8 @@ static const char *const names[] = {"fma, fp32",   "products, bf16", "memory rea
 
 const char *ebm_device_measure_name(ebm_device_measure measure) { return names[measure]; }
 
+enum { AMX_FLOPS = 4 * 2 * 16 * 16 * 32 }; // of a step by AMX: four products of tiles
+
 // A step by AMX takes about eight times as long as one of the others.
 static int chain_steps(const probe *p, bool amx) { return amx ? (p->steps + 7) / 8 : p->steps; }
 
@@ -128,7 +130,7 @@ static void state_work(const probe *p, double bytes, ebm_measured measured[EBM_D
     for (int i = 0; i < EBM_DEVICE_MEASURES; i++) measured[i] = (ebm_measured){0};
     measured[EBM_MEASURE_FMA].flops = 2 * lanes;
     const bool has_bf16 = ebm_gemm_bf16_check(p->device).code == EBM_OK, amx = has_bf16 && p->device->amx;
-    measured[EBM_MEASURE_BF16].flops = amx ? 65536 * items * chain_steps(p, true) : has_bf16 ? 4 * lanes : 0;
+    measured[EBM_MEASURE_BF16].flops = amx ? AMX_FLOPS * items * chain_steps(p, true) : has_bf16 ? 4 * lanes : 0;
     measured[EBM_MEASURE_READ].bytes = bytes;
     measured[EBM_MEASURE_UPDATE].bytes = measured[EBM_MEASURE_COPY].bytes = 2 * bytes;
     measured[EBM_MEASURE_TRIAD].bytes = 3 * bytes;

@@ -161,7 +161,7 @@ static size_t packed_columns(const blocking *b, size_t n) { return round_up(n, b
 // as generation has lie in local memory, where room is: each panel is then read once.
 static ebm_status choose_packed(const ebm_device *device, bool bf16, size_t k, blocking *b)
 {
-    EBM_TRY(choose_blocking(device, EBM_GEMM_NN, bf16, k, b));
+    EBM_TRY(choose_blocking(device, EBM_GEMM_NN, bf16, k, b)); // as nt; tn takes no packed B
     b->packed = true;
     const size_t few = b->a_rows;
     b->a_rows = MANY_A_ROWS;

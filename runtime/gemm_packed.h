@@ -18,7 +18,8 @@ extern "C" {
 
 // Zero-filled before it is reserved; must stay in place until its arena is allocated.
 typedef struct {
-    ebm_slice memory; // n rounded up to a panel, times k: floats, or pairs of bf16; 0 elements: not kept
+    // n rounded up to a panel, times k: floats, or pairs of bf16 (by AMX up to 15 more); 0 elements: not kept
+    ebm_slice memory;
     ebm_gemm_form form;
     size_t n, k;
     ebm_precision precision; // that it was planned for
